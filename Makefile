@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# portero: one Makefile, no configure step, everything made below build/.
+#
+#   make            build/portero, its messages and its completions
+#   make check      unit, golden and namespace tests (the latter need root)
+#   make SAN=1 ...  the same with AddressSanitizer and UndefinedBehaviorSanitizer (build/san/)
+#   make lint       format, static analysis, layers, headers, messages
+#   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
+#   make bench      speed and memory as ratios to ss and lsof, in one run (root)
+#   make install    DESTDIR= PREFIX=/usr
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr
+DESTDIR  ?=
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(shell PATH=$$PATH:/usr/sbin:/sbin command -v bpftool)
+PYTHON   ?= /usr/bin/python3
+WERROR   ?= 0
+SAN      ?= 0
+FUZZ_SECONDS ?= 10
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+B := build$(if $(filter 1,$(SAN)),/san)
+G := $(B)/gen
+
+WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wcast-qual \
+	-Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wimplicit-fallthrough
+HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+	-fPIE -fno-strict-aliasing
+ifeq ($(shell uname -m),x86_64)
+HARDENING += -fcf-protection
+endif
+IS_CLANG := $(shell $(CC) --version 2>/dev/null | grep -c clang)
+ifeq ($(IS_CLANG),0)
+WARNINGS += -Wduplicated-cond -Wduplicated-branches -Wlogical-op
+HARDENING += -ftrivial-auto-var-init=zero
+else
+HARDENING += -ftrivial-auto-var-init=pattern
+endif
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+PKGS     := libbpf libmnl jansson
+CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -I$(G)
+CFLAGS   ?= -O2 -g
+OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
+LDFLAGS  += -pie -Wl,-z,relro -Wl,-z,now -pthread
+LDLIBS   := $(shell pkg-config --libs $(PKGS))
+ifeq ($(SAN),1)
+OURFLAGS := $(filter-out -D_FORTIFY_SOURCE=3,$(OURFLAGS)) -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=address,undefined
+endif
+
+SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/cli/*.c))
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c
+OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
+LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
+BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
+SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
+	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
+FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
+MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
+SHELLS   := bash zsh fish
+
+.PHONY: all unit check lint fuzz bench install clean pot
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/portero $(MO)
+
+$(B)/portero: $(OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Sources see the generated headers of the BPF objects, so those come first.
+$(B)/obj/%.o: src/%.c Makefile | $(SKEL)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/gen/%.o: $(G)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+
+$(G)/registry_table.c: data/ports.tsv tools/gen-registry
+	@mkdir -p $(@D)
+	tools/gen-registry data/ports.tsv > $@
+
+$(G)/programs_table.c: data/programs.tsv tools/gen-programs
+	@mkdir -p $(@D)
+	tools/gen-programs data/programs.tsv > $@
+
+# The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
+# kernel fields (src/bpf/kernel.h), never against the running kernel.
+$(G)/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -target bpf -Wall -Wextra -Wno-missing-declarations -Isrc \
+		-I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+
+$(G)/%.skel.h: $(G)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(G)/%.lskel.h: $(G)/%.bpf.o
+	$(BPFTOOL) gen skeleton -L $< name $*_lbpf > $@
+
+$(B)/locale/%/LC_MESSAGES/portero.mo: po/%.po
+	@mkdir -p $(@D)
+	msgfmt --check -o $@ $<
+
+# --- tests ---------------------------------------------------------------------------------------
+
+$(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
+		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+
+unit: $(UNIT)
+	@for t in $(UNIT); do $$t || exit 1; done
+
+check: all unit
+	PORTERO=$(CURDIR)/$(B)/portero SAN=$(SAN) $(PYTHON) -m pytest -q -p no:cacheprovider tests/golden tests/netns
+
+build/fuzz/%: tests/fuzz/%.c $(SRC) $(GEN_SRC) | $(SKEL)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu17 -fsanitize=fuzzer,address,undefined \
+		$(shell pkg-config --cflags $(PKGS)) -pthread -o $@ $< \
+		$(filter-out src/cli/main.c,$(SRC)) $(GEN_SRC) $(LDLIBS)
+
+fuzz: $(FUZZ)
+	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
+
+bench: all
+	PORTERO=$(CURDIR)/$(B)/portero $(PYTHON) tests/bench/bench.py
+
+lint: all
+	tools/lint
+
+# --- messages ------------------------------------------------------------------------------------
+
+pot:
+	tools/update-messages
+
+# --- install -------------------------------------------------------------------------------------
+
+install: all
+	install -D -m 755 $(B)/portero $(DESTDIR)$(PREFIX)/bin/portero
+	for l in $(LINGUAS); do install -D -m 644 $(B)/locale/$$l/LC_MESSAGES/portero.mo \
+		$(DESTDIR)$(PREFIX)/share/locale/$$l/LC_MESSAGES/portero.mo || exit 1; done
+	for m in man/*.1; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/} || exit 1; done
+	for f in data/schemas/*.json; do install -D -m 644 $$f \
+		$(DESTDIR)$(PREFIX)/share/portero/schemas/$${f##*/} || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(B)/portero completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/portero
+	$(B)/portero completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_portero
+	$(B)/portero completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/portero.fish
+
+clean:
+	rm -rf build
+
+-include $(OBJ:.o=.d) $(UNIT:=.d)

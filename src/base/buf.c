@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_done(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){0};
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+	if (b->data)
+		b->data[0] = '\0';
+}
+
+char *buf_reserve(struct buf *b, size_t more)
+{
+	if (b->failed || more > (size_t)-1 - b->len - 1 ||
+	    mem_grow(&b->data, &b->cap, b->len + more + 1, 1) < 0) {
+		b->failed = true;
+		return NULL;
+	}
+	return b->data + b->len;
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	char *to = buf_reserve(b, len);
+
+	if (!to)
+		return;
+	if (len)
+		memcpy(to, bytes, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void buf_add_text(struct buf *b, const char *text)
+{
+	buf_add(b, text, strlen(text));
+}
+
+void buf_add_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args, again;
+	int len;
+
+	va_start(args, format);
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, format, args);
+	if (len < 0)
+		b->failed = true;
+	else if (buf_reserve(b, (size_t)len))
+		b->len += (size_t)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+	va_end(again);
+	va_end(args);
+}
+
+const char *buf_text(const struct buf *b)
+{
+	return b->data ? b->data : "";
+}

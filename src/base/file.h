@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * file: reading whole small files, and iterating over their lines. No product knowledge.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stddef.h>
+
+/*
+ * Replaces the content of `out` with that of the file `path` (relative to the directory `dir_fd`,
+ * or AT_FDCWD), which may be a /proc file of unknown size. Returns 0 or a negative errno: -EFBIG
+ * when it holds more than `limit` bytes (out is then empty, never a part), -ENOENT, -EACCES, ...
+ * Never blocks on a FIFO: only regular files are read (-EINVAL otherwise).
+ */
+int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
+
+/* The target of a symbolic link as text in `out` (limit 4096 bytes), or a negative errno. */
+int file_read_link_at(int dir_fd, const char *path, struct buf *out);
+
+/*
+ * Steps through the lines of text[0..len): sets *line and *line_len to the next one, without its
+ * newline, and advances *at (start it at 0). Returns false at the end.
+ */
+bool file_next_line(const char *text, size_t len, size_t *at, const char **line, size_t *line_len);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/nl.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	ATTEMPTS = 8,
+	RECEIVE_SIZE = 65536, /* the kernel fills at most 32 KiB of it at a time */
+};
+
+int nl_open(struct nl *n, int protocol, struct err *e)
+{
+	n->socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	if (!n->socket)
+		return err_set(e, -errno, _("cannot open a netlink socket: %s"), strerror(errno));
+	if (mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int code = -errno;
+
+		nl_close(n);
+		return err_set(e, code, _("cannot bind a netlink socket: %s"), strerror(-code));
+	}
+	n->seq = (uint32_t)time(NULL);
+	return 0;
+}
+
+void nl_close(struct nl *n)
+{
+	if (n->socket)
+		mnl_socket_close(n->socket);
+	n->socket = NULL;
+}
+
+struct delivery {
+	const struct nl_dump_ops *ops;
+	int error;
+};
+
+static int deliver(const struct nlmsghdr *header, void *context)
+{
+	struct delivery *d = context;
+
+	d->error = d->ops->message(header->nlmsg_type, mnl_nlmsg_get_payload(header),
+				   mnl_nlmsg_get_payload_len(header), d->ops->context);
+	return d->error < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+/*
+ * Takes the NLM_F_DUMP_INTR flag off every message, because libmnl would stop at it and leave the
+ * rest of the dump in the socket, to be mistaken for the answer to the next request.
+ */
+static bool clear_interrupted(void *room, size_t got)
+{
+	struct nlmsghdr *header = room;
+	int left = (int)got;
+	bool interrupted = false;
+
+	for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+			interrupted = true;
+		header->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+	return interrupted;
+}
+
+/* One attempt: 0, 1 (interrupted) or a negative errno. */
+static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops,
+		     void *room)
+{
+	struct delivery d = {.ops = ops};
+	uint32_t port = mnl_socket_get_portid(n->socket);
+	int r = MNL_CB_OK;
+	bool interrupted = false;
+
+	request->nlmsg_seq = ++n->seq;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	while (r == MNL_CB_OK) {
+		ssize_t got = mnl_socket_recvfrom(n->socket, room, RECEIVE_SIZE);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		interrupted |= clear_interrupted(room, (size_t)got);
+		r = mnl_cb_run(room, (size_t)got, n->seq, port, deliver, &d);
+	}
+	if (r == MNL_CB_ERROR)
+		return d.error < 0 ? d.error : -errno;
+	return interrupted;
+}
+
+int nl_dump(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops, struct err *e)
+{
+	void cleanup_free *room = malloc(RECEIVE_SIZE);
+	int r = 1;
+
+	if (!room)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (int i = 0; i < ATTEMPTS && r == 1; i++) {
+		ops->restart(ops->context);
+		r = dump_once(n, request, ops, room);
+	}
+	if (r < 0)
+		return err_set(e, r, _("the kernel's answer could not be read: %s"), strerror(-r));
+	return r;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <wchar.h>
+
+size_t text_decode_utf8(const char *bytes, size_t len, uint32_t *code)
+{
+	static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *s = (const unsigned char *)bytes;
+	size_t need;
+	uint32_t c;
+
+	if (len == 0)
+		return 0;
+	if (s[0] < 0x80) {
+		*code = s[0];
+		return 1;
+	}
+	need = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	if (s[0] < 0xc2 || s[0] > 0xf4 || need > len)
+		return 0;
+	c = s[0] & (0xffu >> (need + 1));
+	for (size_t i = 1; i < need; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3fu);
+	}
+	if (c < lowest[need] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*code = c;
+	return need;
+}
+
+/* Code points that change how other text looks, or that cannot be seen (Unicode 15, general
+ * category Cf and the line separators), as ranges in ascending order. */
+static const struct {
+	uint32_t first, last;
+} invisible[] = {
+	{0x00ad, 0x00ad},   {0x034f, 0x034f},	{0x061c, 0x061c},     {0x115f, 0x1160},
+	{0x17b4, 0x17b5},   {0x180b, 0x180f},	{0x200b, 0x200f},     {0x2028, 0x202e},
+	{0x2060, 0x206f},   {0x3164, 0x3164},	{0xfe00, 0xfe0f},     {0xfeff, 0xfeff},
+	{0xffa0, 0xffa0},   {0xfff0, 0xfffb},	{0x1bca0, 0x1bca3},   {0x1d173, 0x1d17a},
+	{0xe0000, 0xe0fff},
+};
+
+static bool is_unsafe(uint32_t code)
+{
+	if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+		return true;
+	for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++)
+		if (code >= invisible[i].first && code <= invisible[i].last)
+			return true;
+	return false;
+}
+
+void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii)
+{
+	for (size_t i = 0; i < len;) {
+		uint32_t code = 0;
+		size_t used = text_decode_utf8(bytes + i, len - i, &code);
+
+		if (used == 0 || (code < 0xa0 && is_unsafe(code))) {
+			used = used ? used : 1;
+			for (size_t k = 0; k < used; k++)
+				buf_printf(out, "\\x%02x", (unsigned char)bytes[i + k]);
+		} else if (code == '\\') {
+			buf_add(out, "\\\\", 2);
+		} else if (code >= 0x80 && (ascii || is_unsafe(code))) {
+			buf_printf(out, "\\u{%x}", code);
+		} else {
+			buf_add(out, bytes + i, used);
+		}
+		i += used;
+	}
+}
+
+static size_t code_width(uint32_t code)
+{
+	int width = wcwidth((wchar_t)code);
+
+	return width < 0 ? 1 : (size_t)width;
+}
+
+size_t text_width(const char *text)
+{
+	size_t columns = 0, len = strlen(text);
+
+	for (size_t i = 0; i < len;) {
+		uint32_t code = '?';
+		size_t used = text_decode_utf8(text + i, len - i, &code);
+
+		columns += code_width(code);
+		i += used ? used : 1;
+	}
+	return columns;
+}
+
+size_t text_prefix(const char *text, size_t columns)
+{
+	size_t width = 0, len = strlen(text), i = 0;
+
+	while (i < len) {
+		uint32_t code = '?';
+		size_t used = text_decode_utf8(text + i, len - i, &code);
+
+		width += code_width(code);
+		if (width > columns)
+			break;
+		i += used ? used : 1;
+	}
+	return i;
+}
+
+size_t text_distance(const char *a, const char *b)
+{
+	enum { LIMIT = 64 };
+	size_t rows[3][LIMIT], a_len = strlen(a), b_len = strlen(b);
+
+	if (a_len >= LIMIT || b_len >= LIMIT)
+		return LIMIT;
+	for (size_t j = 0; j <= b_len; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_up = rows[(i + 1) % 3];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    two_up[j - 2] + 1 < best)
+				best = two_up[j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return rows[a_len % 3][b_len];
+}
+
+int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		if (value > (UINT64_MAX - 9) / 10)
+			return -ERANGE;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (value > max)
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
