@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * services: reads /etc/services. The file belongs to the administrator, but nothing in it is
+ * believed: one pass, line by line, and what is not a valid line is passed over.
+ */
+#include "observe/services.h"
+#include "base/file.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct word {
+	const char *at;
+	size_t len;
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+/* Takes the next word off the front of `rest`; an empty word at the end or at a comment. */
+static struct word next_word(struct word *rest)
+{
+	struct word word;
+
+	while (rest->len > 0 && is_space(*rest->at)) {
+		rest->at++;
+		rest->len--;
+	}
+	word.at = rest->at;
+	while (rest->len > 0 && !is_space(*rest->at) && *rest->at != '#') {
+		rest->at++;
+		rest->len--;
+	}
+	word.len = (size_t)(rest->at - word.at);
+	return word;
+}
+
+static bool name_is_valid(struct word name)
+{
+	if (name.len == 0 || name.len > SERVICES_NAME_LIMIT)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.at[i] <= 0x20 || name.at[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+static bool parse_port(struct word word, uint64_t *ret_port, enum proto *ret_proto)
+{
+	const char *slash = memchr(word.at, '/', word.len);
+	size_t digits = slash ? (size_t)(slash - word.at) : 0;
+
+	if (!slash || text_parse_number(word.at, digits, UINT16_MAX, ret_port) < 0)
+		return false;
+	return *ret_port != 0 && proto_parse(slash + 1, word.len - digits - 1, ret_proto) == 0;
+}
+
+static uint64_t make_key(uint64_t port, enum proto proto)
+{
+	return port * PROTO_COUNT + proto;
+}
+
+static int parse_line(struct services *s, struct word rest)
+{
+	struct word name = next_word(&rest), number = next_word(&rest);
+	uint64_t port;
+	enum proto proto;
+	uint32_t offset;
+
+	if (!name_is_valid(name) || !parse_port(number, &port, &proto))
+		return 0;
+	if (map_get(&s->by_port, make_key(port, proto), &offset))
+		return 0;
+	offset = strpool_add(&s->names, name.at, name.len);
+	if (offset == 0)
+		return -ENOMEM;
+	return map_set(&s->by_port, make_key(port, proto), offset);
+}
+
+int services_parse(struct services *s, const char *text, size_t len)
+{
+	struct word line;
+	size_t at = 0;
+
+	while (file_next_line(text, len, &at, &line.at, &line.len)) {
+		int r = parse_line(s, line);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int fail(struct err *e, int code, const char *path)
+{
+	struct buf cleanup_call(buf_done) shown = {0};
+
+	text_escape(&shown, path, strlen(path), false);
+	if (code == -EFBIG)
+		return err_set(e, code, _("'%s' is larger than %d MiB, so its names are not used"),
+			       buf_text(&shown), SERVICES_FILE_LIMIT >> 20);
+	return err_set(e, code, _("'%s' cannot be read, so its names are not used: %s"),
+		       buf_text(&shown), strerror(-code));
+}
+
+int services_load(struct services *s, const char *path, struct err *e)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	int r = file_read_at(AT_FDCWD, path, SERVICES_FILE_LIMIT, &text);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = services_parse(s, buf_text(&text), text.len);
+	return r < 0 ? fail(e, r, path) : 0;
+}
+
+const char *services_name(const struct services *s, uint16_t port, enum proto proto)
+{
+	uint32_t offset;
+
+	if (map_get(&s->by_port, make_key(port, proto), &offset))
+		return strpool_get(&s->names, offset);
+	if (proto == PROTO_UDPLITE && map_get(&s->by_port, make_key(port, PROTO_UDP), &offset))
+		return strpool_get(&s->names, offset);
+	return NULL;
+}
+
+void services_done(struct services *s)
+{
+	strpool_done(&s->names);
+	map_done(&s->by_port);
+}
