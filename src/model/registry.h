@@ -2,7 +2,7 @@
 /*
  * registry: to which service IANA gave a number (RFC 6335). It says what should be at a port, never
  * what is there. The table is compiled in (data/ports.tsv); no I/O. The site's own names, which go
- * before these, are in observe/services.
+ * before these, are in model/services.
  */
 #pragma once
 

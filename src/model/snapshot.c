@@ -16,6 +16,7 @@ void snapshot_done(struct snapshot *s)
 	free(s->addresses);
 	free(s->interfaces);
 	free(s->activations);
+	free(s->connections);
 	free(s->gaps);
 	*s = (struct snapshot){0};
 }
@@ -92,6 +93,11 @@ struct interface_info *snapshot_add_interface(struct snapshot *s)
 struct activation_info *snapshot_add_activation(struct snapshot *s)
 {
 	return ADD(s, activations, activation_count, activation_cap);
+}
+
+struct connection_info *snapshot_add_connection(struct snapshot *s)
+{
+	return ADD(s, connections, connection_count, connection_cap);
 }
 
 void snapshot_add_gap(struct snapshot *s, const char *what, const char *why, const char *remedy)

@@ -38,6 +38,7 @@ struct socket_info {
 	uint64_t cgroup_id; /* of the socket (its creator's), cgroup v2; 0 = not known */
 	uint32_t netns;	    /* index into netns[] */
 	uint32_t uid;	    /* of the socket */
+	uint32_t user_str;  /* its name, for a socket without a known process */
 	uint32_t ifindex;   /* bound to this interface; 0 = to none */
 	uint32_t mark;
 	uint32_t number;	/* see socket_kind */
@@ -50,6 +51,7 @@ struct socket_info {
 	enum proto proto;
 	enum socket_kind kind;
 	uint8_t views;			/* enum socket_view */
+	bool alone_twice; /* two looks found it in one view only: a fact, not a race */
 	bool v6only;			/* an IPv6 socket that does not serve IPv4 */
 	bool mptcp;
 	enum tristate explicit_bind;	/* UDP: was the port asked for, not chosen by the kernel? */
@@ -86,6 +88,9 @@ struct process_info {
 	uint32_t container;    /* index into containers[], or SNAPSHOT_NONE */
 	uint32_t netns_inum;   /* the process's own network namespace; 0 = not known */
 	enum program_state program_state;
+	bool own_root;	       /* its root directory is portero's own: not in a container */
+	bool own_file;	       /* and its program's path leads to the same file here */
+	enum tristate packaged; /* does a package own the program's file? */
 	bool is_manager;       /* systemd holding a socket for a service */
 	bool gone;	       /* ended while it was read: what is unknown stays so */
 
@@ -138,6 +143,18 @@ struct activation_info {
 	uint32_t package_str;
 };
 
+/* A connection to a local port; only when they were asked for. */
+struct connection_info {
+	uint32_t netns;
+	enum proto proto;
+	uint8_t state; /* as in linux/tcp_states.h */
+	struct address local, peer;
+	uint16_t local_port, peer_port;
+	bool has_bytes;
+	uint64_t bytes_in, bytes_out;
+	uint32_t quiet_ms; /* since data was last sent or received (the kernel keeps no age) */
+};
+
 /* Something that could not be looked at: what is hidden, why, and how to see it. Sentences. */
 struct gap_info {
 	uint32_t what_str, why_str, remedy_str;
@@ -151,6 +168,11 @@ struct snapshot {
 	bool out_of_memory; /* something could not be kept: the snapshot must not be shown as whole */
 	const char *files_view;	 /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
 	const char *kernel_view; /* "sock_diag", "proc": which sockets there are */
+
+	/* Listeners of other namespaces that were seen by the way and are not in sockets[]. */
+	uint32_t other_listeners, other_netns;
+	/* Processes whose files could not be looked at, and one of their pids. */
+	uint32_t unreadable_processes, unreadable_pid;
 
 	struct socket_info *sockets;
 	size_t socket_count, socket_cap;
@@ -168,6 +190,8 @@ struct snapshot {
 	size_t interface_count, interface_cap;
 	struct activation_info *activations;
 	size_t activation_count, activation_cap;
+	struct connection_info *connections;
+	size_t connection_count, connection_cap;
 	struct gap_info *gaps;
 	size_t gap_count, gap_cap;
 };
@@ -188,6 +212,7 @@ struct netns_info *snapshot_add_netns(struct snapshot *s);
 struct interface_address *snapshot_add_address(struct snapshot *s);
 struct interface_info *snapshot_add_interface(struct snapshot *s);
 struct activation_info *snapshot_add_activation(struct snapshot *s);
+struct connection_info *snapshot_add_connection(struct snapshot *s);
 
 /* Adds a gap; one with the same `what` and `why` is added once. The texts are copied. */
 void snapshot_add_gap(struct snapshot *s, const char *what, const char *why, const char *remedy);

@@ -3,7 +3,7 @@
  * services_fuzz: any bytes as /etc/services. Besides memory errors, it looks for names that could
  * act on a terminal, and for a second reading of the same bytes that adds to the first.
  */
-#include "observe/services.h"
+#include "model/services.h"
 
 #include <stdlib.h>
 #include <string.h>

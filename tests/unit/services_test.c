@@ -3,7 +3,8 @@
  * services: /etc/services as it should be, as it may be, and as somebody who means harm may write
  * it.
  */
-#include "observe/services.h"
+#include "model/services.h"
+#include "observe/services_file.h"
 
 #include <errno.h>
 #include <setjmp.h>

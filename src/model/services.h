@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * services: how this site calls its ports, from /etc/services (services(5)). These names go before
+ * services: how this site calls its ports, from the text of /etc/services (services(5)); the file
+ * is read by observe/services_file. These names go before
  * those of model/registry. Aliases are not kept.
  */
 #pragma once
@@ -23,14 +24,7 @@ struct services {
 };
 
 /*
- * Adds what the file says to *s (start from {0}). A file that is not there is an empty one. Returns
- * 0, or a negative errno with a sentence in *e: -EFBIG over SERVICES_FILE_LIMIT, -EINVAL when it is
- * no regular file, -EACCES, -ENOMEM, ...
- */
-int services_load(struct services *s, const char *path, struct err *e);
-
-/*
- * The same from memory. Any bytes will do: a line that is not "name port/protocol aliases" with a
+ * Adds what the text of a services(5) file says to *s (start from {0}). Any bytes will do: a line that is not "name port/protocol aliases" with a
  * name of printable ASCII, a port 1-65535 and a protocol of enum proto says nothing; '#' begins a
  * comment. Where several lines are about one port, the first one counts. 0 or -ENOMEM.
  */

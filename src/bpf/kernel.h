@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kernel: just the kernel fields that portero's BPF programs read, for CO-RE.
+ *
+ * This is not a copy of vmlinux.h: every struct lists only what is used, in any order, with
+ * preserve_access_index, so that the offsets are those of the running kernel (relocated at load from
+ * /sys/kernel/btf/vmlinux) and a build does not depend on the kernel it runs on. Fields are named
+ * as in Linux 5.11 to 6.18.
+ */
+#pragma once
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+
+#define KERNEL_STRUCT __attribute__((preserve_access_index))
+
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	AF_PACKET = 17,
+	AF_VSOCK = 40,
+	SOCK_STREAM = 1,
+	SOCK_DGRAM = 2,
+	SOCK_RAW = 3,
+	TCP_LISTEN = 10,
+};
+
+struct seq_file;
+
+struct ns_common {
+	unsigned int inum;
+} KERNEL_STRUCT;
+
+struct net {
+	struct ns_common ns;
+} KERNEL_STRUCT;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+} KERNEL_STRUCT;
+
+struct sock_common {
+	union {
+		struct {
+			__u32 skc_daddr;
+			__u32 skc_rcv_saddr;
+		};
+	};
+	union {
+		struct {
+			__u16 skc_dport;
+			__u16 skc_num;
+		};
+	};
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_rcv_saddr;
+} KERNEL_STRUCT;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_type;
+	__u16 sk_protocol;
+	__u8 sk_userlocks : 4;
+} KERNEL_STRUCT;
+
+struct socket {
+	struct sock *sk;
+} KERNEL_STRUCT;
+
+struct super_block {
+	__u32 s_dev;
+} KERNEL_STRUCT;
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+} KERNEL_STRUCT;
+
+struct dentry;
+struct vfsmount;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} KERNEL_STRUCT;
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+} KERNEL_STRUCT;
+
+struct mm_struct {
+	struct file *exe_file;
+} KERNEL_STRUCT;
+
+struct fs_struct {
+	struct path root;
+} KERNEL_STRUCT;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+} KERNEL_STRUCT;
+
+struct nsproxy {
+	struct net *net_ns;
+} KERNEL_STRUCT;
+
+struct css_set;
+
+struct task_struct {
+	int tgid;
+	unsigned int flags;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
+	char comm[16];
+	struct mm_struct *mm;
+	struct fs_struct *fs;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+} KERNEL_STRUCT;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id;
+	__u64 seq_num;
+} KERNEL_STRUCT;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} KERNEL_STRUCT;

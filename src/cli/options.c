@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/options.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLAG(letter, name, field, scope, help)                                                     \
+	{                                                                                          \
+		letter, name, NULL, NULL, NULL, NULL, OPTION_FLAG, offsetof(struct options, field), \
+			scope, help                                                                \
+	}
+#define TEXT(name, argument, choices, field, scope, help)                                          \
+	{                                                                                          \
+		0, name, argument, choices, NULL, NULL, OPTION_TEXT,                               \
+			offsetof(struct options, field), scope, help                               \
+	}
+#define PLACE(name, argument, variable, standard, field, help)                                     \
+	{                                                                                          \
+		0, name, argument, NULL, variable, standard, OPTION_TEXT,                          \
+			offsetof(struct options, field), SCOPE_ALL, help                           \
+	}
+
+const struct option_row option_rows[] = {
+	FLAG('t', "tcp", tcp, SCOPE_STATUS, N_("TCP ports only (with -u: both)")),
+	FLAG('u', "udp", udp, SCOPE_STATUS, N_("UDP ports only (with -t: both)")),
+	FLAG('4', "ipv4", ipv4, SCOPE_STATUS, N_("what listens on IPv4")),
+	FLAG('6', "ipv6", ipv6, SCOPE_STATUS, N_("what listens on IPv6")),
+	TEXT("listening-on", "WHERE", "everywhere|network|this-machine", listening_on, SCOPE_STATUS,
+	     N_("bound to: everywhere, network or this-machine")),
+	TEXT("user", "USER", NULL, user, SCOPE_STATUS, N_("listeners of this user (name or number)")),
+	TEXT("unit", "UNIT", NULL, unit, SCOPE_STATUS,
+	     N_("listeners of this systemd unit ('nginx' means nginx.service)")),
+	TEXT("sort", "ORDER", "exposure|port|program|user", sort, SCOPE_STATUS,
+	     N_("order: exposure (as it is without), port, program or user")),
+	FLAG('a', "all", all, SCOPE_STATUS | SCOPE_SHOW,
+	     N_("every network namespace (containers), not only this machine's own")),
+	FLAG(0, "clients", clients, SCOPE_STATUS,
+	     N_("also UDP sockets whose port the kernel chose: clients, as a rule")),
+	FLAG('n', "numeric", numeric, SCOPE_ALL, N_("numbers for users; no service names")),
+	FLAG(0, "json", json, SCOPE_ALL, N_("JSON instead of a table")),
+	FLAG(0, "csv", csv, SCOPE_STATUS, N_("comma-separated values instead of a table")),
+	FLAG('q', "quiet", quiet, SCOPE_ALL, N_("no heading and no remarks below the table")),
+	FLAG(0, "no-color", no_color, SCOPE_ALL, N_("no colour (as does NO_COLOR=1)")),
+	FLAG(0, "no-bpf", no_bpf, SCOPE_ALL, N_("do as if the kernel refused BPF: read /proc instead")),
+	PLACE("policy-dir", "DIR", "PORTERO_POLICY_DIR", "/etc/portero/policy.d", policy_dir,
+	      N_("where the policy's files are")),
+	PLACE("state-dir", "DIR", "PORTERO_STATE_DIR", "/var/lib/portero", state_dir,
+	      N_("what portero remembers")),
+	PLACE("runtime-dir", "DIR", "PORTERO_RUNTIME_DIR", "/run/portero", runtime_dir,
+	      N_("sockets and locks")),
+	PLACE("scope-file", "FILE", "PORTERO_SCOPE_FILE", "/etc/portero/scope", scope_file,
+	      N_("the networks that may be probed")),
+	FLAG('h', "help", help, SCOPE_ALL, N_("this help; portero COMMAND --help tells more")),
+	FLAG('V', "version", version, SCOPE_ALL, N_("the version")),
+};
+const size_t option_row_count = ARRAY_LEN(option_rows);
+
+struct parse {
+	struct options *o;
+	int argc, at;
+	char **argv;
+	struct err *e;
+};
+
+static void set_text(struct options *o, const struct option_row *row, const char *value)
+{
+	memcpy((char *)o + row->offset, &value, sizeof(value));
+}
+
+static void set_flag(struct options *o, const struct option_row *row)
+{
+	*(bool *)(void *)((char *)o + row->offset) = true;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (const char *at = choices; at; at = strchr(at, '|'), at = at ? at + 1 : NULL)
+		if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
+			return true;
+	return false;
+}
+
+static int unknown_option(struct parse *p, const char *text, size_t len)
+{
+	size_t best = 3; /* further away than this is no likeness */
+	const char *near = NULL;
+	char name[64] = "";
+
+	memcpy(name, text, len < sizeof(name) ? len : sizeof(name) - 1);
+	for (size_t i = 0; i < option_row_count; i++) {
+		size_t distance = text_distance(name, option_rows[i].name);
+
+		if (distance < best || (!near && strlen(name) > 2 &&
+					strncmp(option_rows[i].name, name, strlen(name)) == 0)) {
+			best = distance;
+			near = option_rows[i].name;
+		}
+	}
+	if (near)
+		return err_set(p->e, -EINVAL, _("unknown option --%s: did you mean --%s?"), name, near);
+	return err_set(p->e, -EINVAL, _("unknown option --%s: portero --help lists them"), name);
+}
+
+/* `value` is what stood behind '=', or NULL. */
+static int take_option(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (row->kind == OPTION_FLAG) {
+		if (value)
+			return err_set(p->e, -EINVAL, _("option --%s takes no value"), row->name);
+		set_flag(p->o, row);
+		return 0;
+	}
+	if (!value && p->at + 1 < p->argc)
+		value = p->argv[++p->at];
+	if (!value || !value[0])
+		return err_set(p->e, -EINVAL, _("option --%s needs a value: --%s %s"), row->name,
+			       row->name, row->argument);
+	if (row->choices && !is_choice(row->choices, value))
+		return err_set(p->e, -EINVAL, _("--%s cannot be '%.64s': choose one of %s"), row->name,
+			       value, row->choices);
+	set_text(p->o, row, value);
+	return 0;
+}
+
+static int take_long(struct parse *p, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	size_t len = equals ? (size_t)(equals - text) : strlen(text);
+
+	for (size_t i = 0; i < option_row_count; i++)
+		if (strlen(option_rows[i].name) == len &&
+		    memcmp(option_rows[i].name, text, len) == 0)
+			return take_option(p, &option_rows[i], equals ? equals + 1 : NULL);
+	return unknown_option(p, text, len);
+}
+
+static int take_letters(struct parse *p, const char *letters)
+{
+	for (; *letters; letters++) {
+		size_t i = 0;
+
+		while (i < option_row_count && option_rows[i].letter != *letters)
+			i++;
+		if (i == option_row_count)
+			return err_set(p->e, -EINVAL, _("unknown option -%c: portero --help lists them"),
+				       *letters >= ' ' && *letters < 127 ? *letters : '?');
+		set_flag(p->o, &option_rows[i]);
+	}
+	return 0;
+}
+
+static void set_standards(struct options *o)
+{
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *value = row->environment ? getenv(row->environment) : NULL;
+
+		if (row->kind == OPTION_TEXT)
+			set_text(o, row, value && value[0] ? value : row->standard);
+	}
+}
+
+int options_parse(int argc, char **argv, struct options *o, struct err *e)
+{
+	struct parse p = {o, argc, 1, argv, e};
+	bool only_words = false;
+
+	*o = (struct options){0};
+	set_standards(o);
+	o->words = calloc((size_t)argc + 1, sizeof(*o->words));
+	if (!o->words)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (; p.at < argc; p.at++) {
+		const char *text = argv[p.at];
+		int r = 0;
+
+		if (only_words || text[0] != '-' || text[1] == '\0')
+			o->words[o->word_count++] = text;
+		else if (strcmp(text, "--") == 0)
+			only_words = true;
+		else if (text[1] == '-')
+			r = take_long(&p, text + 2);
+		else
+			r = take_letters(&p, text + 1);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

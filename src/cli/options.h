@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options: the command line, by one table which also makes the help and the completions.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the command line said. Strings belong to argv or the environment. */
+struct options {
+	/* output */
+	bool json, csv, quiet, numeric, no_color;
+	/* what to look at */
+	bool all, clients, no_bpf;
+	bool tcp, udp, ipv4, ipv6;
+	const char *listening_on, *user, *unit, *sort;
+	/* places; each has an environment variable too */
+	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
+	bool help, version;
+	/* the words that are not options; the first may name a command */
+	const char **words;
+	size_t word_count;
+};
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT };
+
+/* Which commands an option is for: bits, to be compared with struct command's. */
+enum option_scope {
+	SCOPE_ALL = 1 << 0,
+	SCOPE_STATUS = 1 << 1,
+	SCOPE_SHOW = 1 << 2,
+	SCOPE_DOCTOR = 1 << 3,
+};
+
+struct option_row {
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument;	 /* for the help: "DIR"; NULL for a flag */
+	const char *choices;	 /* "a|b|c", or NULL: any text */
+	const char *environment; /* variable that sets it too, or NULL */
+	const char *standard;	 /* value when nothing sets it, or NULL */
+	enum option_kind kind;
+	size_t offset; /* in struct options */
+	unsigned scope;
+	const char *help; /* N_() */
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_row_count;
+
+/*
+ * Reads argv[1..argc) into *o: options anywhere, `--` ends them, `--name=value` and `--name value`,
+ * letters joined as in -tn. Returns 0, or -EINVAL with a sentence that names the nearest option.
+ * o->words must be freed by the caller.
+ */
+int options_parse(int argc, char **argv, struct options *o, struct err *e);

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * status: one line for each port that something listens on: as a table, CSV or JSON.
+ */
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/table.h"
+#include "cli/view.h"
+#include "decide/filter.h"
+#include "decide/listener_notes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum column {
+	COLUMN_PORT,
+	COLUMN_STATE,
+	COLUMN_SERVICE,
+	COLUMN_BOUND,
+	COLUMN_PROGRAM,
+	COLUMN_USER,
+	COLUMN_UNIT,
+	COLUMN_PACKAGE,
+	COLUMN_NOTES,
+	COLUMN_COUNT,
+};
+
+/* What goes first when the line is too long. */
+static const struct table_step steps[] = {
+	{COLUMN_PROGRAM, STEP_SHORT, 0}, {COLUMN_NOTES, STEP_WIDTH, 40},
+	{COLUMN_BOUND, STEP_SHORT, 0},	 {COLUMN_PACKAGE, STEP_WIDTH, 16},
+	{COLUMN_UNIT, STEP_WIDTH, 20},	 {COLUMN_NOTES, STEP_WIDTH, 28},
+	{COLUMN_STATE, STEP_DROP, 0},	 {COLUMN_PACKAGE, STEP_DROP, 0},
+	{COLUMN_UNIT, STEP_WIDTH, 14},	 {COLUMN_SERVICE, STEP_WIDTH, 10},
+	{COLUMN_USER, STEP_WIDTH, 8},	 {COLUMN_BOUND, STEP_WIDTH, 19},
+	{COLUMN_PROGRAM, STEP_WIDTH, 14}, {COLUMN_UNIT, STEP_DROP, 0},
+	{COLUMN_NOTES, STEP_WIDTH, 14},	 {COLUMN_SERVICE, STEP_DROP, 0},
+	{COLUMN_BOUND, STEP_WIDTH, 14},	 {COLUMN_USER, STEP_DROP, 0},
+	{COLUMN_NOTES, STEP_DROP, 0},	 {COLUMN_PROGRAM, STEP_WIDTH, 8},
+};
+
+static int build_filter(const struct options *o, struct filter *f, struct err *e)
+{
+	*f = (struct filter){.user = o->user, .unit = o->unit};
+	if (o->tcp)
+		f->protos |= 1u << PROTO_TCP;
+	if (o->udp)
+		f->protos |= 1u << PROTO_UDP | 1u << PROTO_UDPLITE;
+	if (o->ipv4)
+		f->families |= FAMILY_IPV4;
+	if (o->ipv6)
+		f->families |= FAMILY_IPV6;
+	if (o->listening_on)
+		filter_set_bound(f, o->listening_on);
+	for (size_t i = 0; i < o->word_count; i++) {
+		int r = filter_add_word(f, o->words[i], e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void sort_rows(struct view *v)
+{
+	for (int i = 0; v->options->sort && i < ORDER_COUNT; i++)
+		if (strcmp(row_order_name((enum row_order)i), v->options->sort) == 0)
+			listeners_sort(&v->snapshot, &v->list, (enum row_order)i);
+}
+
+/* Every field of a row, one after the other in `room`; offsets, because the room moves as it grows. */
+struct fields {
+	struct buf *room;
+	size_t *at; /* of the long and the short text of each column of each row */
+};
+
+static size_t begin_field(struct buf *room)
+{
+	if (room->len)
+		buf_add_char(room, '\0');
+	return room->len;
+}
+
+static void add_field(const struct view *v, const struct port_row *row, enum column column,
+		      bool brief, struct buf *out)
+{
+	switch (column) {
+	case COLUMN_PORT:
+		view_port(row, out);
+		break;
+	case COLUMN_STATE:
+		buf_add_text(out, _("listening"));
+		break;
+	case COLUMN_SERVICE:
+		view_service(v, row, out);
+		break;
+	case COLUMN_BOUND:
+		view_bound(v, row, brief, out);
+		break;
+	case COLUMN_PROGRAM:
+		view_program(v, row, brief, out);
+		break;
+	case COLUMN_USER:
+		view_user(v, row, out);
+		break;
+	case COLUMN_UNIT:
+		view_unit(v, row, out);
+		break;
+	case COLUMN_PACKAGE:
+		view_package(v, row, out);
+		break;
+	case COLUMN_NOTES:
+		view_notes(v, row, out);
+		break;
+	case COLUMN_COUNT:
+		break;
+	}
+}
+
+static bool has_short(enum column column)
+{
+	return column == COLUMN_PROGRAM || column == COLUMN_BOUND;
+}
+
+static void fill_fields(const struct view *v, const struct fields *fields)
+{
+	size_t *at = fields->at;
+
+	for (size_t i = 0; i < v->list.row_count; i++) {
+		for (int column = 0; column < COLUMN_COUNT; column++, at += 2) {
+			const struct port_row *row = &v->list.rows[i];
+
+			at[0] = at[1] = begin_field(fields->room);
+			add_field(v, row, (enum column)column, false, fields->room);
+			if (!has_short((enum column)column))
+				continue;
+			at[1] = begin_field(fields->room);
+			add_field(v, row, (enum column)column, true, fields->room);
+		}
+	}
+	begin_field(fields->room);
+}
+
+static const char *color_of(const struct port_row *row, enum column column)
+{
+	const uint32_t alarming = 1u << NOTE_HIDDEN | 1u << NOTE_PROGRAM_MEMORY |
+				  1u << NOTE_PROGRAM_DELETED | 1u << NOTE_POSES_AS_KERNEL;
+
+	if (column == COLUMN_NOTES)
+		return row->notes & alarming ? "31" : "33";
+	if (column == COLUMN_BOUND)
+		return row->bound == BOUND_EVERYWHERE ? "33" : row->bound == BOUND_HOST ? "32" : NULL;
+	return NULL;
+}
+
+static void fill_cells(const struct view *v, const struct fields *fields, struct table_cell *cells)
+{
+	for (size_t i = 0; i < v->list.row_count * COLUMN_COUNT; i++) {
+		enum column column = (enum column)(i % COLUMN_COUNT);
+
+		cells[i].text = fields->room->data + fields->at[i * 2];
+		cells[i].short_text = fields->room->data + fields->at[i * 2 + 1];
+		cells[i].color = color_of(&v->list.rows[i / COLUMN_COUNT], column);
+	}
+}
+
+/* With --all: a line of its own before the first row of each namespace. */
+static void fill_headings(const struct view *v, struct buf *room, size_t *at, const char **headings)
+{
+	for (size_t i = 0; i < v->list.row_count; i++) {
+		uint32_t netns = v->list.rows[i].netns;
+
+		if (i && v->list.rows[i - 1].netns == netns)
+			continue;
+		at[i] = begin_field(room);
+		buf_add_text(room, "== ");
+		view_netns(v, netns, room);
+		buf_add_text(room, " ==");
+	}
+	begin_field(room);
+	for (size_t i = 0; i < v->list.row_count && !room->failed; i++)
+		if (i == 0 || v->list.rows[i - 1].netns != v->list.rows[i].netns)
+			headings[i] = room->data + at[i];
+}
+
+static int print_table(const struct view *v)
+{
+	const char *titles[COLUMN_COUNT] = {_("PORT"),	  _("STATE"), _("SERVICE"),
+					    _("BOUND TO"), _("PROGRAM"), _("USER"),
+					    _("UNIT"),	  _("PACKAGE"), _("NOTES")};
+	size_t count = v->list.row_count * COLUMN_COUNT + 1;
+	struct buf cleanup_call(buf_done) room = {0};
+	struct buf cleanup_call(buf_done) heading_room = {0};
+	struct buf cleanup_call(buf_done) out = {0};
+	struct table_cell cleanup_free *cells = calloc(count, sizeof(*cells));
+	size_t cleanup_free *at = calloc(count * 2, sizeof(*at));
+	const char cleanup_free **headings = calloc(v->list.row_count + 1, sizeof(*headings));
+	size_t cleanup_free *heading_at = calloc(v->list.row_count + 1, sizeof(*heading_at));
+	struct fields fields = {&room, at};
+	struct table t = {
+		.titles = titles,
+		.column_count = COLUMN_COUNT,
+		.steps = steps,
+		.step_count = ARRAY_LEN(steps),
+		.ascii = v->ascii,
+		.no_heading = v->options->quiet,
+		.cells = cells,
+		.row_count = v->list.row_count,
+	};
+
+	if (!cells || !at || !headings || !heading_at)
+		return -ENOMEM;
+	fill_fields(v, &fields);
+	if (v->options->all && !v->options->quiet) {
+		fill_headings(v, &heading_room, heading_at, headings);
+		t.headings = headings;
+	}
+	if (room.failed || heading_room.failed)
+		return -ENOMEM;
+	fill_cells(v, &fields, cells);
+	table_format(&t, v->width, v->colored, &out);
+	fwrite(buf_text(&out), 1, out.len, stdout);
+	return out.failed ? -ENOMEM : 0;
+}
+
+static void print_csv_field(const char *text, bool last)
+{
+	putchar('"');
+	for (; *text; text++) {
+		/* a field that a spreadsheet would take for a formula */
+		if (*text == '"')
+			putchar('"');
+		putchar(*text);
+	}
+	putchar('"');
+	fputs(last ? "\r\n" : ",", stdout);
+}
+
+/* RFC 4180, with the columns of the table in full. */
+static int print_csv(const struct view *v)
+{
+	static const char *const names[COLUMN_COUNT] = {"port",	   "state", "service",
+							"bound",   "program", "user",
+							"unit",	   "package", "notes"};
+	struct buf cleanup_call(buf_done) field = {0};
+
+	for (int column = 0; column < COLUMN_COUNT && !v->options->quiet; column++)
+		print_csv_field(names[column], column == COLUMN_COUNT - 1);
+	for (size_t i = 0; i < v->list.row_count; i++) {
+		for (int column = 0; column < COLUMN_COUNT; column++) {
+			buf_clear(&field);
+			add_field(v, &v->list.rows[i], (enum column)column, false, &field);
+			if (field.failed)
+				return -ENOMEM;
+			print_csv_field(buf_text(&field), column == COLUMN_COUNT - 1);
+		}
+	}
+	return 0;
+}
+
+/* How many of the ports of a protocol nobody listens on, of this machine's own namespace. */
+static unsigned long count_silent(const struct snapshot *s, enum proto proto)
+{
+	unsigned char seen[65536 / 8] = {0};
+	unsigned long count = 65535;
+
+	for (size_t i = 0; i < s->socket_count; i++) {
+		const struct socket_info *socket = &s->sockets[i];
+		unsigned char bit = (unsigned char)(1u << (socket->port % 8));
+
+		if (socket->netns != 0 || socket->proto != proto || !socket->port ||
+		    (socket->kind != SOCKET_PORT && socket->kind != SOCKET_CLIENT) ||
+		    seen[socket->port / 8] & bit)
+			continue;
+		seen[socket->port / 8] |= bit;
+		count--;
+	}
+	return count;
+}
+
+static unsigned count_kind(const struct snapshot *s, enum socket_kind kind)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < s->socket_count; i++)
+		count += s->sockets[i].kind == kind;
+	return count;
+}
+
+static void print_rest(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) tcp = {0};
+	struct buf cleanup_call(buf_done) udp = {0};
+
+	view_number(count_silent(&v->snapshot, PROTO_TCP), &tcp);
+	view_number(count_silent(&v->snapshot, PROTO_UDP), &udp);
+	printf(_("The other %s tcp and %s udp ports have no listener.\n"), buf_text(&tcp),
+	       buf_text(&udp));
+}
+
+/* Sockets that are no port, and yet receive: one line, so that they are not forgotten. */
+static void print_portless(const struct view *v)
+{
+	unsigned raw = count_kind(&v->snapshot, SOCKET_RAW);
+	unsigned packet = count_kind(&v->snapshot, SOCKET_PACKET);
+	unsigned vsock = count_kind(&v->snapshot, SOCKET_VSOCK);
+
+	if (raw + packet + vsock == 0)
+		return;
+	printf(_("Without a port, but receiving: %u packet, %u raw, %u vsock sockets (see --json).\n"),
+	       packet, raw, vsock);
+}
+
+static void print_footer(const struct view *v, bool filtered)
+{
+	unsigned clients = count_kind(&v->snapshot, SOCKET_CLIENT);
+
+	if (v->options->quiet)
+		return;
+	if (v->list.row_count)
+		putchar('\n');
+	if (!filtered)
+		print_rest(v);
+	if (!filtered && clients && !v->options->clients)
+		printf(ngettext("%u UDP client is not shown (--clients shows it).\n",
+				"%u UDP clients are not shown (--clients shows them).\n", clients),
+		       clients);
+	if (!filtered)
+		print_portless(v);
+	if (v->snapshot.other_listeners && !v->options->all)
+		printf(ngettext("%u listener in other network namespaces is not shown (--all shows it).\n",
+				"%u listeners in other network namespaces are not shown (--all shows them).\n",
+				v->snapshot.other_listeners),
+		       v->snapshot.other_listeners);
+	printf(_("The firewall was not looked at: a port that listens may still be out of reach.\n"));
+}
+
+/* A word that is no port, no command and matches nothing may be a mistyped command. */
+static const struct command *mistyped(const struct options *o, const struct view *v)
+{
+	if (o->word_count == 0 || v->list.row_count || port_range_looks_like(o->words[0]))
+		return NULL;
+	return command_guess(o->words[0]);
+}
+
+static int print_human(const struct view *v, bool filtered)
+{
+	int r = print_table(v);
+
+	if (r < 0)
+		return r;
+	if (v->list.row_count == 0 && filtered && !v->options->quiet)
+		printf("%s\n", _("No listener matches."));
+	else if (v->list.row_count == 0 && !v->options->quiet)
+		printf("%s\n", _("No port has a listener."));
+	print_footer(v, filtered);
+	view_print_gaps(v);
+	return 0;
+}
+
+static int print_view(const struct options *o, struct view *v, const struct filter *f)
+{
+	bool filtered = f->range_count || f->word_count || f->user || f->unit || f->only_bound ||
+			f->protos || f->families;
+	const struct command *near;
+
+	filter_apply(f, &v->snapshot, &v->services, &v->list);
+	sort_rows(v);
+	near = mistyped(o, v);
+	if (near)
+		return command_fail(_("'%.64s' is no command, and no listener has that name: did you "
+				      "mean '%s'?"),
+				    o->words[0], near->name);
+	if ((o->json ? json_print_status(v) : o->csv ? print_csv(v) : print_human(v, filtered)) < 0)
+		return command_fail(_("out of memory"));
+	return snapshot_is_complete(&v->snapshot) ? EXIT_DECLARED : EXIT_BLIND;
+}
+
+int command_status(const struct options *o)
+{
+	struct view_wish wish = {.cmdlines = o->json, .clients = o->clients};
+	struct filter cleanup_free *f = calloc(1, sizeof(*f));
+	struct view v = {0};
+	struct err e = {0};
+	int code;
+
+	if (!f)
+		return command_fail(_("out of memory"));
+	if (o->json && o->csv)
+		return command_fail(_("--json and --csv exclude each other: choose one"));
+	if (build_filter(o, f, &e) < 0)
+		return command_fail("%s", e.msg);
+	code = view_take(&v, o, &wish, &e) < 0 ? command_fail("%s", e.msg) : print_view(o, &v, f);
+	view_done(&v);
+	return code;
+}

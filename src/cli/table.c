@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/table.h"
+#include "base/text.h"
+
+#include <string.h>
+
+enum { GAP = 2 };
+
+struct layout {
+	size_t limit[TABLE_COLUMN_LIMIT]; /* widest allowed; SIZE_MAX: any */
+	size_t width[TABLE_COLUMN_LIMIT]; /* as wide as the texts need within the limit */
+	bool is_short[TABLE_COLUMN_LIMIT], dropped[TABLE_COLUMN_LIMIT];
+};
+
+static const char *cell_text(const struct table *t, const struct layout *l, size_t row, size_t column)
+{
+	const struct table_cell *cell = &t->cells[row * t->column_count + column];
+	const char *text = l->is_short[column] && cell->short_text ? cell->short_text : cell->text;
+
+	return text ? text : "";
+}
+
+static void measure_column(const struct table *t, struct layout *l, size_t column)
+{
+	size_t widest = t->no_heading ? 0 : text_width(t->titles[column]);
+
+	for (size_t row = 0; row < t->row_count; row++) {
+		size_t width = text_width(cell_text(t, l, row, column));
+
+		if (width > widest)
+			widest = width;
+	}
+	l->width[column] = widest < l->limit[column] ? widest : l->limit[column];
+}
+
+static size_t total_width(const struct table *t, const struct layout *l)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < t->column_count; i++)
+		if (!l->dropped[i])
+			total += l->width[i] + GAP;
+	return total ? total - GAP : 0;
+}
+
+static void fit(const struct table *t, size_t width, struct layout *l)
+{
+	*l = (struct layout){0};
+	for (size_t i = 0; i < t->column_count; i++) {
+		l->limit[i] = (size_t)-1;
+		measure_column(t, l, i);
+	}
+	for (size_t i = 0; width && i < t->step_count && total_width(t, l) > width; i++) {
+		const struct table_step *step = &t->steps[i];
+		size_t column = step->column;
+		size_t excess = total_width(t, l) - width;
+
+		if (step->kind == STEP_DROP)
+			l->dropped[column] = true;
+		else if (step->kind == STEP_SHORT)
+			l->is_short[column] = true;
+		else if (l->width[column] > step->width) /* only as much as is needed */
+			l->limit[column] = l->width[column] - excess > step->width &&
+							   l->width[column] > excess
+						   ? l->width[column] - excess
+						   : step->width;
+		measure_column(t, l, column);
+	}
+}
+
+static void put_cell(const struct table *t, const char *text, size_t width, bool pad,
+		     const char *color, struct buf *out)
+{
+	size_t used = text_width(text);
+
+	if (color)
+		buf_printf(out, "\033[%sm", color);
+	if (used > width && width > 0) {
+		size_t bytes = text_prefix(text, width - 1);
+
+		buf_add(out, text, bytes);
+		buf_add_text(out, t->ascii ? "~" : "…");
+		used = width;
+	} else if (used <= width) {
+		buf_add_text(out, text);
+	}
+	if (color)
+		buf_add_text(out, "\033[0m");
+	for (; pad && used < width + GAP; used++)
+		buf_add_char(out, ' ');
+}
+
+static size_t last_column(const struct table *t, const struct layout *l)
+{
+	size_t last = t->column_count - 1;
+
+	while (last > 0 && l->dropped[last])
+		last--;
+	return last;
+}
+
+static void put_line(const struct table *t, const struct layout *l, bool colored, size_t row,
+		     bool is_title, struct buf *out)
+{
+	size_t last = last_column(t, l);
+
+	for (size_t i = 0; i <= last; i++) {
+		const char *color = is_title ? "1" : t->cells[row * t->column_count + i].color;
+
+		if (l->dropped[i])
+			continue;
+		put_cell(t, is_title ? t->titles[i] : cell_text(t, l, row, i), l->width[i], i < last,
+			 colored ? color : NULL, out);
+	}
+	while (out->len && out->data[out->len - 1] == ' ')
+		out->len--;
+	buf_add_char(out, '\n');
+}
+
+void table_format(const struct table *t, size_t width, bool colored, struct buf *out)
+{
+	struct layout l;
+
+	fit(t, width, &l);
+	if (!t->no_heading && t->row_count)
+		put_line(t, &l, colored, 0, true, out);
+	for (size_t row = 0; row < t->row_count; row++) {
+		if (t->headings && t->headings[row])
+			buf_printf(out, "%s%s\n", row ? "\n" : "", t->headings[row]);
+		put_line(t, &l, colored, row, false, out);
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view: what `status`, `show` and `doctor` have in common: a look at the machine, folded into rows, and the
+ * texts of its fields, escaped for where they go.
+ */
+#pragma once
+
+#include "cli/options.h"
+#include "decide/listeners.h"
+#include "model/services.h"
+#include "observe/inventory.h"
+
+struct view {
+	const struct options *options;
+	struct snapshot snapshot;
+	struct services services;
+	struct inventory_status status;
+	struct listener_list list;
+	bool ascii;		/* what goes to this terminal must be ASCII */
+	bool colored;
+	size_t width; /* columns of the terminal, or 0: as wide as need be */
+};
+
+struct view_wish {
+	bool cmdlines;
+	bool clients;
+	uint16_t connections_of;
+};
+
+/* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
+int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
+	      struct err *e);
+void view_done(struct view *v);
+
+/* Escapes a text into `out`, replacing what was there, and returns it. */
+const char *view_escape(const struct view *v, const char *text, struct buf *out);
+
+/* The fields of a row, escaped and translated, each appended to `out`. */
+void view_port(const struct port_row *row, struct buf *out);
+void view_service(const struct view *v, const struct port_row *row, struct buf *out);
+void view_bound(const struct view *v, const struct port_row *row, bool brief, struct buf *out);
+void view_program(const struct view *v, const struct port_row *row, bool brief, struct buf *out);
+void view_user(const struct view *v, const struct port_row *row, struct buf *out);
+void view_unit(const struct view *v, const struct port_row *row, struct buf *out);
+void view_package(const struct view *v, const struct port_row *row, struct buf *out);
+void view_notes(const struct view *v, const struct port_row *row, struct buf *out);
+/* How a namespace is called: "container docker:web", "namespace blue", "pid 12 (nginx)". */
+void view_netns(const struct view *v, uint32_t netns, struct buf *out);
+
+/* One address as a person reads it: "every address", "10.0.0.5 (eth0)". */
+void view_listener_address(const struct view *v, const struct listener *l, struct buf *out);
+/* The network of a bound address, "10.0.0.0/24", or "". */
+void view_network(const struct view *v, const struct listener *l, struct buf *out);
+/* "1,234": the thousands separator is the language's. */
+void view_number(unsigned long number, struct buf *out);
+/* Prints what could not be looked at. */
+void view_print_gaps(const struct view *v);

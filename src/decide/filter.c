@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "decide/filter.h"
+#include "base/i18n.h"
+#include "base/text.h"
+#include "decide/listener_notes.h"
+
+#include <errno.h>
+#include <string.h>
+
+int filter_add_word(struct filter *f, const char *word, struct err *e)
+{
+	if (!word[0])
+		return err_set(e, -EINVAL,
+			       _("an empty filter: give a port (443/tcp), a range (1-1024) or a name"));
+	if (f->range_count + f->word_count >= FILTER_WORD_LIMIT)
+		return err_set(e, -E2BIG, _("more than %d filters"), FILTER_WORD_LIMIT);
+	if (port_range_looks_like(word)) {
+		int r = port_range_parse(word, &f->ranges[f->range_count], e);
+
+		if (r < 0)
+			return r;
+		f->range_count++;
+		return 0;
+	}
+	f->words[f->word_count++] = word;
+	return 0;
+}
+
+int filter_set_bound(struct filter *f, const char *id)
+{
+	for (int i = BOUND_HOST; i <= BOUND_EVERYWHERE; i++) {
+		if (strcmp(bound_id((enum bound)i), id) != 0)
+			continue;
+		f->only_bound = true;
+		f->bound = (enum bound)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* `unit` may leave the suffix out: nginx means nginx.service. */
+static bool unit_matches(const char *unit, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	return strncmp(unit, wanted, len) == 0 &&
+	       (unit[len] == '\0' || (unit[len] == '.' && !strchr(wanted, '.')));
+}
+
+static bool path_matches(const char *path, const char *wanted)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(path, wanted) == 0 || strcmp(slash ? slash + 1 : path, wanted) == 0;
+}
+
+static bool process_matches(const struct snapshot *s, const struct process_info *p, const char *word)
+{
+	if (path_matches(snapshot_text(s, p->program_str), word) ||
+	    strcmp(snapshot_text(s, p->comm_str), word) == 0 ||
+	    strcmp(snapshot_text(s, p->package_str), word) == 0 ||
+	    unit_matches(snapshot_text(s, p->unit_str), word))
+		return true;
+	if (p->container == SNAPSHOT_NONE)
+		return false;
+	return strcmp(snapshot_text(s, s->containers[p->container].name_str), word) == 0 ||
+	       strcmp(snapshot_text(s, s->containers[p->container].id_str), word) == 0;
+}
+
+static bool activation_matches(const struct snapshot *s, const struct activation_info *a,
+			       const char *word)
+{
+	return unit_matches(snapshot_text(s, a->service_str), word) ||
+	       unit_matches(snapshot_text(s, a->socket_unit_str), word) ||
+	       path_matches(snapshot_text(s, a->program_str), word);
+}
+
+static bool listener_matches_word(const struct snapshot *s, const struct listener_list *list,
+				  const struct listener *l, const char *word)
+{
+	for (uint32_t i = 0; i < l->process_count; i++)
+		if (process_matches(
+			    s, &s->processes[list->process_indexes[l->first_process + i]], word))
+			return true;
+	return l->activation != SNAPSHOT_NONE &&
+	       activation_matches(s, &s->activations[l->activation], word);
+}
+
+static bool matches_word(const struct snapshot *s, const struct services *services,
+			 const struct listener_list *list, const struct port_row *row,
+			 const char *word)
+{
+	const char *service = listener_service_name(services, row->port, row->proto);
+
+	if (service && strcmp(service, word) == 0)
+		return true;
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		if (listener_matches_word(s, list, &list->listeners[row->first_listener + i], word))
+			return true;
+	return false;
+}
+
+static bool matches_user(const struct snapshot *s, const struct listener *l, const char *user)
+{
+	uint64_t number = UINT64_MAX;
+	const struct process_info *p = l->owner == SNAPSHOT_NONE ? NULL : &s->processes[l->owner];
+	uint32_t uid = p ? p->uid : s->sockets[l->socket].uid;
+	uint32_t name = p ? p->user_str : s->sockets[l->socket].user_str;
+
+	text_parse_number(user, strlen(user), UINT32_MAX, &number);
+	return number == uid || strcmp(snapshot_text(s, name), user) == 0;
+}
+
+static bool matches_unit(const struct snapshot *s, const struct listener *l, const char *unit)
+{
+	if (l->owner != SNAPSHOT_NONE &&
+	    unit_matches(snapshot_text(s, s->processes[l->owner].unit_str), unit))
+		return true;
+	return l->activation != SNAPSHOT_NONE &&
+	       activation_matches(s, &s->activations[l->activation], unit);
+}
+
+static bool matches_port(const struct filter *f, const struct port_row *row)
+{
+	if (f->protos && !(f->protos & 1u << row->proto))
+		return false;
+	for (size_t i = 0; i < f->range_count; i++)
+		if (port_range_has(&f->ranges[i], row->port, row->proto))
+			return true;
+	return f->range_count == 0;
+}
+
+static bool matches_any_word(const struct filter *f, const struct snapshot *s,
+			     const struct services *services, const struct listener_list *list,
+			     const struct port_row *row)
+{
+	for (size_t i = 0; i < f->word_count; i++)
+		if (matches_word(s, services, list, row, f->words[i]))
+			return true;
+	return f->word_count == 0;
+}
+
+bool filter_matches(const struct filter *f, const struct snapshot *s,
+		    const struct services *services, const struct listener_list *list,
+		    const struct port_row *row)
+{
+	const struct listener *first = &list->listeners[row->first_listener];
+	uint8_t families = 0;
+
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		families |= first[i].families;
+	if (!matches_port(f, row) || (f->families && !(f->families & families)) ||
+	    (f->only_bound && f->bound != row->bound))
+		return false;
+	if ((f->user && !matches_user(s, first, f->user)) ||
+	    (f->unit && !matches_unit(s, first, f->unit)))
+		return false;
+	return matches_any_word(f, s, services, list, row);
+}
+
+void filter_apply(const struct filter *f, const struct snapshot *s, const struct services *services,
+		  struct listener_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->row_count; i++)
+		if (filter_matches(f, s, services, list, &list->rows[i]))
+			list->rows[kept++] = list->rows[i];
+	list->row_count = kept;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/inventory.h"
+#include "base/file.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/ns.h"
+#include "observe/interfaces.h"
+#include "observe/join.h"
+#include "observe/netns.h"
+#include "observe/owner.h"
+#include "observe/proc_file.h"
+#include "observe/sock_iter.h"
+#include "observe/sock_proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOKS = 2 };
+
+struct look {
+	const struct inventory_options *options;
+	struct snapshot *s;
+	struct inventory_status *status;
+	struct sock_iter *iter; /* NULL: BPF is not to be had */
+	struct netns_list namespaces;
+	struct join join;
+	uint32_t netns; /* index of the one that is being read */
+	int number;	/* of the look, from 0 */
+};
+
+static int take_socket(enum sock_table table, const struct kernel_socket *k, void *context)
+{
+	struct look *look = context;
+
+	join_add_kernel(&look->join, look->netns, table, k);
+	return look->join.failed ? -ENOMEM : 0;
+}
+
+static int take_connection(enum sock_table table, const struct kernel_socket *k, void *context)
+{
+	struct look *look = context;
+	struct connection_info *c = snapshot_add_connection(look->s);
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct connection_info){
+		.netns = look->netns,
+		.proto = table == TABLE_TCP	  ? PROTO_TCP
+			 : table == TABLE_UDP	  ? PROTO_UDP
+			 : table == TABLE_UDPLITE ? PROTO_UDPLITE
+			 : table == TABLE_SCTP	  ? PROTO_SCTP
+						  : PROTO_DCCP,
+		.state = k->state,
+		.local = k->local,
+		.peer = k->peer,
+		.local_port = k->local_port,
+		.peer_port = k->peer_port,
+		.has_bytes = k->has_tcp_info,
+		.bytes_in = k->bytes_in,
+		.bytes_out = k->bytes_out,
+		.quiet_ms = k->quiet_ms,
+	};
+	return 0;
+}
+
+static void note_tables(struct look *look, const struct sock_table_status tables[TABLE_COUNT])
+{
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		const char *name = sock_table_name((enum sock_table)i);
+		char what[160];
+
+		if (look->netns == 0 && look->status)
+			look->status->tables[i] = tables[i];
+		if (tables[i].interrupted) {
+			snprintf(what, sizeof(what), _("some %s sockets may be missing"), name);
+			snapshot_add_gap(look->s, what,
+					 _("the table changed all the time while it was read"),
+					 _("ask again"));
+		}
+		/* an MPTCP listener is in the TCP table too; the last three have no port */
+		if (tables[i].source != SOURCE_NONE || i == TABLE_MPTCP || i >= TABLE_RAW)
+			continue;
+		snprintf(what, sizeof(what), _("listeners on %s ports are not known"), name);
+		snapshot_add_gap(look->s, what, strerror(-tables[i].error),
+				 _("load the kernel's *_diag modules (portero doctor)"));
+	}
+}
+
+/* Reads all that the kernel tells of the namespace the thread is in. */
+static int read_namespace(void *context)
+{
+	struct look *look = context;
+	struct sock_table_status tables[TABLE_COUNT];
+	struct err e = {0};
+	int r;
+
+	r = interfaces_read(look->s, look->netns, &e);
+	if (r < 0)
+		snapshot_add_gap(look->s, _("the addresses of the interfaces are not known"), e.msg,
+				 "");
+	r = sock_diag_dump(NULL, take_socket, look, tables, &e);
+	if (r < 0) {
+		snapshot_add_gap(look->s, _("which ports have a listener is not known"), e.msg, "");
+		return r;
+	}
+	note_tables(look, tables);
+	look->s->netns[look->netns].kernel_view = true;
+	if (look->options->connections_of) {
+		struct sock_diag_wish wish = {true, look->options->connections_of};
+
+		r = sock_diag_dump(&wish, take_connection, look, tables, &e);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int add_namespaces(struct look *look)
+{
+	uint64_t own = netns_own();
+	struct netns_info *n = snapshot_add_netns(look->s);
+	struct err e;
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->inum = own;
+	n->own = true;
+	if (!look->options->all_netns)
+		return 0;
+	r = netns_list_read(&look->namespaces, &e);
+	if (r < 0)
+		snapshot_add_gap(look->s, _("other network namespaces were not looked at"), e.msg,
+				 "");
+	for (size_t i = 0; i < look->namespaces.count; i++) {
+		const struct netns_entry *entry = &look->namespaces.entries[i];
+
+		n = entry->inum == own ? &look->s->netns[0] : snapshot_add_netns(look->s);
+		if (!n)
+			return -ENOMEM;
+		n->inum = entry->inum;
+		n->name_str = snapshot_add_text(look->s, entry->name);
+		n->pid = entry->pid;
+	}
+	if (look->namespaces.unreadable)
+		snapshot_add_gap(look->s, _("some network namespaces may be missing"),
+				 _("the namespaces of other users' processes are hidden"),
+				 _("run portero as root"));
+	return 0;
+}
+
+static void read_other_namespace(struct look *look, const struct netns_entry *entry)
+{
+	int cleanup_close fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char what[160];
+	struct err e = {0};
+	int r = 0;
+
+	/* the path may lead elsewhere by now: the process ended, its pid was used again */
+	if (fd < 0 || ns_inum(fd) != entry->inum)
+		return;
+	r = ns_run(fd, read_namespace, look, &e);
+	if (r >= 0)
+		return;
+	snprintf(what, sizeof(what), _("network namespace %lu was not looked at"),
+		 (unsigned long)entry->inum);
+	snapshot_add_gap(look->s, what, e.msg, _("run portero as root"));
+}
+
+static int read_kernel_view(struct look *look)
+{
+	int r;
+
+	look->netns = 0;
+	r = read_namespace(look);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < look->namespaces.count; i++) {
+		const struct netns_entry *entry = &look->namespaces.entries[i];
+
+		if (entry->inum == look->s->netns[0].inum)
+			continue;
+		for (look->netns = 1; look->netns < look->s->netns_count; look->netns++)
+			if (look->s->netns[look->netns].inum == entry->inum)
+				break;
+		read_other_namespace(look, entry);
+	}
+	return 0;
+}
+
+static int take_descriptor(const struct sock_proc_record *record, void *context)
+{
+	struct look *look = context;
+	struct proc_stat stat;
+	uint32_t uid = 0;
+	int cleanup_close fd = proc_open(record->pid, 0);
+
+	if (fd < 0 || proc_read_stat(fd, &stat) < 0 || proc_read_uid(fd, &uid) < 0)
+		return 0; /* it has ended */
+	join_add_proc(&look->join, record, stat.start_ticks * (1000000000 / PROC_TICKS_PER_SECOND),
+		      uid, stat.comm, stat.flags & PROC_PF_KTHREAD);
+	return look->join.failed ? -ENOMEM : 0;
+}
+
+static void read_files_view_from_proc(struct look *look)
+{
+	struct sock_proc_report report = {0};
+	struct err e = {0};
+	int r = sock_proc_scan(&look->join.by_any_inode, take_descriptor, look, &report, &e);
+
+	if (look->status)
+		look->status->proc = e;
+	if (r < 0) {
+		snapshot_add_gap(look->s, _("which programs listen is not known"), e.msg,
+				 _("mount /proc, and run portero as root"));
+		return;
+	}
+	look->s->files_view = "proc";
+	look->s->unreadable_processes = report.unreadable;
+	look->s->unreadable_pid = report.unreadable_pid;
+}
+
+static void read_files_view(struct look *look)
+{
+	const struct task_file_record *records = NULL;
+	struct err e = {.code = -EPERM};
+	long count = -EPERM;
+
+	if (look->iter)
+		count = look->number ? sock_iter_again(look->iter, &records, &e)
+				     : sock_iter_wait(look->iter, &records, &e);
+	if (look->status)
+		look->status->bpf = count < 0 ? e : (struct err){0};
+	if (count < 0) {
+		read_files_view_from_proc(look);
+		return;
+	}
+	for (long i = 0; i < count; i++)
+		join_add_record(&look->join, &records[i]);
+	look->s->files_view = "bpf";
+}
+
+/* The kernel's table that would have a socket of this kind was read, so its absence means much. */
+static bool kernel_could_see(const struct look *look, const struct socket_info *socket)
+{
+	return look->s->netns[socket->netns].kernel_view && socket->kind != SOCKET_VSOCK;
+}
+
+static bool is_odd(const struct look *look, const struct socket_info *socket)
+{
+	if (!join_is_alone(socket))
+		return false;
+	return socket->views & VIEW_KERNEL ? look->s->files_view != NULL
+					   : kernel_could_see(look, socket);
+}
+
+static int one_look(struct look *look)
+{
+	int r;
+
+	join_init(&look->join, look->s);
+	r = add_namespaces(look);
+	if (r >= 0)
+		r = read_kernel_view(look);
+	if (r >= 0) {
+		read_files_view(look);
+		r = join_finish(&look->join);
+	}
+	join_done(&look->join);
+	netns_list_done(&look->namespaces);
+	return r;
+}
+
+/* Collects the keys of odd sockets, or (mark) marks those that were odd the time before too. */
+static size_t judge_odd(struct look *look, struct map *keys, bool mark)
+{
+	size_t odd = 0;
+	uint32_t ignored;
+
+	for (size_t i = 0; i < look->s->socket_count; i++) {
+		struct socket_info *socket = &look->s->sockets[i];
+		uint64_t key = join_key(look->s, socket);
+
+		if (!is_odd(look, socket))
+			continue;
+		odd++;
+		if (mark)
+			socket->alone_twice = map_get(keys, key, &ignored);
+		else if (map_set(keys, key, 0) < 0)
+			look->s->out_of_memory = true;
+	}
+	return odd;
+}
+
+/* The iterator does not tell which processes it was not shown; /proc does. */
+static void count_unreadable(struct snapshot *s)
+{
+	struct sock_proc_report report = {0};
+
+	sock_proc_count_unreadable(&report);
+	s->unreadable_processes = report.unreadable;
+	s->unreadable_pid = report.unreadable_pid;
+}
+
+static void explain_unreadable(struct snapshot *s)
+{
+	unsigned long hidden = 0;
+	char what[160], why[160];
+
+	for (size_t i = 0; i < s->socket_count; i++)
+		hidden += s->sockets[i].kind == SOCKET_PORT && s->sockets[i].holder_count == 0;
+	if (hidden && s->files_view && strcmp(s->files_view, "bpf") == 0)
+		count_unreadable(s);
+	if (!hidden || !s->unreadable_processes)
+		return;
+	snprintf(what, sizeof(what),
+		 ngettext("the owner of %lu socket is not known", "the owners of %lu sockets are not known",
+			  hidden),
+		 hidden);
+	if (s->unreadable_processes == 1)
+		snprintf(why, sizeof(why), _("the files of process %u could not be looked at"),
+			 s->unreadable_pid);
+	else
+		snprintf(why, sizeof(why),
+			 ngettext("the files of %u process could not be looked at",
+				  "the files of %u processes could not be looked at",
+				  s->unreadable_processes),
+			 s->unreadable_processes);
+	snapshot_add_gap(s, what, why,
+			 geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
+}
+
+static void explain_udp(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->socket_count; i++) {
+		if (s->sockets[i].kind != SOCKET_PORT || s->sockets[i].explicit_bind != STATE_UNKNOWN ||
+		    (s->sockets[i].proto != PROTO_UDP && s->sockets[i].proto != PROTO_UDPLITE) ||
+		    strcmp(s->files_view ? s->files_view : "", "bpf") == 0)
+			continue;
+		snapshot_add_gap(s, _("some UDP ports shown may be clients, not listeners"),
+				 _("without BPF the kernel does not tell whether a port was asked for"),
+				 _("run portero as root, on Linux 5.12 or later"));
+		return;
+	}
+}
+
+static void fill_heading(struct snapshot *s)
+{
+	struct timespec now;
+	char host[256] = "";
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	s->time_s = now.tv_sec;
+	s->time_ns = (uint32_t)now.tv_nsec;
+	if (gethostname(host, sizeof(host) - 1) == 0)
+		s->host_str = snapshot_add_text(s, host);
+}
+
+static int look_until_sure(struct look *look)
+{
+	struct map cleanup_call(map_done) odd = {0};
+	int r = 0;
+
+	for (look->number = 0; look->number < LOOKS; look->number++) {
+		snapshot_done(look->s);
+		fill_heading(look->s);
+		r = one_look(look);
+		if (r < 0 || judge_odd(look, &odd, look->number > 0) == 0)
+			break;
+	}
+	return r;
+}
+
+int inventory_take(const struct inventory_options *options, struct snapshot *s,
+		   struct inventory_status *status, struct err *e)
+{
+	struct look look = {.options = options, .s = s, .status = status};
+	int r;
+
+	if (status)
+		*status = (struct inventory_status){0};
+	if (!options->no_bpf)
+		look.iter = sock_iter_start();
+	r = look_until_sure(&look);
+	sock_iter_free(look.iter);
+	if (r < 0) {
+		if (s->gap_count)
+			return err_set(e, r, "%s: %s", snapshot_text(s, s->gaps[0].what_str),
+				       snapshot_text(s, s->gaps[0].why_str));
+		return err_set(e, r, "%s", strerror(-r));
+	}
+	explain_unreadable(s);
+	explain_udp(s);
+	r = owner_resolve(s, options->cmdlines, options->numeric, e);
+	if (r == 0 && s->out_of_memory)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	return r;
+}

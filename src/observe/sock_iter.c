@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/sock_iter.h"
+#include "base/buf.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "task_file.lskel.h"
+#include "task_file.skel.h"
+
+enum { READ_SIZE = 1 << 18 };
+
+/* Past this many records (256 MiB) something is wrong, and we say so rather than go on. */
+#define RECORD_LIMIT ((size_t)2 << 20)
+
+struct sock_iter {
+	pthread_t thread;
+	bool running;
+	int link_fd;
+	int error; /* negative errno of the last load or pass */
+	struct buf records;
+};
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* A descriptor of a link for the program, or a negative errno. */
+static int attach(int prog_fd)
+{
+	int fd = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int load_light(void)
+{
+	struct task_file_lbpf *skel = task_file_lbpf__open_and_load();
+	int fd;
+
+	if (!skel)
+		return errno ? -errno : -EIO;
+	fd = attach(skel->progs.task_file.prog_fd);
+	task_file_lbpf__destroy(skel);
+	return fd;
+}
+
+static int load_full(void)
+{
+	struct task_file_bpf *skel;
+	int fd;
+
+	libbpf_set_print(quiet);
+	skel = task_file_bpf__open_and_load();
+	if (!skel)
+		return errno ? -errno : -EIO;
+	fd = attach(bpf_program__fd(skel->progs.task_file));
+	task_file_bpf__destroy(skel);
+	return fd;
+}
+
+static int run_pass(struct sock_iter *it)
+{
+	int cleanup_close fd = bpf_iter_create(it->link_fd);
+
+	if (fd < 0)
+		return -errno;
+	buf_clear(&it->records);
+	for (;;) {
+		char *to = buf_reserve(&it->records, READ_SIZE);
+		ssize_t got;
+
+		if (!to)
+			return -ENOMEM;
+		got = read(fd, to, READ_SIZE);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return 0;
+		it->records.len += (size_t)got;
+		if (it->records.len > RECORD_LIMIT * sizeof(struct task_file_record))
+			return -EFBIG;
+	}
+}
+
+static void *load_and_run(void *context)
+{
+	struct sock_iter *it = context;
+
+	it->link_fd = load_light();
+	if (it->link_fd < 0)
+		it->link_fd = load_full();
+	it->error = it->link_fd < 0 ? it->link_fd : run_pass(it);
+	return NULL;
+}
+
+struct sock_iter *sock_iter_start(void)
+{
+	struct sock_iter *it = calloc(1, sizeof(*it));
+
+	if (!it)
+		return NULL;
+	it->link_fd = -1;
+	it->running = pthread_create(&it->thread, NULL, load_and_run, it) == 0;
+	if (!it->running) {
+		free(it);
+		return NULL;
+	}
+	return it;
+}
+
+static long result(struct sock_iter *it, const struct task_file_record **ret, struct err *e)
+{
+	switch (it->error) {
+	case 0:
+		*ret = (const struct task_file_record *)(const void *)buf_text(&it->records);
+		return (long)(it->records.len / sizeof(struct task_file_record));
+	case -EPERM:
+	case -EACCES:
+		return err_set(e, it->error,
+			       _("the kernel does not let this user load a BPF program"));
+	case -ENOMEM:
+		return err_set(e, it->error, _("out of memory"));
+	default:
+		return err_set(e, it->error,
+			       _("the BPF iterator over open files did not load or run: %s"),
+			       strerror(-it->error));
+	}
+}
+
+long sock_iter_wait(struct sock_iter *it, const struct task_file_record **ret, struct err *e)
+{
+	if (it->running)
+		pthread_join(it->thread, NULL);
+	it->running = false;
+	return result(it, ret, e);
+}
+
+long sock_iter_again(struct sock_iter *it, const struct task_file_record **ret, struct err *e)
+{
+	if (it->link_fd >= 0)
+		it->error = run_pass(it);
+	return result(it, ret, e);
+}
+
+void sock_iter_free(struct sock_iter *it)
+{
+	if (!it)
+		return;
+	if (it->running)
+		pthread_join(it->thread, NULL);
+	if (it->link_fd >= 0)
+		close(it->link_fd);
+	buf_done(&it->records);
+	free(it);
+}

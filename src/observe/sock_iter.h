@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sock_iter: who holds which socket, asked of the kernel by a BPF iterator over all tasks' files. It
+ * sees every network namespace and every process at once. Needs CAP_BPF and CAP_PERFMON (or
+ * CAP_SYS_ADMIN), BTF and Linux 5.12. Where it is refused, sock_proc is the fallback.
+ *
+ * Two ways to load the same program: the light skeleton lets the kernel do the CO-RE relocations
+ * (5.17; 5 ms), the ordinary one does them in user space, parsing the kernel's BTF (some 50 ms).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "bpf/task_file_abi.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct sock_iter;
+
+/*
+ * Starts loading and running the iterator in a thread of its own. NULL when out of memory or
+ * threads. Must be ended with sock_iter_free().
+ */
+struct sock_iter *sock_iter_start(void);
+
+/*
+ * Waits for the pass to end. Returns the number of records, with *ret owned by the iterator until
+ * the next pass; or a negative errno with a sentence.
+ */
+long sock_iter_wait(struct sock_iter *it, const struct task_file_record **ret, struct err *e);
+
+/* Runs one more pass with the program that is loaded. As sock_iter_wait(). */
+long sock_iter_again(struct sock_iter *it, const struct task_file_record **ret, struct err *e);
+
+void sock_iter_free(struct sock_iter *it);

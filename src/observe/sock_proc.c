@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/sock_proc.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "observe/proc_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static bool parse_entry(const struct dirent *entry, uint64_t max, uint64_t *ret)
+{
+	return text_parse_number(entry->d_name, strlen(entry->d_name), max, ret) == 0;
+}
+
+struct scan {
+	const struct map *wanted;
+	int (*callback)(const struct sock_proc_record *record, void *context);
+	void *context;
+};
+
+/* 1 when every link could be read, 0 when some could not, or a negative errno. */
+static int scan_descriptors(const struct scan *scan, DIR *dir, uint32_t pid)
+{
+	const struct dirent *entry;
+	int all = 1;
+
+	while ((entry = readdir(dir))) {
+		struct sock_proc_record record = {.pid = pid};
+		char target[64];
+		uint64_t fd;
+		uint32_t ignored;
+		ssize_t len;
+		int r;
+
+		if (!parse_entry(entry, INT32_MAX, &fd))
+			continue;
+		len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+		if (len < 0 && (errno == EACCES || errno == EPERM))
+			all = 0;
+		if (len < 0 || proc_parse_socket_link(target, (size_t)len, &record.inode) < 0 ||
+		    !map_get(scan->wanted, record.inode, &ignored))
+			continue;
+		record.fd = (int32_t)fd;
+		r = scan->callback(&record, scan->context);
+		if (r < 0)
+			return r;
+	}
+	return all;
+}
+
+static int scan_process(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
+{
+	DIR cleanup_call(close_dir) *dir = NULL;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.16s/fd", name);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM ? 0 : errno == ENOENT ? 1 : -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return scan_descriptors(scan, dir, pid);
+}
+
+/* Calls look(proc_fd, name, pid) for each process: 1 readable, 0 not permitted, < 0 stop. */
+static int each_process(int (*look)(const struct scan *, int proc_fd, const char *name,
+				    uint32_t pid),
+			const struct scan *scan, struct sock_proc_report *report)
+{
+	DIR cleanup_call(close_dir) *proc = opendir("/proc");
+	const struct dirent *entry;
+
+	*report = (struct sock_proc_report){0};
+	if (!proc)
+		return -errno;
+	while ((entry = readdir(proc))) {
+		uint64_t pid;
+		int r;
+
+		if (!parse_entry(entry, UINT32_MAX, &pid))
+			continue;
+		r = look(scan, dirfd(proc), entry->d_name, (uint32_t)pid);
+		if (r == -ESRCH)
+			continue;
+		if (r < 0)
+			return r;
+		report->processes++;
+		if (r == 0) {
+			report->unreadable++;
+			report->unreadable_pid = (uint32_t)pid;
+		}
+	}
+	return 0;
+}
+
+int sock_proc_scan(const struct map *wanted,
+		   int (*callback)(const struct sock_proc_record *record, void *context),
+		   void *context, struct sock_proc_report *report, struct err *e)
+{
+	struct scan scan = {wanted, callback, context};
+	int r = each_process(scan_process, &scan, report);
+
+	if (r < 0)
+		return err_set(e, r, _("cannot read the processes in /proc: %s"), strerror(-r));
+	return 0;
+}
+
+/* The links of a process are readable when its executable's is: both ask ptrace_may_access. */
+static int try_process(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
+{
+	char path[32], target[1];
+
+	(void)scan;
+	(void)pid;
+	snprintf(path, sizeof(path), "%.16s/exe", name);
+	if (readlinkat(proc_fd, path, target, sizeof(target)) >= 0)
+		return 1;
+	return errno == EACCES || errno == EPERM ? 0 : 1;
+}
+
+void sock_proc_count_unreadable(struct sock_proc_report *report)
+{
+	each_process(try_process, NULL, report);
+}
