@@ -6,6 +6,7 @@
 #   make check      unit, golden and namespace tests (the latter need root)
 #   make SAN=1 ...  the same with AddressSanitizer and UndefinedBehaviorSanitizer (build/san/)
 #   make lint       format, static analysis, layers, headers, messages
+#   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
@@ -25,7 +26,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-B := build$(if $(filter 1,$(SAN)),/san)
+BUILD ?= build
+B := $(BUILD)$(if $(filter 1,$(SAN)),/san)
 G := $(B)/gen
 
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wcast-qual \
@@ -72,7 +74,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit check lint fuzz bench install clean pot
+.PHONY: all unit-build unit golden check lint fuzz-build fuzz bench install clean pot
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -123,17 +125,26 @@ $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
 		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
+PYTEST = PORTERO=$(CURDIR)/$(B)/portero SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
+
+unit-build: $(UNIT)
+
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
+golden: all
+	$(PYTEST) tests/golden
+
 check: all unit
-	PORTERO=$(CURDIR)/$(B)/portero SAN=$(SAN) $(PYTHON) -m pytest -q -p no:cacheprovider tests/golden tests/netns
+	$(PYTEST) tests/golden tests/netns
 
 build/fuzz/%: tests/fuzz/%.c $(SRC) $(GEN_SRC) | $(SKEL)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu17 -fsanitize=fuzzer,address,undefined \
 		$(shell pkg-config --cflags $(PKGS)) -pthread -o $@ $< \
 		$(filter-out src/cli/main.c,$(SRC)) $(GEN_SRC) $(LDLIBS)
+
+fuzz-build: $(FUZZ)
 
 fuzz: $(FUZZ)
 	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
@@ -165,6 +176,6 @@ install: all
 	$(B)/portero completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/portero.fish
 
 clean:
-	rm -rf build
+	rm -rf $(BUILD)
 
 -include $(OBJ:.o=.d) $(UNIT:=.d)

@@ -18,7 +18,7 @@ struct buf {
 	bool failed; /* out of memory: the content is not complete */
 };
 
-void buf_done(struct buf *b); /* frees; the buffer is empty and usable afterwards */
+void buf_done(struct buf *b);  /* frees; the buffer is empty and usable afterwards */
 void buf_clear(struct buf *b); /* keeps the memory */
 /* Makes room for `more` bytes after len; returns where they go, or NULL (failed is set). */
 char *buf_reserve(struct buf *b, size_t more);

@@ -10,9 +10,10 @@
 #pragma once
 
 struct err {
-	int code;	/* negative errno; 0 when nothing was set */
-	char msg[512];	/* one sentence, always terminated; cut, never overrun */
+	int code;      /* negative errno; 0 when nothing was set */
+	char msg[512]; /* one sentence, always terminated; cut, never overrun */
 };
 
-/* Fills *e (which may be NULL) and returns `code`, so that callers end with `return err_set(...)`. */
+/* Fills *e (which may be NULL) and returns `code`, so that callers end with `return err_set(...)`.
+ */
 int err_set(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

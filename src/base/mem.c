@@ -23,7 +23,7 @@ void mem_close_cleanup(const int *fd)
 int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 {
 	size_t wanted = *cap ? *cap : 16;
-	void *items;
+	void *items, *bigger;
 
 	if (need <= *cap)
 		return 0;
@@ -35,11 +35,11 @@ int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 	if (wanted > (size_t)-1 / item_size)
 		return -ENOMEM;
 	memcpy(&items, items_pointer, sizeof(items));
-	items = realloc(items, wanted * item_size);
-	if (!items)
+	bigger = realloc(items, wanted * item_size);
+	if (!bigger)
 		return -ENOMEM;
-	memset((char *)items + *cap * item_size, 0, (wanted - *cap) * item_size);
-	memcpy(items_pointer, &items, sizeof(items));
+	memset((char *)bigger + *cap * item_size, 0, (wanted - *cap) * item_size);
+	memcpy(items_pointer, &bigger, sizeof(bigger));
 	*cap = wanted;
 	return 0;
 }

@@ -7,18 +7,25 @@
 #include <libmnl/libmnl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum {
 	ATTEMPTS = 8,
 	RECEIVE_SIZE = 65536, /* the kernel fills at most 32 KiB of it at a time */
+	PATIENCE_S = 10,      /* the kernel answers at once; if it ever does not, say so */
 };
 
 int nl_open(struct nl *n, int protocol, struct err *e)
 {
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+
 	n->socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
 	if (!n->socket)
 		return err_set(e, -errno, _("cannot open a netlink socket: %s"), strerror(errno));
+	setsockopt(mnl_socket_get_fd(n->socket), SOL_SOCKET, SO_RCVTIMEO, &patience,
+		   sizeof(patience));
 	if (mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int code = -errno;
 
@@ -51,6 +58,22 @@ static int deliver(const struct nlmsghdr *header, void *context)
 }
 
 /*
+ * NLMSG_ERROR begins with the error. A dump that fails once it has begun says so at the beginning
+ * of its NLMSG_DONE, where libmnl does not look: unread, "this kernel has no such table" would pass
+ * for "the table is empty".
+ */
+static int take_end(const struct nlmsghdr *header, void *context)
+{
+	struct delivery *d = context;
+	int error = 0;
+
+	if (mnl_nlmsg_get_payload_len(header) >= sizeof(error))
+		memcpy(&error, mnl_nlmsg_get_payload(header), sizeof(error));
+	d->error = error < 0 ? error : 0;
+	return d->error < 0 ? MNL_CB_ERROR : MNL_CB_STOP;
+}
+
+/*
  * Takes the NLM_F_DUMP_INTR flag off every message, because libmnl would stop at it and leave the
  * rest of the dump in the socket, to be mistaken for the answer to the next request.
  */
@@ -72,6 +95,7 @@ static bool clear_interrupted(void *room, size_t got)
 static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops,
 		     void *room)
 {
+	mnl_cb_t control[NLMSG_DONE + 1] = {[NLMSG_ERROR] = take_end, [NLMSG_DONE] = take_end};
 	struct delivery d = {.ops = ops};
 	uint32_t port = mnl_socket_get_portid(n->socket);
 	int r = MNL_CB_OK;
@@ -89,7 +113,8 @@ static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dum
 		if (got < 0)
 			return -errno;
 		interrupted |= clear_interrupted(room, (size_t)got);
-		r = mnl_cb_run(room, (size_t)got, n->seq, port, deliver, &d);
+		r = mnl_cb_run2(room, (size_t)got, n->seq, port, deliver, &d, control,
+				ARRAY_LEN(control));
 	}
 	if (r == MNL_CB_ERROR)
 		return d.error < 0 ? d.error : -errno;

@@ -22,7 +22,8 @@ struct nl {
 struct nl_dump_ops {
 	/* called before each attempt: forget what an earlier, interrupted attempt gave */
 	void (*restart)(void *context);
-	/* one message; `payload` of `len` bytes follows the header, neither is aligned on more than 4 */
+	/* one message; `payload` of `len` bytes follows the header, neither is aligned on more than
+	 * 4 */
 	int (*message)(uint16_t type, const void *payload, size_t len, void *context);
 	void *context;
 };

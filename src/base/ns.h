@@ -12,8 +12,8 @@
 uint64_t ns_inum(int fd);
 
 /*
- * Runs work(context) with the calling thread inside the network namespace `fd`, and brings the thread
- * back. Returns what work returned; a negative errno when the namespace could not be entered
+ * Runs work(context) with the calling thread inside the network namespace `fd`, and brings the
+ * thread back. Returns what work returned; a negative errno when the namespace could not be entered
  * (-EPERM without CAP_SYS_ADMIN). If the way back fails, the process ends (abort): going on in the
  * wrong namespace would answer for the wrong machine.
  */

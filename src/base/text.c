@@ -38,10 +38,10 @@ size_t text_decode_utf8(const char *bytes, size_t len, uint32_t *code)
 static const struct {
 	uint32_t first, last;
 } invisible[] = {
-	{0x00ad, 0x00ad},   {0x034f, 0x034f},	{0x061c, 0x061c},     {0x115f, 0x1160},
-	{0x17b4, 0x17b5},   {0x180b, 0x180f},	{0x200b, 0x200f},     {0x2028, 0x202e},
-	{0x2060, 0x206f},   {0x3164, 0x3164},	{0xfe00, 0xfe0f},     {0xfeff, 0xfeff},
-	{0xffa0, 0xffa0},   {0xfff0, 0xfffb},	{0x1bca0, 0x1bca3},   {0x1d173, 0x1d17a},
+	{0x00ad, 0x00ad},   {0x034f, 0x034f}, {0x061c, 0x061c},	  {0x115f, 0x1160},
+	{0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x200b, 0x200f},	  {0x2028, 0x202e},
+	{0x2060, 0x206f},   {0x3164, 0x3164}, {0xfe00, 0xfe0f},	  {0xfeff, 0xfeff},
+	{0xffa0, 0xffa0},   {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
 	{0xe0000, 0xe0fff},
 };
 
@@ -154,6 +154,28 @@ int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret)
 		if (value > (UINT64_MAX - 9) / 10)
 			return -ERANGE;
 		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (value > max)
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
+
+int text_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		char lower = (char)(text[i] | 0x20);
+		bool digit = text[i] >= '0' && text[i] <= '9';
+
+		if (!digit && (lower < 'a' || lower > 'f'))
+			return -EINVAL;
+		if (value > UINT64_MAX >> 4)
+			return -ERANGE;
+		value = value << 4 | (uint64_t)(digit ? text[i] - '0' : lower - 'a' + 10);
 	}
 	if (value > max)
 		return -ERANGE;

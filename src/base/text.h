@@ -31,8 +31,8 @@ size_t text_prefix(const char *text, size_t columns);
 size_t text_decode_utf8(const char *bytes, size_t len, uint32_t *code);
 
 /*
- * Number of single-character edits (insert, delete, replace, swap of neighbours) that lead from a to
- * b, for "did you mean"; texts over 63 bytes count as far apart (returns 64).
+ * Number of single-character edits (insert, delete, replace, swap of neighbours) that lead from a
+ * to b, for "did you mean"; texts over 63 bytes count as far apart (returns 64).
  */
 size_t text_distance(const char *a, const char *b);
 
@@ -41,3 +41,6 @@ size_t text_distance(const char *a, const char *b);
  * number) or -ERANGE (over max); *ret is written only on success.
  */
 int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret);
+
+/* The same in hexadecimal, upper or lower case, without a prefix. */
+int text_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret);

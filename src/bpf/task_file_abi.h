@@ -10,30 +10,30 @@
 #include <linux/types.h>
 
 struct task_file_record {
-	__u64 cookie;	   /* bpf_get_socket_cookie */
-	__u64 inode;	   /* of the socket, in sockfs */
-	__u64 start_ns;	   /* of the process, boot clock */
-	__u64 exe_key;	   /* dentry of the executable */
+	__u64 cookie;	/* bpf_get_socket_cookie */
+	__u64 inode;	/* of the socket, in sockfs */
+	__u64 start_ns; /* of the process, boot clock */
+	__u64 exe_key;	/* dentry of the executable */
 	__u64 exe_inode;
-	__u64 cgroup_key;  /* css_set: equal for tasks that are in the same cgroups everywhere */
-	__u64 root_key;	   /* dentry of the root directory */
+	__u64 cgroup_key; /* css_set: equal for tasks that are in the same cgroups everywhere */
+	__u64 root_key;	  /* dentry of the root directory */
 	__u32 pid;
 	__u32 fd;
-	__u32 uid;	   /* effective, in the initial user namespace */
-	__u32 netns;	   /* of the socket: inode number of the namespace */
-	__u32 task_netns;  /* of the process */
+	__u32 uid;	  /* effective, in the initial user namespace */
+	__u32 netns;	  /* of the socket: inode number of the namespace */
+	__u32 task_netns; /* of the process */
 	__u32 exe_dev;
-	__u32 ifindex;	   /* SO_BINDTODEVICE */
+	__u32 ifindex; /* SO_BINDTODEVICE */
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
 	__u16 port;
 	__u8 state;
-	__u8 userlocks;	   /* SOCK_BINDPORT_LOCK (8): the port was asked for */
+	__u8 userlocks; /* SOCK_BINDPORT_LOCK (8): the port was asked for */
 	__u8 v6only;
 	__u8 kernel_thread;
 	__u8 address[16];
-	char comm[16];	   /* the name that the process gives itself, may lack a NUL */
+	char comm[16]; /* the name that the process gives itself, may lack a NUL */
 };
 
 _Static_assert(sizeof(struct task_file_record) == 128, "padding-free, the same on both sides");

@@ -79,8 +79,7 @@ static void print_fish(void)
 {
 	printf("# fish completion for portero\ncomplete -c portero -f\n");
 	for (size_t i = 0; i < command_count; i++) {
-		printf("complete -c portero -n __fish_use_subcommand -a %s -d '",
-		       commands[i].name);
+		printf("complete -c portero -n __fish_use_subcommand -a %s -d '", commands[i].name);
 		print_quoted(_(commands[i].help), "\\'");
 		printf("'\n");
 	}

@@ -84,8 +84,11 @@ static void check_bpf(struct report *r)
 	}
 	c = add(r, "bpf-iterator", HEALTH_BAD, _("BPF iterator"),
 		r->v->options->no_bpf ? _("switched off by --no-bpf") : e->msg);
-	say(c, _("how UDP ports were bound; sockets of processes that /proc does not show; it is slower"),
-	    _("run as root on Linux 5.12 or later with BTF (CONFIG_DEBUG_INFO_BTF), without lockdown"));
+	say(c,
+	    _("how UDP ports were bound; sockets of processes that /proc does not show; it is "
+	      "slower"),
+	    _("run as root on Linux 5.12 or later with BTF (CONFIG_DEBUG_INFO_BTF), without "
+	      "lockdown"));
 }
 
 static void check_proc(struct report *r)
@@ -104,11 +107,12 @@ static void check_proc(struct report *r)
 		return;
 	}
 	if (s->unreadable_processes == 1)
-		snprintf(text, sizeof(text), _("process %u cannot be looked at"), s->unreadable_pid);
+		snprintf(text, sizeof(text), _("process %u cannot be looked at"),
+			 s->unreadable_pid);
 	else
 		snprintf(text, sizeof(text),
-			 ngettext("%u process cannot be looked at", "%u processes cannot be looked at",
-				  s->unreadable_processes),
+			 ngettext("%u process cannot be looked at",
+				  "%u processes cannot be looked at", s->unreadable_processes),
 			 s->unreadable_processes);
 	c = add(r, "processes", HEALTH_BAD, _("Processes"), text);
 	say(c, _("what those processes listen on has no owner in the table"),
@@ -130,18 +134,21 @@ static void check_table(struct report *r, enum sock_table table)
 		add(r, id, HEALTH_GOOD, what, _("read from the kernel (sock_diag)"));
 		return;
 	case SOURCE_PROC:
-		c = add(r, id, HEALTH_NOTE, what, _("read from /proc/net: the kernel has no sock_diag for it"));
-		say(c, _("nothing of the sockets themselves; some details of each"),
+		c = add(r, id, HEALTH_NOTE, what,
+			_("read from /proc/net: the kernel has no sock_diag for it"));
+		say(c, _("no listener, only details of it (bound interface, cgroup)"),
 		    _("a kernel with the *_diag module for it"));
 		return;
 	case SOURCE_ABSENT:
-		add(r, id, HEALTH_GOOD, what, _("this kernel has none, so there is nothing to see"));
+		add(r, id, HEALTH_GOOD, what,
+		    _("this kernel has none, so there is nothing to see"));
 		return;
 	case SOURCE_NONE:
 		break;
 	}
 	snprintf(state, sizeof(state), _("cannot be read: %s"), strerror(-status->error));
-	c = add(r, id, table >= TABLE_RAW || table == TABLE_MPTCP ? HEALTH_NOTE : HEALTH_BAD, what, state);
+	c = add(r, id, table >= TABLE_RAW || table == TABLE_MPTCP ? HEALTH_NOTE : HEALTH_BAD, what,
+		state);
 	say(c,
 	    table == TABLE_MPTCP ? _("which TCP listeners also accept Multipath TCP")
 	    : table >= TABLE_RAW ? _("such sockets that no process holds")
@@ -210,7 +217,8 @@ static void print_human(const struct report *r)
 		return;
 	print_places(o);
 	putchar('\n');
-	printf("%s\n", _("Not there yet in this version: reach through the firewall, policy, guard, scans."));
+	printf("%s\n", _("Not there yet in this version: reach through the firewall, policy, "
+			 "guard, scans."));
 	view_print_gaps(r->v);
 	printf("%s\n", is_healthy(r) ? _("portero sees every listener of this machine.")
 				     : _("portero does not see everything: see MISSING above."));
@@ -226,8 +234,8 @@ static int print_json(const struct report *r)
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", c->id,
 						      "what", c->what, "health", names[c->health],
-						      "state", c->state, "hides", c->hides, "remedy",
-						      c->remedy));
+						      "state", c->state, "hides", c->hides,
+						      "remedy", c->remedy));
 	}
 	json_object_set_new(root, "checks", list);
 	return json_print(root);

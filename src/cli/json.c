@@ -46,9 +46,9 @@ static json_t *missing(const struct view *v)
 	for (size_t i = 0; i < v->snapshot.gap_count; i++) {
 		const struct gap_info *gap = &v->snapshot.gaps[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "what", str(v, gap->what_str),
-						      "why", str(v, gap->why_str), "remedy",
-						      str(v, gap->remedy_str)));
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:o}", "what", str(v, gap->what_str), "why",
+					str(v, gap->why_str), "remedy", str(v, gap->remedy_str)));
 	}
 	return list;
 }
@@ -58,9 +58,9 @@ json_t *json_heading(const struct view *v, const char *schema)
 	const char *files = v->snapshot.files_view;
 
 	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:{s:s, s:s?}}", "schema", schema, "host",
-			 str(v, v->snapshot.host_str), "time", rfc3339(v->snapshot.time_s), "complete",
-			 snapshot_is_complete(&v->snapshot), "missing", missing(v), "views", "sockets",
-			 "kernel", "owners", files);
+			 str(v, v->snapshot.host_str), "time", rfc3339(v->snapshot.time_s),
+			 "complete", snapshot_is_complete(&v->snapshot), "missing", missing(v),
+			 "views", "sockets", "kernel", "owners", files);
 }
 
 static json_t *families(uint8_t bits)
@@ -90,9 +90,9 @@ static json_t *netns(const struct view *v, uint32_t index)
 {
 	const struct netns_info *n = &v->snapshot.netns[index];
 
-	return json_pack("{s:o, s:b, s:I, s:o}", "name",
-			 n->own ? json_null() : str(v, n->name_str), "own", n->own, "inode",
-			 (json_int_t)n->inum, "container", container(v, n->container));
+	return json_pack("{s:o, s:b, s:I, s:o}", "name", n->own ? json_null() : str(v, n->name_str),
+			 "own", n->own, "inode", (json_int_t)n->inum, "container",
+			 container(v, n->container));
 }
 
 static const char *program_state(enum program_state state)
@@ -125,9 +125,9 @@ static json_t *activation(const struct view *v, const struct listener *l)
 	if (l->activation == SNAPSHOT_NONE)
 		return json_null();
 	a = &v->snapshot.activations[l->activation];
-	return json_pack("{s:o, s:o, s:o, s:o}", "socket_unit", str(v, a->socket_unit_str), "service",
-			 str(v, a->service_str), "program", str(v, a->program_str), "package",
-			 str(v, a->package_str));
+	return json_pack("{s:o, s:o, s:o, s:o}", "socket_unit", str(v, a->socket_unit_str),
+			 "service", str(v, a->service_str), "program", str(v, a->program_str),
+			 "package", str(v, a->package_str));
 }
 
 static void set_owner(const struct view *v, const struct listener *l, json_t *o)
@@ -187,8 +187,9 @@ static json_t *listener(const struct view *v, const struct listener *l)
 		return NULL;
 	set_owner(v, l, o);
 	json_object_set_new(o, "sockets", json_integer(l->socket_count));
-	json_object_set_new(o, "backlog", json_pack("{s:i, s:i}", "used", (int)l->backlog_used,
-						    "limit", (int)l->backlog_limit));
+	json_object_set_new(o, "backlog",
+			    json_pack("{s:i, s:i}", "used", (int)l->backlog_used, "limit",
+				      (int)l->backlog_limit));
 	json_object_set_new(o, "drops", json_integer(l->drops));
 	json_object_set_new(o, "mptcp", json_boolean(socket->mptcp));
 	json_object_set_new(o, "mark", json_integer(socket->mark));
@@ -202,10 +203,10 @@ static bool has_note(const json_t *notes, const char *id, const json_t *text)
 	size_t i;
 	json_t *note;
 
-	json_array_foreach(notes, i, note)
-		if (strcmp(json_string_value(json_object_get(note, "id")), id) == 0 &&
-		    json_equal(json_object_get(note, "text"), text))
-			return true;
+	json_array_foreach(notes, i,
+			   note) if (strcmp(json_string_value(json_object_get(note, "id")), id) ==
+					     0 &&
+				     json_equal(json_object_get(note, "text"), text)) return true;
 	return false;
 }
 
@@ -260,8 +261,8 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 		}
 	}
 	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "port", rows->port, "proto",
-			 proto_name(rows->proto), "service", safe(name), "state", "listening", "bound",
-			 bound_id(bound), "reserved", reserved(v, rows->port, rows->proto),
+			 proto_name(rows->proto), "service", safe(name), "state", "listening",
+			 "bound", bound_id(bound), "reserved", reserved(v, rows->port, rows->proto),
 			 "listeners", listeners, "notes", notes);
 }
 
@@ -309,19 +310,20 @@ static json_t *portless(const struct view *v)
 			continue;
 		}
 		for (uint32_t k = 0; k < socket->holder_count; k++) {
-			const struct process_info *p = &v->snapshot.processes
-				[v->snapshot.holders[socket->first_holder + k].process];
+			const struct process_info *p =
+				&v->snapshot.processes[v->snapshot.holders[socket->first_holder + k]
+							       .process];
 
 			json_array_append_new(holders, json_pack("{s:I, s:o, s:o}", "pid",
 								 (json_int_t)p->pid, "program",
 								 str(v, p->program_str), "user",
 								 str(v, p->user_str)));
 		}
-		o = json_pack("{s:s, s:I, s:o, s:o, s:o}", "kind", kinds[socket->kind], "number",
-			      (json_int_t)socket->number, "interface",
-			      safe(snapshot_interface_name(&v->snapshot, socket->netns,
-							   socket->ifindex)),
-			      "netns", netns(v, socket->netns), "holders", holders);
+		o = json_pack(
+			"{s:s, s:I, s:o, s:o, s:o}", "kind", kinds[socket->kind], "number",
+			(json_int_t)socket->number, "interface",
+			safe(snapshot_interface_name(&v->snapshot, socket->netns, socket->ifindex)),
+			"netns", netns(v, socket->netns), "holders", holders);
 		json_array_append_new(list, o);
 	}
 	return list;

@@ -15,7 +15,8 @@ int json_print_status(const struct view *v);
 /* portero.show/1: the rows of the view that are in the ranges, and what the numbers are for. */
 int json_print_show(const struct view *v, const struct port_range *ranges, size_t count);
 
-/* The heading that every output begins with: schema, host, time, complete, missing. New reference. */
+/* The heading that every output begins with: schema, host, time, complete, missing. New reference.
+ */
 json_t *json_heading(const struct view *v, const char *schema);
 /* Prints and releases. 0 or -ENOMEM (also when root is NULL). */
 int json_print(json_t *root);

@@ -10,8 +10,8 @@
 
 #define FLAG(letter, name, field, scope, help)                                                     \
 	{                                                                                          \
-		letter, name, NULL, NULL, NULL, NULL, OPTION_FLAG, offsetof(struct options, field), \
-			scope, help                                                                \
+		letter, name, NULL, NULL, NULL, NULL, OPTION_FLAG,                                 \
+			offsetof(struct options, field), scope, help                               \
 	}
 #define TEXT(name, argument, choices, field, scope, help)                                          \
 	{                                                                                          \
@@ -31,7 +31,8 @@ const struct option_row option_rows[] = {
 	FLAG('6', "ipv6", ipv6, SCOPE_STATUS, N_("what listens on IPv6")),
 	TEXT("listening-on", "WHERE", "everywhere|network|this-machine", listening_on, SCOPE_STATUS,
 	     N_("bound to: everywhere, network or this-machine")),
-	TEXT("user", "USER", NULL, user, SCOPE_STATUS, N_("listeners of this user (name or number)")),
+	TEXT("user", "USER", NULL, user, SCOPE_STATUS,
+	     N_("listeners of this user (name or number)")),
 	TEXT("unit", "UNIT", NULL, unit, SCOPE_STATUS,
 	     N_("listeners of this systemd unit ('nginx' means nginx.service)")),
 	TEXT("sort", "ORDER", "exposure|port|program|user", sort, SCOPE_STATUS,
@@ -45,7 +46,8 @@ const struct option_row option_rows[] = {
 	FLAG(0, "csv", csv, SCOPE_STATUS, N_("comma-separated values instead of a table")),
 	FLAG('q', "quiet", quiet, SCOPE_ALL, N_("no heading and no remarks below the table")),
 	FLAG(0, "no-color", no_color, SCOPE_ALL, N_("no colour (as does NO_COLOR=1)")),
-	FLAG(0, "no-bpf", no_bpf, SCOPE_ALL, N_("do as if the kernel refused BPF: read /proc instead")),
+	FLAG(0, "no-bpf", no_bpf, SCOPE_ALL,
+	     N_("do as if the kernel refused BPF: read /proc instead")),
 	PLACE("policy-dir", "DIR", "PORTERO_POLICY_DIR", "/etc/portero/policy.d", policy_dir,
 	      N_("where the policy's files are")),
 	PLACE("state-dir", "DIR", "PORTERO_STATE_DIR", "/var/lib/portero", state_dir,
@@ -103,7 +105,8 @@ static int unknown_option(struct parse *p, const char *text, size_t len)
 		}
 	}
 	if (near)
-		return err_set(p->e, -EINVAL, _("unknown option --%s: did you mean --%s?"), name, near);
+		return err_set(p->e, -EINVAL, _("unknown option --%s: did you mean --%s?"), name,
+			       near);
 	return err_set(p->e, -EINVAL, _("unknown option --%s: portero --help lists them"), name);
 }
 
@@ -122,8 +125,8 @@ static int take_option(struct parse *p, const struct option_row *row, const char
 		return err_set(p->e, -EINVAL, _("option --%s needs a value: --%s %s"), row->name,
 			       row->name, row->argument);
 	if (row->choices && !is_choice(row->choices, value))
-		return err_set(p->e, -EINVAL, _("--%s cannot be '%.64s': choose one of %s"), row->name,
-			       value, row->choices);
+		return err_set(p->e, -EINVAL, _("--%s cannot be '%.64s': choose one of %s"),
+			       row->name, value, row->choices);
 	set_text(p->o, row, value);
 	return 0;
 }
@@ -148,7 +151,8 @@ static int take_letters(struct parse *p, const char *letters)
 		while (i < option_row_count && option_rows[i].letter != *letters)
 			i++;
 		if (i == option_row_count)
-			return err_set(p->e, -EINVAL, _("unknown option -%c: portero --help lists them"),
+			return err_set(p->e, -EINVAL,
+				       _("unknown option -%c: portero --help lists them"),
 				       *letters >= ' ' && *letters < 127 ? *letters : '?');
 		set_flag(p->o, &option_rows[i]);
 	}

@@ -18,7 +18,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { LABEL_WIDTH = 16, PROCESS_LIMIT = 20, PEER_LIMIT = 20, STATE_SYN_RECV = 3, STATE_NEW_SYN_RECV = 12, STATE_TIME_WAIT = 6 };
+enum {
+	LABEL_WIDTH = 16,
+	PROCESS_LIMIT = 20,
+	PEER_LIMIT = 20,
+	STATE_SYN_RECV = 3,
+	STATE_NEW_SYN_RECV = 12,
+	STATE_TIME_WAIT = 6
+};
 
 static void print_label(const char *indent, const char *label)
 {
@@ -92,7 +99,8 @@ static void print_reserved(const struct view *v, uint16_t port, enum proto proto
 			buf_printf(&text, " (%s)", entry.reference);
 	}
 	print_field("  ", _("Reserved for"), buf_text(&text));
-	if (site && (!registry_find(port, proto, &entry) || !entry.name || strcmp(site, entry.name) != 0))
+	if (site &&
+	    (!registry_find(port, proto, &entry) || !entry.name || strcmp(site, entry.name) != 0))
 		print_field("  ", _("Called here"), site);
 	/* translators: system, user and dynamic ports, RFC 6335 */
 	print_field("  ", _("Range"),
@@ -203,8 +211,8 @@ static void print_socket(const struct view *v, const struct listener *l)
 	const struct socket_info *socket = &v->snapshot.sockets[l->socket];
 
 	print_label("    ", _("Socket"));
-	printf(ngettext("%u socket, inode %lu, seen in %s", "%u sockets, the first with inode %lu, seen in %s",
-			l->socket_count),
+	printf(ngettext("%u socket, inode %lu, seen in %s",
+			"%u sockets, the first with inode %lu, seen in %s", l->socket_count),
 	       l->socket_count, (unsigned long)socket->inode,
 	       socket->views == (VIEW_KERNEL | VIEW_FILES)
 		       ? _("the kernel's tables and the processes' files")
@@ -237,9 +245,9 @@ static void print_notes(const struct view *v, const struct listener *l)
 
 static const char *family_text(uint8_t families)
 {
-	return families == FAMILY_IPV4 ? _("IPv4 only")
+	return families == FAMILY_IPV4	 ? _("IPv4 only")
 	       : families == FAMILY_IPV6 ? _("IPv6 only")
-					  : _("IPv4 and IPv6");
+					 : _("IPv4 and IPv6");
 }
 
 static void print_listener(const struct view *v, const struct port_row *row,
@@ -309,8 +317,10 @@ static size_t group_peers(const struct view *v, uint16_t port, enum proto proto,
 		if (!map_get(&known, key, &at)) {
 			at = (uint32_t)count++;
 			map_set(&known, key, at);
-			peers[at] = (struct peer){.address = address, .proto = proto,
-						  .netns = c->netns, .quiet_ms = UINT32_MAX};
+			peers[at] = (struct peer){.address = address,
+						  .proto = proto,
+						  .netns = c->netns,
+						  .quiet_ms = UINT32_MAX};
 		}
 		p = &peers[at];
 		p->count++;
@@ -383,9 +393,10 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 	}
 	if (!any)
 		print_field("  ", _("State"),
-			    snapshot_is_complete(&v->snapshot)
+			    snapshot_has_all_listeners(&v->snapshot)
 				    ? _("closed: nobody listens")
-				    : _("no listener was seen (see below)"));
+				    : _("unknown: no listener was seen, but not everything could "
+					"be (see below)"));
 	print_connections(v, port, proto);
 	putchar('\n');
 }
@@ -447,8 +458,9 @@ int command_show(const struct options *o)
 		if (port_range_parse(o->words[i], &range, &e) < 0)
 			return command_fail("%s", e.msg);
 		if (range.first != range.last)
-			return command_fail(_("show takes one port, not a range: portero %s lists it"),
-					    o->words[i]);
+			return command_fail(
+				_("show takes one port, not a range: portero %s lists it"),
+				o->words[i]);
 	}
 	for (size_t i = 0; i < o->word_count; i++) {
 		struct port_range range;

@@ -31,16 +31,16 @@ enum column {
 
 /* What goes first when the line is too long. */
 static const struct table_step steps[] = {
-	{COLUMN_PROGRAM, STEP_SHORT, 0}, {COLUMN_NOTES, STEP_WIDTH, 40},
-	{COLUMN_BOUND, STEP_SHORT, 0},	 {COLUMN_PACKAGE, STEP_WIDTH, 16},
-	{COLUMN_UNIT, STEP_WIDTH, 20},	 {COLUMN_NOTES, STEP_WIDTH, 28},
-	{COLUMN_STATE, STEP_DROP, 0},	 {COLUMN_PACKAGE, STEP_DROP, 0},
-	{COLUMN_UNIT, STEP_WIDTH, 14},	 {COLUMN_SERVICE, STEP_WIDTH, 10},
-	{COLUMN_USER, STEP_WIDTH, 8},	 {COLUMN_BOUND, STEP_WIDTH, 19},
+	{COLUMN_PROGRAM, STEP_SHORT, 0},  {COLUMN_NOTES, STEP_WIDTH, 40},
+	{COLUMN_BOUND, STEP_SHORT, 0},	  {COLUMN_PACKAGE, STEP_WIDTH, 16},
+	{COLUMN_UNIT, STEP_WIDTH, 20},	  {COLUMN_NOTES, STEP_WIDTH, 28},
+	{COLUMN_STATE, STEP_DROP, 0},	  {COLUMN_PACKAGE, STEP_DROP, 0},
+	{COLUMN_UNIT, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_WIDTH, 10},
+	{COLUMN_USER, STEP_WIDTH, 8},	  {COLUMN_BOUND, STEP_WIDTH, 19},
 	{COLUMN_PROGRAM, STEP_WIDTH, 14}, {COLUMN_UNIT, STEP_DROP, 0},
-	{COLUMN_NOTES, STEP_WIDTH, 14},	 {COLUMN_SERVICE, STEP_DROP, 0},
-	{COLUMN_BOUND, STEP_WIDTH, 14},	 {COLUMN_USER, STEP_DROP, 0},
-	{COLUMN_NOTES, STEP_DROP, 0},	 {COLUMN_PROGRAM, STEP_WIDTH, 8},
+	{COLUMN_NOTES, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_DROP, 0},
+	{COLUMN_BOUND, STEP_WIDTH, 14},	  {COLUMN_USER, STEP_DROP, 0},
+	{COLUMN_NOTES, STEP_DROP, 0},	  {COLUMN_PROGRAM, STEP_WIDTH, 8},
 };
 
 static int build_filter(const struct options *o, struct filter *f, struct err *e)
@@ -72,7 +72,8 @@ static void sort_rows(struct view *v)
 			listeners_sort(&v->snapshot, &v->list, (enum row_order)i);
 }
 
-/* Every field of a row, one after the other in `room`; offsets, because the room moves as it grows. */
+/* Every field of a row, one after the other in `room`; offsets, because the room moves as it grows.
+ */
 struct fields {
 	struct buf *room;
 	size_t *at; /* of the long and the short text of each column of each row */
@@ -153,7 +154,9 @@ static const char *color_of(const struct port_row *row, enum column column)
 	if (column == COLUMN_NOTES)
 		return row->notes & alarming ? "31" : "33";
 	if (column == COLUMN_BOUND)
-		return row->bound == BOUND_EVERYWHERE ? "33" : row->bound == BOUND_HOST ? "32" : NULL;
+		return row->bound == BOUND_EVERYWHERE ? "33"
+		       : row->bound == BOUND_HOST     ? "32"
+						      : NULL;
 	return NULL;
 }
 
@@ -189,9 +192,9 @@ static void fill_headings(const struct view *v, struct buf *room, size_t *at, co
 
 static int print_table(const struct view *v)
 {
-	const char *titles[COLUMN_COUNT] = {_("PORT"),	  _("STATE"), _("SERVICE"),
+	const char *titles[COLUMN_COUNT] = {_("PORT"),	   _("STATE"),	 _("SERVICE"),
 					    _("BOUND TO"), _("PROGRAM"), _("USER"),
-					    _("UNIT"),	  _("PACKAGE"), _("NOTES")};
+					    _("UNIT"),	   _("PACKAGE"), _("NOTES")};
 	size_t count = v->list.row_count * COLUMN_COUNT + 1;
 	struct buf cleanup_call(buf_done) room = {0};
 	struct buf cleanup_call(buf_done) heading_room = {0};
@@ -243,9 +246,8 @@ static void print_csv_field(const char *text, bool last)
 /* RFC 4180, with the columns of the table in full. */
 static int print_csv(const struct view *v)
 {
-	static const char *const names[COLUMN_COUNT] = {"port",	   "state", "service",
-							"bound",   "program", "user",
-							"unit",	   "package", "notes"};
+	static const char *const names[COLUMN_COUNT] = {
+		"port", "state", "service", "bound", "program", "user", "unit", "package", "notes"};
 	struct buf cleanup_call(buf_done) field = {0};
 
 	for (int column = 0; column < COLUMN_COUNT && !v->options->quiet; column++)
@@ -311,7 +313,8 @@ static void print_portless(const struct view *v)
 
 	if (raw + packet + vsock == 0)
 		return;
-	printf(_("Without a port, but receiving: %u packet, %u raw, %u vsock sockets (see --json).\n"),
+	printf(_("Without a port, but receiving: %u packet, %u raw, %u vsock sockets (see "
+		 "--json).\n"),
 	       packet, raw, vsock);
 }
 
@@ -332,11 +335,14 @@ static void print_footer(const struct view *v, bool filtered)
 	if (!filtered)
 		print_portless(v);
 	if (v->snapshot.other_listeners && !v->options->all)
-		printf(ngettext("%u listener in other network namespaces is not shown (--all shows it).\n",
-				"%u listeners in other network namespaces are not shown (--all shows them).\n",
+		printf(ngettext("%u listener in other network namespaces is not shown (--all shows "
+				"it).\n",
+				"%u listeners in other network namespaces are not shown (--all "
+				"shows them).\n",
 				v->snapshot.other_listeners),
 		       v->snapshot.other_listeners);
-	printf(_("The firewall was not looked at: a port that listens may still be out of reach.\n"));
+	printf(_("The firewall was not looked at: a port that listens may still be out of "
+		 "reach.\n"));
 }
 
 /* A word that is no port, no command and matches nothing may be a mistyped command. */
@@ -372,9 +378,10 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 	sort_rows(v);
 	near = mistyped(o, v);
 	if (near)
-		return command_fail(_("'%.64s' is no command, and no listener has that name: did you "
-				      "mean '%s'?"),
-				    o->words[0], near->name);
+		return command_fail(
+			_("'%.64s' is no command, and no listener has that name: did you "
+			  "mean '%s'?"),
+			o->words[0], near->name);
 	if ((o->json ? json_print_status(v) : o->csv ? print_csv(v) : print_human(v, filtered)) < 0)
 		return command_fail(_("out of memory"));
 	return snapshot_is_complete(&v->snapshot) ? EXIT_DECLARED : EXIT_BLIND;

@@ -12,7 +12,8 @@ struct layout {
 	bool is_short[TABLE_COLUMN_LIMIT], dropped[TABLE_COLUMN_LIMIT];
 };
 
-static const char *cell_text(const struct table *t, const struct layout *l, size_t row, size_t column)
+static const char *cell_text(const struct table *t, const struct layout *l, size_t row,
+			     size_t column)
 {
 	const struct table_cell *cell = &t->cells[row * t->column_count + column];
 	const char *text = l->is_short[column] && cell->short_text ? cell->short_text : cell->text;
@@ -60,10 +61,10 @@ static void fit(const struct table *t, size_t width, struct layout *l)
 		else if (step->kind == STEP_SHORT)
 			l->is_short[column] = true;
 		else if (l->width[column] > step->width) /* only as much as is needed */
-			l->limit[column] = l->width[column] - excess > step->width &&
-							   l->width[column] > excess
-						   ? l->width[column] - excess
-						   : step->width;
+			l->limit[column] =
+				l->width[column] - excess > step->width && l->width[column] > excess
+					? l->width[column] - excess
+					: step->width;
 		measure_column(t, l, column);
 	}
 }
@@ -109,8 +110,8 @@ static void put_line(const struct table *t, const struct layout *l, bool colored
 
 		if (l->dropped[i])
 			continue;
-		put_cell(t, is_title ? t->titles[i] : cell_text(t, l, row, i), l->width[i], i < last,
-			 colored ? color : NULL, out);
+		put_cell(t, is_title ? t->titles[i] : cell_text(t, l, row, i), l->width[i],
+			 i < last, colored ? color : NULL, out);
 	}
 	while (out->len && out->data[out->len - 1] == ' ')
 		out->len--;

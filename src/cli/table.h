@@ -28,15 +28,16 @@ struct table {
 	size_t column_count;
 	const struct table_step *steps;
 	size_t step_count;
-	bool ascii;	 /* "~" for an ellipsis, not "…" */
+	bool ascii; /* "~" for an ellipsis, not "…" */
 	bool no_heading;
 	/* cells[row * column_count + column]; a cell's short text may be NULL */
 	struct table_cell {
 		const char *text, *short_text;
 		const char *color; /* SGR parameters such as "31", or NULL */
-	} *cells;
+	} * cells;
 	size_t row_count;
-	/* rows before which a line of its own stands: NULL, or row_count texts of which most are NULL */
+	/* rows before which a line of its own stands: NULL, or row_count texts of which most are
+	 * NULL */
 	const char *const *headings;
 };
 

@@ -59,8 +59,9 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	if (r < 0)
 		return r;
 	if (services_load(&v->services, "/etc/services", &services) < 0)
-		snapshot_add_gap(&v->snapshot, _("the site's own names of services are not known"),
-				 services.msg, "");
+		snapshot_add_gap(&v->snapshot, GAP_OWNERS,
+				 _("the site's own names of services are not known"), services.msg,
+				 "");
 	r = listeners_build(&v->snapshot, &listeners, &v->list);
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
@@ -296,8 +297,8 @@ void view_program(const struct view *v, const struct port_row *row, bool brief, 
 		return;
 	}
 	if (a && p->is_manager) {
-		const char *program =
-			snapshot_text(&v->snapshot, a->program_str ? a->program_str : a->service_str);
+		const char *program = snapshot_text(&v->snapshot, a->program_str ? a->program_str
+										 : a->service_str);
 
 		add_escaped(v, brief ? base_name(program) : program, out);
 		return;
@@ -365,9 +366,9 @@ void view_notes(const struct view *v, const struct port_row *row, struct buf *ou
 		char text[NOTE_TEXT_SIZE];
 		uint32_t i = 0;
 
-		/* the first listener that the note is about; the owner column shows the third by '-' */
-		while (i < row->listener_count &&
-		       !(first_listener(v, row)[i].notes & 1u << note))
+		/* the first listener that the note is about; the owner column shows the third by
+		 * '-' */
+		while (i < row->listener_count && !(first_listener(v, row)[i].notes & 1u << note))
 			i++;
 		if (i == row->listener_count || note == NOTE_OWNER_UNREADABLE)
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * view: what `status`, `show` and `doctor` have in common: a look at the machine, folded into rows, and the
- * texts of its fields, escaped for where they go.
+ * view: what `status`, `show` and `doctor` have in common: a look at the machine, folded into rows,
+ * and the texts of its fields, escaped for where they go.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct view {
 	struct services services;
 	struct inventory_status status;
 	struct listener_list list;
-	bool ascii;		/* what goes to this terminal must be ASCII */
+	bool ascii; /* what goes to this terminal must be ASCII */
 	bool colored;
 	size_t width; /* columns of the terminal, or 0: as wide as need be */
 };

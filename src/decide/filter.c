@@ -10,8 +10,9 @@
 int filter_add_word(struct filter *f, const char *word, struct err *e)
 {
 	if (!word[0])
-		return err_set(e, -EINVAL,
-			       _("an empty filter: give a port (443/tcp), a range (1-1024) or a name"));
+		return err_set(
+			e, -EINVAL,
+			_("an empty filter: give a port (443/tcp), a range (1-1024) or a name"));
 	if (f->range_count + f->word_count >= FILTER_WORD_LIMIT)
 		return err_set(e, -E2BIG, _("more than %d filters"), FILTER_WORD_LIMIT);
 	if (port_range_looks_like(word)) {
@@ -54,7 +55,8 @@ static bool path_matches(const char *path, const char *wanted)
 	return strcmp(path, wanted) == 0 || strcmp(slash ? slash + 1 : path, wanted) == 0;
 }
 
-static bool process_matches(const struct snapshot *s, const struct process_info *p, const char *word)
+static bool process_matches(const struct snapshot *s, const struct process_info *p,
+			    const char *word)
 {
 	if (path_matches(snapshot_text(s, p->program_str), word) ||
 	    strcmp(snapshot_text(s, p->comm_str), word) == 0 ||
@@ -79,8 +81,8 @@ static bool listener_matches_word(const struct snapshot *s, const struct listene
 				  const struct listener *l, const char *word)
 {
 	for (uint32_t i = 0; i < l->process_count; i++)
-		if (process_matches(
-			    s, &s->processes[list->process_indexes[l->first_process + i]], word))
+		if (process_matches(s, &s->processes[list->process_indexes[l->first_process + i]],
+				    word))
 			return true;
 	return l->activation != SNAPSHOT_NONE &&
 	       activation_matches(s, &s->activations[l->activation], word);

@@ -35,8 +35,7 @@ const char *note_id(enum note note)
 	return ids[note];
 }
 
-const char *listener_service_name(const struct services *services, uint16_t port,
-				  enum proto proto)
+const char *listener_service_name(const struct services *services, uint16_t port, enum proto proto)
 {
 	const char *name = services ? services_name(services, port, proto) : NULL;
 	struct registry_entry entry;
@@ -94,7 +93,7 @@ static uint32_t number_notes(const struct snapshot *s, const struct services *se
 
 static bool poses_as_kernel(const struct snapshot *s, const struct process_info *p)
 {
-	static const char *const names[] = {"kworker", "ksoftirqd", "kthreadd", "migration/",
+	static const char *const names[] = {"kworker", "ksoftirqd", "kthreadd",	  "migration/",
 					    "rcu_",    "kswapd",    "khungtaskd", "watchdog/",
 					    "cpuhp/",  "irq/",	    "scsi_",	  "jbd2/"};
 	const char *comm = snapshot_text(s, p->comm_str);
@@ -191,9 +190,10 @@ uint32_t listener_notes(const struct snapshot *s, const struct services *service
 static const struct {
 	const char *brief, *whole;
 } texts[NOTE_COUNT] = {
-	[NOTE_HIDDEN] = {N_("HIDDEN from the kernel's tables"),
-			 N_("a process listens here, but the kernel's socket tables do not show it: "
-			    "something hides it")},
+	[NOTE_HIDDEN] =
+		{N_("HIDDEN from the kernel's tables"),
+		 N_("a process listens here, but the kernel's socket tables do not show it: "
+		    "something hides it")},
 	[NOTE_NO_PROCESS] = {N_("no process: kernel service, or hidden"),
 			     N_("no process holds this socket: a service of the kernel (nfsd, "
 				"WireGuard, ...), or something that hides")},
@@ -212,14 +212,16 @@ static const struct {
 			 N_("processes of several programs hold this socket")},
 	[NOTE_ADDRESS_ABSENT] = {N_("address is on no interface"),
 				 N_("no interface has the address it is bound to")},
-	[NOTE_UDP_MAYBE_CLIENT] = {N_("client? (kernel chose the port)"),
-				   N_("the kernel chose the port, or could not tell: probably a client "
-				      "waiting for replies, not a service")},
+	[NOTE_UDP_MAYBE_CLIENT] =
+		{N_("client? (kernel chose the port)"),
+		 N_("the kernel chose the port, or could not tell: probably a client "
+		    "waiting for replies, not a service")},
 	[NOTE_UNPACKAGED] = {N_("not from a package"), N_("no package owns the program's file")},
 	[NOTE_UNASSIGNED] = {N_("unassigned number"),
 			     N_("IANA has assigned this number to no service")},
-	[NOTE_BACKLOG_FULL] = {N_("backlog full"),
-			       N_("more connections wait to be accepted than the program asked for")},
+	[NOTE_BACKLOG_FULL] =
+		{N_("backlog full"),
+		 N_("more connections wait to be accepted than the program asked for")},
 	[NOTE_MPTCP] = {N_("MPTCP"), N_("it also accepts Multipath TCP")},
 };
 
@@ -231,15 +233,18 @@ static void format_number(const struct services *services, const struct snapshot
 
 	name = name ? name : "?";
 	programs_fit(program, l->port, l->proto, name, &speaks);
-	if (brief)
-		snprintf(text, NOTE_TEXT_SIZE, _("number reserved for %s"), name);
+	if (brief && note == NOTE_OTHER_SERVICE && speaks)
+		snprintf(text, NOTE_TEXT_SIZE, _("speaks %s, not %s"), speaks, name);
+	else if (brief)
+		snprintf(text, NOTE_TEXT_SIZE, _("unusual program for %s"), name);
 	else if (note == NOTE_OTHER_SERVICE && speaks)
 		snprintf(text, NOTE_TEXT_SIZE,
 			 _("the number is reserved for %s, but %s is known to speak %s"), name,
 			 program, speaks);
 	else
 		snprintf(text, NOTE_TEXT_SIZE,
-			 _("the number is reserved for %s, and %s is not among the programs known to "
+			 _("the number is reserved for %s, and %s is not among the programs known "
+			   "to "
 			   "speak it"),
 			 name, program);
 }

@@ -11,8 +11,7 @@ uint32_t listener_notes(const struct snapshot *s, const struct services *service
 			const struct listener_list *list, const struct listener *l);
 
 /* What this site or IANA calls the number; NULL when nobody gave it a name. */
-const char *listener_service_name(const struct services *services, uint16_t port,
-				  enum proto proto);
+const char *listener_service_name(const struct services *services, uint16_t port, enum proto proto);
 
 enum { NOTE_TEXT_SIZE = 256 };
 

@@ -219,8 +219,8 @@ static int add_sockets(const struct snapshot *s, struct listener_list *list, str
 		if (socket->backlog_limit > l->backlog_limit)
 			l->backlog_limit = socket->backlog_limit;
 		for (uint32_t k = 0; k < socket->holder_count; k++)
-			if (add_process_index(
-				    list, s->holders[socket->first_holder + k].process) < 0)
+			if (add_process_index(list, s->holders[socket->first_holder + k].process) <
+			    0)
 				return -ENOMEM;
 	}
 	order_processes(list, l);

@@ -23,9 +23,9 @@ enum { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2 };
 
 /* What is worth a remark. Ids are stable: they stand in the JSON output. */
 enum note {
-	NOTE_HIDDEN,	      /* a process listens, but the kernel's tables do not show the socket */
-	NOTE_NO_PROCESS,      /* the kernel's tables have it, no process holds it */
-	NOTE_OWNER_UNREADABLE,/* the owner could not be looked at */
+	NOTE_HIDDEN,	 /* a process listens, but the kernel's tables do not show the socket */
+	NOTE_NO_PROCESS, /* the kernel's tables have it, no process holds it */
+	NOTE_OWNER_UNREADABLE, /* the owner could not be looked at */
 	NOTE_PROGRAM_MEMORY,
 	NOTE_PROGRAM_DELETED,
 	NOTE_PROGRAM_REPLACED,
@@ -36,10 +36,10 @@ enum note {
 	NOTE_SHARED,	      /* processes of several programs hold the socket */
 	NOTE_ADDRESS_ABSENT,  /* bound to an address that no interface has */
 	NOTE_UDP_MAYBE_CLIENT,
-	NOTE_UNPACKAGED,      /* no package owns the program */
-	NOTE_UNASSIGNED,      /* IANA has not assigned the number */
-	NOTE_BACKLOG_FULL,    /* connections wait, and no more may */
-	NOTE_DROPS,	      /* the socket lost packets */
+	NOTE_UNPACKAGED,   /* no package owns the program */
+	NOTE_UNASSIGNED,   /* IANA has not assigned the number */
+	NOTE_BACKLOG_FULL, /* connections wait, and no more may */
+	NOTE_DROPS,	   /* the socket lost packets */
 	NOTE_MPTCP,
 	NOTE_COUNT,
 };
@@ -55,14 +55,16 @@ struct listener {
 	uint32_t ifindex;
 	uint8_t families; /* FAMILY_... that it serves */
 	enum bound bound;
-	uint32_t network; /* index into addresses[] of the snapshot that holds the address, or SNAPSHOT_NONE */
-	uint32_t socket;	/* one of its sockets: index into sockets[] */
-	uint32_t socket_count;	/* more than 1: SO_REUSEPORT */
-	uint32_t first_process, process_count; /* in process_indexes[] of the list; the owner first */
-	uint32_t owner;	     /* index into processes[], or SNAPSHOT_NONE */
-	uint32_t activation; /* index into activations[], or SNAPSHOT_NONE */
+	uint32_t network;      /* index into addresses[] of the snapshot that holds the address, or
+				  SNAPSHOT_NONE */
+	uint32_t socket;       /* one of its sockets: index into sockets[] */
+	uint32_t socket_count; /* more than 1: SO_REUSEPORT */
+	uint32_t first_process,
+		process_count; /* in process_indexes[] of the list; the owner first */
+	uint32_t owner;	       /* index into processes[], or SNAPSHOT_NONE */
+	uint32_t activation;   /* index into activations[], or SNAPSHOT_NONE */
 	uint32_t backlog_used, backlog_limit, drops; /* summed, except the limit: the largest */
-	uint32_t notes;	     /* bits 1 << enum note */
+	uint32_t notes;				     /* bits 1 << enum note */
 };
 
 /* A port with one owner: a line of the table. Its listeners differ in address only. */
@@ -70,8 +72,8 @@ struct port_row {
 	uint32_t netns;
 	enum proto proto;
 	uint16_t port;
-	enum bound bound;    /* the widest of its listeners */
-	uint8_t families;    /* of its listeners that are bound that widely */
+	enum bound bound;			 /* the widest of its listeners */
+	uint8_t families;			 /* of its listeners that are bound that widely */
 	uint32_t first_listener, listener_count; /* in listeners[] */
 	uint32_t notes;
 };

@@ -44,7 +44,8 @@ static int parse_number(const char *text, const char *part, size_t len, uint16_t
 
 	if (text_parse_number(part, len, 65535, &value) < 0 || value == 0)
 		return err_set(e, -EINVAL,
-			       _("'%.64s' is not a port: a port is a number from 1 to 65535, as in 443/tcp"),
+			       _("'%.64s' is not a port: a port is a number from 1 to 65535, as in "
+				 "443/tcp"),
 			       text);
 	*ret = (uint16_t)value;
 	return 0;
@@ -64,14 +65,16 @@ int port_range_parse(const char *text, struct port_range *ret, struct err *e)
 	if (dash && parse_number(text, dash + 1, len - first_len - 1, &range.last, e) < 0)
 		return -EINVAL;
 	if (range.last < range.first)
-		return err_set(e, -EINVAL,
-			       _("'%.64s' is a reversed range: write the lower port first, as in %u-%u"),
-			       text, range.last, range.first);
+		return err_set(
+			e, -EINVAL,
+			_("'%.64s' is a reversed range: write the lower port first, as in %u-%u"),
+			text, range.last, range.first);
 	if (slash) {
 		range.any_proto = false;
 		if (proto_parse(slash + 1, strlen(slash + 1), &range.proto) < 0)
 			return err_set(e, -EINVAL,
-				       _("'%.64s' has no known protocol: use tcp, udp, udplite, sctp or dccp"),
+				       _("'%.64s' has no known protocol: use tcp, udp, udplite, "
+					 "sctp or dccp"),
 				       text);
 	}
 	*ret = range;

@@ -24,9 +24,10 @@ struct services {
 };
 
 /*
- * Adds what the text of a services(5) file says to *s (start from {0}). Any bytes will do: a line that is not "name port/protocol aliases" with a
- * name of printable ASCII, a port 1-65535 and a protocol of enum proto says nothing; '#' begins a
- * comment. Where several lines are about one port, the first one counts. 0 or -ENOMEM.
+ * Adds what the text of a services(5) file says to *s (start from {0}). Any bytes will do: a line
+ * that is not "name port/protocol aliases" with a name of printable ASCII, a port 1-65535 and a
+ * protocol of enum proto says nothing; '#' begins a comment. Where several lines are about one
+ * port, the first one counts. 0 or -ENOMEM.
  */
 int services_parse(struct services *s, const char *text, size_t len);
 

@@ -44,8 +44,7 @@ static void *add(struct snapshot *s, void *items_pointer, size_t *count, size_t 
 	return memset(items + size * (*count)++, 0, size);
 }
 
-#define ADD(s, items, count, cap)                                                                  \
-	add((s), &(s)->items, &(s)->count, &(s)->cap, sizeof(*(s)->items))
+#define ADD(s, items, count, cap) add((s), &(s)->items, &(s)->count, &(s)->cap, sizeof(*(s)->items))
 
 struct socket_info *snapshot_add_socket(struct snapshot *s)
 {
@@ -100,9 +99,10 @@ struct connection_info *snapshot_add_connection(struct snapshot *s)
 	return ADD(s, connections, connection_count, connection_cap);
 }
 
-void snapshot_add_gap(struct snapshot *s, const char *what, const char *why, const char *remedy)
+void snapshot_add_gap(struct snapshot *s, enum gap_kind kind, const char *what, const char *why,
+		      const char *remedy)
 {
-	struct gap_info gap = {snapshot_add_text(s, what), snapshot_add_text(s, why),
+	struct gap_info gap = {kind, snapshot_add_text(s, what), snapshot_add_text(s, why),
 			       snapshot_add_text(s, remedy)};
 	struct gap_info *added;
 
@@ -117,6 +117,14 @@ void snapshot_add_gap(struct snapshot *s, const char *what, const char *why, con
 bool snapshot_is_complete(const struct snapshot *s)
 {
 	return s->gap_count == 0 && !s->out_of_memory;
+}
+
+bool snapshot_has_all_listeners(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->gap_count; i++)
+		if (s->gaps[i].kind == GAP_LISTENERS)
+			return false;
+	return !s->out_of_memory;
 }
 
 const char *snapshot_interface_name(const struct snapshot *s, uint32_t netns, uint32_t ifindex)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * snapshot: all that was seen of a machine at one moment, as flat arrays that refer to each other
- * by index, and one pool of strings (a field called *_str is an offset into it; 0 = not known). Made
- * by observe/, read by decide/ and cli/. No I/O here. Strings are as they came, not escaped.
+ * by index, and one pool of strings (a field called *_str is an offset into it; 0 = not known).
+ * Made by observe/, read by decide/ and cli/. No I/O here. Strings are as they came, not escaped.
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 
 enum { SNAPSHOT_NONE = UINT32_MAX }; /* "no index" */
 
-/* What a socket is. The last three have no port, but receive packets or offers to other machines. */
+/* What a socket is. The last three have no port, but receive packets or offers to other machines.
+ */
 enum socket_kind {
 	SOCKET_PORT,   /* a listener on a port: proto and port say which */
 	SOCKET_CLIENT, /* UDP with a port that the kernel chose: a client, not a listener */
@@ -41,20 +42,20 @@ struct socket_info {
 	uint32_t user_str;  /* its name, for a socket without a known process */
 	uint32_t ifindex;   /* bound to this interface; 0 = to none */
 	uint32_t mark;
-	uint32_t number;	/* see socket_kind */
-	uint32_t backlog_used;	/* TCP: connections that wait for accept() */
-	uint32_t backlog_limit; /* TCP: and how many may */
-	uint32_t drops;		/* packets that the socket had no room for */
+	uint32_t number;		     /* see socket_kind */
+	uint32_t backlog_used;		     /* TCP: connections that wait for accept() */
+	uint32_t backlog_limit;		     /* TCP: and how many may */
+	uint32_t drops;			     /* packets that the socket had no room for */
 	uint32_t first_holder, holder_count; /* in holders[] */
 	struct address address;
 	uint16_t port;
 	enum proto proto;
 	enum socket_kind kind;
-	uint8_t views;			/* enum socket_view */
+	uint8_t views;	  /* enum socket_view */
 	bool alone_twice; /* two looks found it in one view only: a fact, not a race */
-	bool v6only;			/* an IPv6 socket that does not serve IPv4 */
+	bool v6only;	  /* an IPv6 socket that does not serve IPv4 */
 	bool mptcp;
-	enum tristate explicit_bind;	/* UDP: was the port asked for, not chosen by the kernel? */
+	enum tristate explicit_bind; /* UDP: was the port asked for, not chosen by the kernel? */
 };
 
 /* A process that has the socket open. */
@@ -75,24 +76,24 @@ enum program_state {
 
 struct process_info {
 	uint32_t pid;
-	uint32_t uid;	       /* effective */
-	uint64_t start_ns;     /* since boot, boot clock; with pid: which process it is */
-	int64_t since;	       /* start, seconds since the epoch */
-	uint32_t comm_str;     /* the name it gives itself */
-	uint32_t program_str;  /* path of the executable, as its own mount namespace sees it */
-	uint32_t cmdline_str;  /* arguments joined by spaces, only when asked for */
+	uint32_t uid;	      /* effective */
+	uint64_t start_ns;    /* since boot, boot clock; with pid: which process it is */
+	int64_t since;	      /* start, seconds since the epoch */
+	uint32_t comm_str;    /* the name it gives itself */
+	uint32_t program_str; /* path of the executable, as its own mount namespace sees it */
+	uint32_t cmdline_str; /* arguments joined by spaces, only when asked for */
 	uint32_t user_str;
-	uint32_t cgroup_str;   /* path in the hierarchy that systemd or the runtime uses */
-	uint32_t unit_str;     /* systemd unit */
-	uint32_t package_str;  /* name of the package that owns the program */
-	uint32_t container;    /* index into containers[], or SNAPSHOT_NONE */
-	uint32_t netns_inum;   /* the process's own network namespace; 0 = not known */
+	uint32_t cgroup_str;  /* path in the hierarchy that systemd or the runtime uses */
+	uint32_t unit_str;    /* systemd unit */
+	uint32_t package_str; /* name of the package that owns the program */
+	uint32_t container;   /* index into containers[], or SNAPSHOT_NONE */
+	uint32_t netns_inum;  /* the process's own network namespace; 0 = not known */
 	enum program_state program_state;
-	bool own_root;	       /* its root directory is portero's own: not in a container */
-	bool own_file;	       /* and its program's path leads to the same file here */
+	bool own_root;		/* its root directory is portero's own: not in a container */
+	bool own_file;		/* and its program's path leads to the same file here */
 	enum tristate packaged; /* does a package own the program's file? */
-	bool is_manager;       /* systemd holding a socket for a service */
-	bool gone;	       /* ended while it was read: what is unknown stays so */
+	bool is_manager;	/* systemd holding a socket for a service */
+	bool gone;		/* ended while it was read: what is unknown stays so */
 
 	/* Identities within this snapshot only, for reading each thing once. 0 = not known. */
 	uint64_t exe_key, cgroup_key, root_key;
@@ -109,11 +110,11 @@ struct container_info {
 
 struct netns_info {
 	uint64_t inum;
-	uint32_t name_str;	/* ip-netns name, container name or "pid N (comm)" */
-	uint32_t container;	/* or SNAPSHOT_NONE */
-	uint32_t pid;		/* a process inside, or 0 */
-	bool own;		/* portero's own */
-	bool kernel_view;	/* its socket tables were read */
+	uint32_t name_str;  /* ip-netns name, container name or "pid N (comm)" */
+	uint32_t container; /* or SNAPSHOT_NONE */
+	uint32_t pid;	    /* a process inside, or 0 */
+	bool own;	    /* portero's own */
+	bool kernel_view;   /* its socket tables were read */
 };
 
 /* An address of the machine, or of a namespace on it. */
@@ -136,10 +137,10 @@ struct interface_info {
 
 /* The service that systemd starts when somebody connects to a socket that it holds. */
 struct activation_info {
-	uint32_t socket;	/* index into sockets[] */
+	uint32_t socket; /* index into sockets[] */
 	uint32_t socket_unit_str;
 	uint32_t service_str;
-	uint32_t program_str;	/* first word of its ExecStart=, or 0 */
+	uint32_t program_str; /* first word of its ExecStart=, or 0 */
 	uint32_t package_str;
 };
 
@@ -155,18 +156,26 @@ struct connection_info {
 	uint32_t quiet_ms; /* since data was last sent or received (the kernel keeps no age) */
 };
 
+/* What a gap hides. */
+enum gap_kind {
+	GAP_LISTENERS, /* there may be listeners that are not shown */
+	GAP_OWNERS,    /* all listeners are shown, but not all that is asked about them is known */
+};
+
 /* Something that could not be looked at: what is hidden, why, and how to see it. Sentences. */
 struct gap_info {
+	enum gap_kind kind;
 	uint32_t what_str, why_str, remedy_str;
 };
 
 struct snapshot {
 	struct strpool strings;
 	uint32_t host_str;
-	int64_t time_s;	 /* when the look began, seconds since the epoch */
+	int64_t time_s; /* when the look began, seconds since the epoch */
 	uint32_t time_ns;
-	bool out_of_memory; /* something could not be kept: the snapshot must not be shown as whole */
-	const char *files_view;	 /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
+	bool out_of_memory; /* something could not be kept: the snapshot must not be shown as whole
+			     */
+	const char *files_view; /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
 	const char *kernel_view; /* "sock_diag", "proc": which sockets there are */
 
 	/* Listeners of other namespaces that were seen by the way and are not in sockets[]. */
@@ -215,9 +224,12 @@ struct activation_info *snapshot_add_activation(struct snapshot *s);
 struct connection_info *snapshot_add_connection(struct snapshot *s);
 
 /* Adds a gap; one with the same `what` and `why` is added once. The texts are copied. */
-void snapshot_add_gap(struct snapshot *s, const char *what, const char *why, const char *remedy);
+void snapshot_add_gap(struct snapshot *s, enum gap_kind kind, const char *what, const char *why,
+		      const char *remedy);
 /* True when everything that was asked for was looked at. */
 bool snapshot_is_complete(const struct snapshot *s);
+/* True when no listener can have been missed: a port that is not there is closed. */
+bool snapshot_has_all_listeners(const struct snapshot *s);
 
 /* The name of an interface of a namespace, or NULL. */
 const char *snapshot_interface_name(const struct snapshot *s, uint32_t netns, uint32_t ifindex);

@@ -7,10 +7,12 @@
 
 #include "model/snapshot.h"
 
-/* Appends to s->interfaces and s->addresses with the given namespace index. 0 or a negative errno. */
+/* Appends to s->interfaces and s->addresses with the given namespace index. 0 or a negative errno.
+ */
 int interfaces_read(struct snapshot *s, uint32_t netns, struct err *e);
 
-/* One RTM_NEWADDR or RTM_NEWLINK payload each; -EBADMSG when malformed. For tests and the fuzzer. */
+/* One RTM_NEWADDR or RTM_NEWLINK payload each; -EBADMSG when malformed. For tests and the fuzzer.
+ */
 int interfaces_decode_address(const void *payload, size_t len, struct interface_address *ret);
 int interfaces_decode_link(const void *payload, size_t len, struct interface_info *ret,
 			   char name[16]);

@@ -77,7 +77,7 @@ static void note_tables(struct look *look, const struct sock_table_status tables
 			look->status->tables[i] = tables[i];
 		if (tables[i].interrupted) {
 			snprintf(what, sizeof(what), _("some %s sockets may be missing"), name);
-			snapshot_add_gap(look->s, what,
+			snapshot_add_gap(look->s, GAP_LISTENERS, what,
 					 _("the table changed all the time while it was read"),
 					 _("ask again"));
 		}
@@ -85,7 +85,7 @@ static void note_tables(struct look *look, const struct sock_table_status tables
 		if (tables[i].source != SOURCE_NONE || i == TABLE_MPTCP || i >= TABLE_RAW)
 			continue;
 		snprintf(what, sizeof(what), _("listeners on %s ports are not known"), name);
-		snapshot_add_gap(look->s, what, strerror(-tables[i].error),
+		snapshot_add_gap(look->s, GAP_LISTENERS, what, strerror(-tables[i].error),
 				 _("load the kernel's *_diag modules (portero doctor)"));
 	}
 }
@@ -100,11 +100,12 @@ static int read_namespace(void *context)
 
 	r = interfaces_read(look->s, look->netns, &e);
 	if (r < 0)
-		snapshot_add_gap(look->s, _("the addresses of the interfaces are not known"), e.msg,
-				 "");
+		snapshot_add_gap(look->s, GAP_OWNERS,
+				 _("the addresses of the interfaces are not known"), e.msg, "");
 	r = sock_diag_dump(NULL, take_socket, look, tables, &e);
 	if (r < 0) {
-		snapshot_add_gap(look->s, _("which ports have a listener is not known"), e.msg, "");
+		snapshot_add_gap(look->s, GAP_LISTENERS,
+				 _("which ports have a listener is not known"), e.msg, "");
 		return r;
 	}
 	note_tables(look, tables);
@@ -132,8 +133,8 @@ static int add_namespaces(struct look *look)
 		return 0;
 	r = netns_list_read(&look->namespaces, &e);
 	if (r < 0)
-		snapshot_add_gap(look->s, _("other network namespaces were not looked at"), e.msg,
-				 "");
+		snapshot_add_gap(look->s, GAP_LISTENERS,
+				 _("other network namespaces were not looked at"), e.msg, "");
 	for (size_t i = 0; i < look->namespaces.count; i++) {
 		const struct netns_entry *entry = &look->namespaces.entries[i];
 
@@ -145,9 +146,10 @@ static int add_namespaces(struct look *look)
 		n->pid = entry->pid;
 	}
 	if (look->namespaces.unreadable)
-		snapshot_add_gap(look->s, _("some network namespaces may be missing"),
-				 _("the namespaces of other users' processes are hidden"),
-				 _("run portero as root"));
+		snapshot_add_gap(
+			look->s, GAP_LISTENERS, _("some network namespaces may be missing"),
+			_("not every process shows which one it is in"),
+			geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
 	return 0;
 }
 
@@ -166,7 +168,7 @@ static void read_other_namespace(struct look *look, const struct netns_entry *en
 		return;
 	snprintf(what, sizeof(what), _("network namespace %lu was not looked at"),
 		 (unsigned long)entry->inum);
-	snapshot_add_gap(look->s, what, e.msg, _("run portero as root"));
+	snapshot_add_gap(look->s, GAP_LISTENERS, what, e.msg, _("run portero as root"));
 }
 
 static int read_kernel_view(struct look *look)
@@ -213,8 +215,8 @@ static void read_files_view_from_proc(struct look *look)
 	if (look->status)
 		look->status->proc = e;
 	if (r < 0) {
-		snapshot_add_gap(look->s, _("which programs listen is not known"), e.msg,
-				 _("mount /proc, and run portero as root"));
+		snapshot_add_gap(look->s, GAP_OWNERS, _("which programs listen is not known"),
+				 e.msg, _("mount /proc, and run portero as root"));
 		return;
 	}
 	look->s->files_view = "proc";
@@ -316,8 +318,8 @@ static void explain_unreadable(struct snapshot *s)
 	if (!hidden || !s->unreadable_processes)
 		return;
 	snprintf(what, sizeof(what),
-		 ngettext("the owner of %lu socket is not known", "the owners of %lu sockets are not known",
-			  hidden),
+		 ngettext("the owner of %lu socket is not known",
+			  "the owners of %lu sockets are not known", hidden),
 		 hidden);
 	if (s->unreadable_processes == 1)
 		snprintf(why, sizeof(why), _("the files of process %u could not be looked at"),
@@ -328,20 +330,22 @@ static void explain_unreadable(struct snapshot *s)
 				  "the files of %u processes could not be looked at",
 				  s->unreadable_processes),
 			 s->unreadable_processes);
-	snapshot_add_gap(s, what, why,
+	snapshot_add_gap(s, GAP_OWNERS, what, why,
 			 geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
 }
 
 static void explain_udp(struct snapshot *s)
 {
 	for (size_t i = 0; i < s->socket_count; i++) {
-		if (s->sockets[i].kind != SOCKET_PORT || s->sockets[i].explicit_bind != STATE_UNKNOWN ||
+		if (s->sockets[i].kind != SOCKET_PORT ||
+		    s->sockets[i].explicit_bind != STATE_UNKNOWN ||
 		    (s->sockets[i].proto != PROTO_UDP && s->sockets[i].proto != PROTO_UDPLITE) ||
 		    strcmp(s->files_view ? s->files_view : "", "bpf") == 0)
 			continue;
-		snapshot_add_gap(s, _("some UDP ports shown may be clients, not listeners"),
-				 _("without BPF the kernel does not tell whether a port was asked for"),
-				 _("run portero as root, on Linux 5.12 or later"));
+		snapshot_add_gap(
+			s, GAP_OWNERS, _("some UDP ports shown may be clients, not listeners"),
+			_("without BPF the kernel does not tell whether a port was asked for"),
+			_("run portero as root, on Linux 5.12 or later"));
 		return;
 	}
 }

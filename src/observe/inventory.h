@@ -16,17 +16,17 @@
 #include <stdbool.h>
 
 struct inventory_options {
-	bool all_netns; /* every network namespace, not only portero's own */
-	bool cmdlines;	/* read the command lines too */
-	bool numeric;	/* users as numbers */
-	bool no_bpf;	/* as if BPF were refused: for doctor and tests */
+	bool all_netns;		 /* every network namespace, not only portero's own */
+	bool cmdlines;		 /* read the command lines too */
+	bool numeric;		 /* users as numbers */
+	bool no_bpf;		 /* as if BPF were refused: for doctor and tests */
 	uint16_t connections_of; /* also the connections of this local port; 0 = none */
 };
 
 /* How each source answered, for `portero doctor`. */
 struct inventory_status {
 	struct sock_table_status tables[TABLE_COUNT];
-	struct err bpf; /* code 0: the iterator ran */
+	struct err bpf;	 /* code 0: the iterator ran */
 	struct err proc; /* when it was asked: code 0: /proc could be read */
 };
 

@@ -143,7 +143,8 @@ static struct process_info *add_process(struct join *j, uint32_t pid, uint64_t s
 	return process;
 }
 
-static void add_holder(struct join *j, const struct socket_info *socket, uint32_t process, int32_t fd)
+static void add_holder(struct join *j, const struct socket_info *socket, uint32_t process,
+		       int32_t fd)
 {
 	struct holder_info *holder = snapshot_add_holder(j->s);
 
@@ -206,8 +207,8 @@ static uint32_t find_netns(const struct join *j, uint64_t inum)
 
 static void count_other(struct join *j, const struct task_file_record *r, enum sock_table table)
 {
-	bool is_client = (table == TABLE_UDP || table == TABLE_UDPLITE) &&
-			 !(r->userlocks & BINDPORT_LOCK);
+	bool is_client =
+		(table == TABLE_UDP || table == TABLE_UDPLITE) && !(r->userlocks & BINDPORT_LOCK);
 
 	if (table >= TABLE_RAW || is_client)
 		return;

@@ -15,9 +15,9 @@
 
 struct join {
 	struct snapshot *s;
-	struct map by_inode;	  /* namespace and inode -> sockets[] */
-	struct map by_any_inode;  /* inode -> sockets[]: for views that know no namespace */
-	struct map by_process;	  /* pid and start -> processes[] */
+	struct map by_inode;	 /* namespace and inode -> sockets[] */
+	struct map by_any_inode; /* inode -> sockets[]: for views that know no namespace */
+	struct map by_process;	 /* pid and start -> processes[] */
 	struct map others, other_netns;
 	bool failed;
 };

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "observe/proc_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -93,13 +94,12 @@ static int add_process(struct netns_list *list, struct map *seen, int proc_fd, c
 	if (text_parse_number(pid, strlen(pid), UINT32_MAX, &number) < 0)
 		return 0;
 	snprintf(entry.path, sizeof(entry.path), "%s/ns/net", pid);
-	len = readlinkat(proc_fd, entry.path, target, sizeof(target) - 1);
+	len = readlinkat(proc_fd, entry.path, target, sizeof(target));
 	if (len < 0) {
 		list->unreadable += errno == EACCES || errno == EPERM;
 		return 0;
 	}
-	target[len] = '\0';
-	if (sscanf(target, "net:[%lu]", &entry.inum) != 1)
+	if (proc_parse_inode_link(target, (size_t)len, "net", &entry.inum) < 0)
 		return 0;
 	snprintf(entry.path, sizeof(entry.path), "/proc/%s/ns/net", pid);
 	entry.pid = (uint32_t)number;

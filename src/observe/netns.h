@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * netns: finding every network namespace of the machine: those with a name (`ip netns`, Docker), and
- * those that a process lives in. One that is kept alive only by a descriptor or a socket has no
+ * netns: finding every network namespace of the machine: those with a name (`ip netns`, Docker),
+ * and those that a process lives in. One that is kept alive only by a descriptor or a socket has no
  * way in from here; sock_iter sees its sockets all the same.
  */
 #pragma once
@@ -14,8 +14,8 @@
 
 struct netns_entry {
 	uint64_t inum;
-	char path[300];	/* how to open it: /run/netns/NAME or /proc/PID/ns/net */
-	char name[256];	/* of `ip netns`, or "" */
+	char path[300]; /* how to open it: /run/netns/NAME or /proc/PID/ns/net */
+	char name[256]; /* of `ip netns`, or "" */
 	uint32_t pid;	/* a process inside (the lowest number found), or 0 */
 };
 

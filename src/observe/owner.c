@@ -3,9 +3,9 @@
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
-#include "observe/owner_activation.h"
 #include "observe/cgroup.h"
 #include "observe/container.h"
+#include "observe/owner_activation.h"
 #include "observe/owner_package.h"
 #include "observe/proc_file.h"
 
@@ -36,7 +36,8 @@ static const char deleted[] = " (deleted)";
 
 static bool ends_in_deleted(const char *path, size_t len)
 {
-	return len > sizeof(deleted) - 1 && strcmp(path + len - (sizeof(deleted) - 1), deleted) == 0;
+	return len > sizeof(deleted) - 1 &&
+	       strcmp(path + len - (sizeof(deleted) - 1), deleted) == 0;
 }
 
 /* Does `path`, as the process sees it, lead to the file that runs? 1 yes, 0 another, -1 nothing. */
@@ -75,8 +76,8 @@ static enum program_state judge_program(int proc_fd, struct buf *path)
 }
 
 /*
- * A process may share portero's root directory and still see another file at its program's path, by a
- * mount of its own; then what this machine knows of that path does not hold for the program.
+ * A process may share portero's root directory and still see another file at its program's path, by
+ * a mount of its own; then what this machine knows of that path does not hold for the program.
  */
 static bool is_own_file(int proc_fd, const char *path)
 {
@@ -94,8 +95,8 @@ static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 		return;
 	p->program_state = judge_program(proc_fd, &path);
 	p->program_str = strpool_add(&r->s->strings, path.data, path.len);
-	p->own_file = p->own_root && (p->program_state == PROGRAM_REPLACED ||
-				      is_own_file(proc_fd, path.data));
+	p->own_file = p->own_root &&
+		      (p->program_state == PROGRAM_REPLACED || is_own_file(proc_fd, path.data));
 }
 
 static uint32_t find_container(struct resolve *r, const struct cgroup_owner *owner, uint32_t uid)
@@ -189,8 +190,9 @@ static struct known find_known(const struct resolve *r, const struct process_inf
 	struct known k = {0};
 	uint32_t ignored;
 
-	k.has_program = p->program_state == PROGRAM_KERNEL ||
-			(p->exe_key && map_get(&r->programs, map_mix(p->exe_key, p->root_key), &k.program));
+	k.has_program =
+		p->program_state == PROGRAM_KERNEL ||
+		(p->exe_key && map_get(&r->programs, map_mix(p->exe_key, p->root_key), &k.program));
 	k.has_cgroup = p->cgroup_key && map_get(&r->cgroups, p->cgroup_key, &k.cgroup);
 	k.has_root = p->root_key && map_get(&r->roots, p->root_key, &ignored);
 	return k;
@@ -277,7 +279,8 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 
 	r.boot_ns = boot_time_ns();
 	if (stat("/", &r.own_root_stat) < 0)
-		return err_set(e, -errno, _("cannot look at the root directory: %s"), strerror(errno));
+		return err_set(e, -errno, _("cannot look at the root directory: %s"),
+			       strerror(errno));
 	for (size_t i = 0; i < s->process_count; i++)
 		resolve_process(&r, (uint32_t)i);
 	for (size_t i = 0; i < s->socket_count; i++)

@@ -4,8 +4,8 @@
  * unit, container, package; and which service a socket that systemd holds is for.
  *
  * Each thing is read once: processes that share an executable, a set of cgroups or a root directory
- * (by the identities that the iterator gave) share the answer. A process that has ended meanwhile, or
- * whose pid was used again, keeps what is known and stays unknown in the rest.
+ * (by the identities that the iterator gave) share the answer. A process that has ended meanwhile,
+ * or whose pid was used again, keeps what is known and stays unknown in the rest.
  */
 #pragma once
 

@@ -42,7 +42,8 @@ static void want(struct wanted *w, uint32_t program_str)
 	w->program_strs[w->count++] = program_str;
 }
 
-/* The package database speaks of files: what runs from memory, or stands nowhere, has no package. */
+/* The package database speaks of files: what runs from memory, or stands nowhere, has no package.
+ */
 static bool has_file(const struct process_info *p)
 {
 	return p->program_state == PROGRAM_THERE || p->program_state == PROGRAM_REPLACED;
@@ -65,7 +66,8 @@ static void ask(struct snapshot *s, struct wanted *w, int root_fd, bool own_root
 	r = package_find(root_fd, own_root, w->queries, w->count, &e);
 	if (r < 0) {
 		if (own_root)
-			snapshot_add_gap(s, _("which packages the programs are from is not known"),
+			snapshot_add_gap(s, GAP_OWNERS,
+					 _("which packages the programs are from is not known"),
 					 e.msg, "");
 		w->count = 0;
 	}

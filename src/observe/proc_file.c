@@ -100,16 +100,15 @@ void proc_join_cmdline(char *text, size_t *len)
 			text[i] = ' ';
 }
 
-int proc_parse_socket_link(const char *text, size_t len, uint64_t *ret)
+int proc_parse_inode_link(const char *text, size_t len, const char *type, uint64_t *ret)
 {
-	static const char prefix[] = "socket:[";
-	size_t prefix_len = sizeof(prefix) - 1;
+	size_t type_len = strlen(type), before = type_len + 2; /* ":[" */
 
-	if (len < prefix_len + 2 || memcmp(text, prefix, prefix_len) != 0 || text[len - 1] != ']')
+	if (len < before + 2 || memcmp(text, type, type_len) != 0 || text[type_len] != ':' ||
+	    text[type_len + 1] != '[' || text[len - 1] != ']')
 		return -EBADMSG;
-	return text_parse_number(text + prefix_len, len - prefix_len - 1, UINT64_MAX, ret) < 0
-		       ? -EBADMSG
-		       : 0;
+	return text_parse_number(text + before, len - before - 1, UINT64_MAX, ret) < 0 ? -EBADMSG
+										       : 0;
 }
 
 int proc_open(uint32_t pid, uint64_t start_ns)

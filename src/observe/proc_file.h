@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * proc_file: the files of one process in /proc, read so that a reused pid can never be taken for the
- * process that was meant: all reads go through one descriptor of /proc/PID, which stays with the
- * process (ESRCH once it has ended), after its start time was compared. The parsers are pure.
+ * proc_file: the files of one process in /proc, read so that a reused pid can never be taken for
+ * the process that was meant: all reads go through one descriptor of /proc/PID, which stays with
+ * the process (ESRCH once it has ended), after its start time was compared. The parsers are pure.
  * Everything in these files can be chosen by the process, names and arguments above all.
  */
 #pragma once
@@ -29,8 +29,8 @@ int proc_parse_stat(const char *text, size_t len, struct proc_stat *ret);
 int proc_parse_status_uid(const char *text, size_t len, uint32_t *ret);
 /* Arguments separated by NULs become one text separated by spaces; trailing NULs are dropped. */
 void proc_join_cmdline(char *text, size_t *len);
-/* The inode of "socket:[123]", the target of a descriptor's link. 0 or -EBADMSG. */
-int proc_parse_socket_link(const char *text, size_t len, uint64_t *ret);
+/* The inode of "TYPE:[123]", the target of a link to a socket or namespace. 0 or -EBADMSG. */
+int proc_parse_inode_link(const char *text, size_t len, const char *type, uint64_t *ret);
 
 /*
  * A descriptor (O_PATH) of /proc/PID. With start_ns != 0 the process must have started then (boot

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/sock_decode.h"
 #include "base/cur.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/vm_sockets_diag.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,8 +69,7 @@ static void take_inet_attribute(uint16_t type, struct cur value, struct kernel_s
 		cur_read(&value, &s->cgroup_id, sizeof(s->cgroup_id));
 		break;
 	case INET_DIAG_SKMEMINFO:
-		cur_read(&value, memory,
-			 value.left < sizeof(memory) ? value.left : sizeof(memory));
+		cur_read(&value, memory, value.left < sizeof(memory) ? value.left : sizeof(memory));
 		s->drops = memory[SK_MEMINFO_DROPS];
 		break;
 	case INET_DIAG_INFO:
@@ -172,59 +171,115 @@ int sock_decode_vsock(const void *payload, size_t len, struct kernel_socket *ret
 	return 0;
 }
 
-/* 8 or 32 hexadecimal digits: 32-bit words in host order, each as it lies in memory. */
-static bool parse_hex_address(const char *hex, bool ipv6, struct address *ret)
+/* The words of a line of /proc/net, which are separated by spaces. */
+struct words {
+	const char *at, *end;
+	bool ok; /* sticky: false once a word was missing or not what it should be */
+};
+
+static bool next_word(struct words *w, const char **word, size_t *len)
 {
-	size_t words = ipv6 ? 4 : 1;
-	struct address a = {.family = ipv6 ? AF_INET6 : AF_INET};
-
-	if (strspn(hex, "0123456789ABCDEFabcdef") != words * 8)
-		return false;
-	for (size_t i = 0; i < words; i++) {
-		unsigned word;
-
-		if (sscanf(hex + i * 8, "%8x", &word) != 1)
-			return false;
-		memcpy(a.bytes + i * 4, &word, 4);
-	}
-	*ret = a;
-	return true;
+	while (w->at < w->end && *w->at == ' ')
+		w->at++;
+	*word = w->at;
+	while (w->at < w->end && *w->at != ' ')
+		w->at++;
+	*len = (size_t)(w->at - *word);
+	w->ok = w->ok && *len > 0;
+	return w->ok;
 }
 
-/* Copies a line into a terminated buffer; false when it does not fit, which no true line does. */
-static bool copy_line(const char *line, size_t len, char *to, size_t size)
+static void skip_words(struct words *w, unsigned count)
 {
-	if (len >= size || memchr(line, '\0', len))
-		return false;
-	memcpy(to, line, len);
-	to[len] = '\0';
-	return true;
+	const char *word;
+	size_t len;
+
+	for (; count > 0; count--)
+		next_word(w, &word, &len);
+}
+
+static uint64_t decimal_word(struct words *w, uint64_t max)
+{
+	const char *word;
+	uint64_t value = 0;
+	size_t len;
+
+	if (next_word(w, &word, &len) && text_parse_number(word, len, max, &value) < 0)
+		w->ok = false;
+	return value;
+}
+
+static uint64_t hex_word(struct words *w, uint64_t max)
+{
+	const char *word;
+	uint64_t value = 0;
+	size_t len;
+
+	if (next_word(w, &word, &len) && text_parse_hex(word, len, max, &value) < 0)
+		w->ok = false;
+	return value;
+}
+
+/* "ADDRESS:PORT": 32-bit words of 8 digits in host order, each as it lies in memory. */
+static void address_word(struct words *w, bool ipv6, struct address *address, uint16_t *port)
+{
+	size_t digits = ipv6 ? 32 : 8, len;
+	const char *word;
+	uint64_t value = 0;
+
+	address->family = ipv6 ? AF_INET6 : AF_INET;
+	if (!next_word(w, &word, &len) || len != digits + 5 || word[digits] != ':') {
+		w->ok = false;
+		return;
+	}
+	for (size_t i = 0; i < digits; i += 8) {
+		uint32_t part;
+
+		w->ok &= text_parse_hex(word + i, 8, UINT32_MAX, &value) == 0;
+		part = (uint32_t)value;
+		memcpy(address->bytes + i / 2, &part, sizeof(part));
+	}
+	w->ok &= text_parse_hex(word + digits + 1, 4, UINT16_MAX, &value) == 0;
+	*port = (uint16_t)value;
+}
+
+/* "TX:RX", the lengths of the queues. */
+static void queue_word(struct words *w, struct kernel_socket *s)
+{
+	uint64_t tx = 0, rx = 0;
+	const char *word;
+	size_t len;
+
+	if (!next_word(w, &word, &len) || len != 17 || word[8] != ':' ||
+	    text_parse_hex(word, 8, UINT32_MAX, &tx) < 0 ||
+	    text_parse_hex(word + 9, 8, UINT32_MAX, &rx) < 0)
+		w->ok = false;
+	s->wqueue = (uint32_t)tx;
+	s->rqueue = (uint32_t)rx;
 }
 
 int sock_decode_proc_line(const char *line, size_t len, bool ipv6, struct kernel_socket *ret)
 {
 	struct kernel_socket s = {.family = ipv6 ? AF_INET6 : AF_INET};
-	char text[512], local[33], peer[33];
-	unsigned local_port, peer_port, state, tx, rx, uid, drops = 0;
-	unsigned long inode;
-	int end = 0;
+	struct words w = {line, line + len, true};
 
-	if (!copy_line(line, len, text, sizeof(text)) ||
-	    sscanf(text, " %*u: %32[0-9A-Fa-f]:%4x %32[0-9A-Fa-f]:%4x %2x %8x:%8x %*x:%*x %*x %u %*u %lu%n",
-		   local, &local_port, peer, &peer_port, &state, &tx, &rx, &uid, &inode, &end) < 9)
+	skip_words(&w, 1); /* "sl" */
+	address_word(&w, ipv6, &s.local, &s.local_port);
+	address_word(&w, ipv6, &s.peer, &s.peer_port);
+	s.state = (uint8_t)hex_word(&w, UINT8_MAX);
+	queue_word(&w, &s);
+	skip_words(&w, 2); /* timer and its end, retransmissions */
+	s.uid = (uint32_t)decimal_word(&w, UINT32_MAX);
+	skip_words(&w, 1); /* time-out */
+	s.inode = decimal_word(&w, UINT64_MAX);
+	if (!w.ok)
 		return -EBADMSG;
-	if (!parse_hex_address(local, ipv6, &s.local) || !parse_hex_address(peer, ipv6, &s.peer))
-		return -EBADMSG;
-	/* udp and raw lines end in "ref pointer drops" */
-	if (sscanf(text + end, " %*u %*x %u %n", &drops, &end) == 1)
-		s.drops = drops;
-	s.local_port = (uint16_t)local_port;
-	s.peer_port = (uint16_t)peer_port;
-	s.state = (uint8_t)state;
-	s.wqueue = tx;
-	s.rqueue = rx;
-	s.uid = uid;
-	s.inode = inode;
+	skip_words(&w, 2); /* references, pointer */
+	s.drops = (uint32_t)decimal_word(&w, UINT32_MAX);
+	/* only udp and raw lines end there; tcp has other numbers in that place */
+	skip_words(&w, 1);
+	if (w.ok)
+		s.drops = 0;
 	*ret = s;
 	return 0;
 }
@@ -232,17 +287,17 @@ int sock_decode_proc_line(const char *line, size_t len, bool ipv6, struct kernel
 int sock_decode_proc_packet_line(const char *line, size_t len, struct kernel_socket *ret)
 {
 	struct kernel_socket s = {.family = AF_PACKET};
-	unsigned number, ifindex, uid;
-	unsigned long inode;
-	char text[256];
+	struct words w = {line, line + len, true};
 
-	if (!copy_line(line, len, text, sizeof(text)) ||
-	    sscanf(text, " %*x %*u %*u %4x %u %*u %*u %u %lu", &number, &ifindex, &uid, &inode) != 4)
+	hex_word(&w, UINT64_MAX); /* pointer */
+	skip_words(&w, 2);	  /* references, type */
+	s.number = (uint32_t)hex_word(&w, UINT16_MAX);
+	s.ifindex = (uint32_t)decimal_word(&w, UINT32_MAX);
+	skip_words(&w, 2); /* running, memory */
+	s.uid = (uint32_t)decimal_word(&w, UINT32_MAX);
+	s.inode = decimal_word(&w, UINT64_MAX);
+	if (!w.ok)
 		return -EBADMSG;
-	s.number = number;
-	s.ifindex = ifindex;
-	s.uid = uid;
-	s.inode = inode;
 	*ret = s;
 	return 0;
 }

@@ -3,8 +3,8 @@
  * sock_decode: from the bytes of the kernel's socket tables to one struct. Pure: no I/O, so that
  * recorded dumps, every truncation of them and a fuzzer can be fed to it.
  *
- * Two forms: NETLINK_SOCK_DIAG messages (linux/inet_diag.h, packet_diag.h, vm_sockets_diag.h) and the
- * lines of /proc/net/{tcp,udp,raw,udplite}{,6} and /proc/net/packet (proc(5)).
+ * Two forms: NETLINK_SOCK_DIAG messages (linux/inet_diag.h, packet_diag.h, vm_sockets_diag.h) and
+ * the lines of /proc/net/{tcp,udp,raw,udplite}{,6} and /proc/net/packet (proc(5)).
  */
 #pragma once
 

@@ -33,10 +33,10 @@ enum {
 /* How to ask for each table. */
 static const struct table {
 	const char *name;
-	const char *protocol;	  /* its name in /proc/net/protocols */
-	const char *proc4, *proc6; /* the fallback; NULL: none */
-	int family;		  /* 0: AF_INET and AF_INET6 */
-	int number;		  /* IPPROTO_... */
+	const char *protocol;	    /* its name in /proc/net/protocols */
+	const char *proc4, *proc6;  /* the fallback; NULL: none */
+	int family;		    /* 0: AF_INET and AF_INET6 */
+	int number;		    /* IPPROTO_... */
 	unsigned listen, connected; /* states, as bits; 0: none to ask for */
 } tables[TABLE_COUNT] = {
 	[TABLE_TCP] = {"tcp", "TCP", "tcp", "tcp6", 0, IPPROTO_TCP, 1 << STATE_LISTEN,
@@ -246,8 +246,8 @@ int sock_diag_dump(const struct sock_diag_wish *wish, sock_table_callback *callb
 		   struct sock_table_status status[TABLE_COUNT], struct err *e)
 {
 	static const struct sock_diag_wish listeners;
-	struct dump d = {.wish = wish ? wish : &listeners, .callback = callback,
-			 .context = context};
+	struct dump d = {
+		.wish = wish ? wish : &listeners, .callback = callback, .context = context};
 	struct buf cleanup_call(buf_done) protocols = {0};
 	bool any = false;
 
@@ -261,6 +261,7 @@ int sock_diag_dump(const struct sock_diag_wish *wish, sock_table_callback *callb
 	nl_close(&d.nl);
 	if (!any)
 		return err_set(e, status[TABLE_TCP].error ? status[TABLE_TCP].error : -EIO,
-			       _("neither the kernel's socket tables (sock_diag) nor /proc/net can be read"));
+			       _("neither the kernel's socket tables (sock_diag) nor /proc/net can "
+				 "be read"));
 	return 0;
 }

@@ -38,7 +38,7 @@ enum sock_table_source {
 
 struct sock_table_status {
 	enum sock_table_source source;
-	int error; /* negative errno when source is SOURCE_NONE */
+	int error;	  /* negative errno when source is SOURCE_NONE */
 	bool interrupted; /* it changed all the time while it was read; some may be missing */
 };
 
@@ -48,8 +48,8 @@ typedef int sock_table_callback(enum sock_table table, const struct kernel_socke
 const char *sock_table_name(enum sock_table table); /* "tcp", "packet", ... */
 
 struct sock_diag_wish {
-	bool connections;     /* established TCP and connected UDP instead of listeners */
-	uint16_t local_port;  /* only these; 0 = all */
+	bool connections;    /* established TCP and connected UDP instead of listeners */
+	uint16_t local_port; /* only these; 0 = all */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sock_iter: who holds which socket, asked of the kernel by a BPF iterator over all tasks' files. It
- * sees every network namespace and every process at once. Needs CAP_BPF and CAP_PERFMON (or
+ * sock_iter: who holds which socket, asked of the kernel by a BPF iterator over all tasks' files.
+ * It sees every network namespace and every process at once. Needs CAP_BPF and CAP_PERFMON (or
  * CAP_SYS_ADMIN), BTF and Linux 5.12. Where it is refused, sock_proc is the fallback.
  *
  * Two ways to load the same program: the light skeleton lets the kernel do the CO-RE relocations

@@ -49,7 +49,8 @@ static int scan_descriptors(const struct scan *scan, DIR *dir, uint32_t pid)
 		len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 		if (len < 0 && (errno == EACCES || errno == EPERM))
 			all = 0;
-		if (len < 0 || proc_parse_socket_link(target, (size_t)len, &record.inode) < 0 ||
+		if (len < 0 ||
+		    proc_parse_inode_link(target, (size_t)len, "socket", &record.inode) < 0 ||
 		    !map_get(scan->wanted, record.inode, &ignored))
 			continue;
 		record.fd = (int32_t)fd;

@@ -20,8 +20,8 @@ struct sock_proc_record {
 };
 
 struct sock_proc_report {
-	uint32_t processes;	/* looked at */
-	uint32_t unreadable;	/* not permitted */
+	uint32_t processes;	 /* looked at */
+	uint32_t unreadable;	 /* not permitted */
 	uint32_t unreadable_pid; /* one of those */
 };
 

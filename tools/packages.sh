@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What portero is built and tested with, as Debian 12 packages. Sourced by ./run, ./check and
+# .ci/run; the one place where a package is named.
+
+BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
+	linux-libc-dev libmnl-dev libjansson-dev gettext"
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps
+	util-linux systemd nginx-light openssh-server locales zsh fish"
+LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
+
+# need_packages NAME...: installs with apt those that are not there; quiet when all are.
+need_packages() {
+	missing=
+	if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+		# another distribution: the compiler will tell what is missing; say what is needed
+		if [ ! -e build/.packages-told ]; then
+			echo "This is not Debian: install the equivalents of these packages yourself:" >&2
+			echo "	$*" | tr -s ' \t\n' ' ' >&2
+			echo >&2
+			mkdir -p build && : >build/.packages-told
+		fi
+		return 0
+	fi
+	for package in "$@"; do
+		state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=none
+		[ "$state" = installed ] || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "These packages are missing:$missing" >&2
+		echo "Install them (sudo apt-get install$missing), or run this script with sudo." >&2
+		exit 2
+	fi
+	echo "Installing:$missing"
+	# No daemon of a package that the tests need may be started by its installation.
+	policy=/usr/sbin/policy-rc.d
+	made_policy=
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+		made_policy=1
+	fi
+	status=0
+	install_missing >"${TMPDIR:-/tmp}/portero-apt.$$" 2>&1 || status=$?
+	[ -z "$made_policy" ] || rm -f $policy
+	if [ $status -ne 0 ]; then
+		cat "${TMPDIR:-/tmp}/portero-apt.$$" >&2
+		echo "The packages could not be installed; the reason is above." >&2
+		exit 2
+	fi
+	rm -f "${TMPDIR:-/tmp}/portero-apt.$$"
+}
+
+install_missing() {
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086
+	apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends $missing </dev/null ||
+		{ apt-get -o DPkg::Lock::Timeout=300 update -q &&
+			apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends $missing </dev/null; }
+}
+
+# quietly COMMAND...: shows what the command printed only when it fails.
+quietly() {
+	quiet_log=$(mktemp)
+	if "$@" >"$quiet_log" 2>&1; then
+		rm -f "$quiet_log"
+		return 0
+	fi
+	cat "$quiet_log" >&2
+	rm -f "$quiet_log"
+	echo "failed: $*" >&2
+	return 1
+}
