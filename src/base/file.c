@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { READ_CHUNK = 4096, LINK_LIMIT = 4096 };
@@ -33,15 +35,13 @@ static int read_all(int fd, size_t limit, struct buf *out)
 	}
 }
 
-int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
+enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+
+static int read_regular(int fd, size_t limit, struct buf *out)
 {
-	int cleanup_close fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	int r;
 
-	buf_clear(out);
-	if (fd < 0)
-		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -52,6 +52,41 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
 	if (r < 0)
 		buf_clear(out);
 	return r;
+}
+
+int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
+{
+	int cleanup_close fd = openat(dir_fd, path, READ_FLAGS);
+
+	buf_clear(out);
+	return fd < 0 ? -errno : read_regular(fd, limit, out);
+}
+
+static bool is_own_root(int root_fd)
+{
+	struct stat own, root;
+
+	return stat("/", &own) == 0 && fstat(root_fd, &root) == 0 && own.st_dev == root.st_dev &&
+	       own.st_ino == root.st_ino;
+}
+
+int file_open_in_root(int root_fd, const char *path, int flags)
+{
+	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS && is_own_root(root_fd))
+		fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out)
+{
+	int cleanup_close fd = file_open_in_root(root_fd, path, READ_FLAGS);
+
+	buf_clear(out);
+	return fd < 0 ? fd : read_regular(fd, limit, out);
 }
 
 int file_read_link_at(int dir_fd, const char *path, struct buf *out)

@@ -16,6 +16,16 @@
  */
 int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
 
+/*
+ * Opens `path` with symbolic links resolved as if the directory `root_fd` were "/", so that nothing
+ * in a file system that somebody else controls leads out of it (openat2(2), Linux 5.6; before that
+ * only the machine's own root can be read, and -ENOSYS is returned for others). A descriptor, or a
+ * negative errno.
+ */
+int file_open_in_root(int root_fd, const char *path, int flags);
+/* file_read_at() by way of file_open_in_root(). */
+int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out);
+
 /* The target of a symbolic link as text in `out` (limit 4096 bytes), or a negative errno. */
 int file_read_link_at(int dir_fd, const char *path, struct buf *out);
 

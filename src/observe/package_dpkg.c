@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/package_dpkg.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "observe/root_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A whole Debian desktop has 4,000 lists of 60 MiB; the longest is under 8 MiB. */
+enum {
+	LIST_LIMIT = 32 << 20,
+	LIST_TOTAL_LIMIT = 512 << 20,
+	ENTRY_LIMIT = 500000, /* a package has about six files in info/ */
+	DIVERSIONS_LIMIT = 1 << 20,
+	DIVERSION_COUNT_LIMIT = 4096,
+};
+
+static const char info_path[] = "var/lib/dpkg/info";
+static const char diversions_path[] = "var/lib/dpkg/diversions";
+
+struct text {
+	const char *at;
+	size_t len;
+};
+
+struct diversion {
+	struct text from, to, package;
+};
+
+struct diversions {
+	struct diversion *items;
+	size_t count, cap;
+};
+
+static void diversions_done(struct diversions *d)
+{
+	free(d->items);
+}
+
+static bool next_line(const char *text, size_t len, size_t *at, struct text *line)
+{
+	return file_next_line(text, len, at, &line->at, &line->len);
+}
+
+static int parse_diversions(struct diversions *d, const char *text, size_t len)
+{
+	struct diversion one;
+	size_t at = 0;
+
+	while (next_line(text, len, &at, &one.from)) {
+		if (!next_line(text, len, &at, &one.to) || !next_line(text, len, &at, &one.package))
+			return -EBADMSG;
+		if (one.from.len == 0 || one.from.at[0] != '/' || one.to.len == 0 ||
+		    one.to.at[0] != '/' || one.package.len == 0 ||
+		    one.package.len > PACKAGE_NAME_LIMIT)
+			return -EBADMSG;
+		if (d->count == DIVERSION_COUNT_LIMIT)
+			return -E2BIG;
+		if (mem_grow(&d->items, &d->cap, d->count + 1, sizeof(*d->items)) < 0)
+			return -ENOMEM;
+		d->items[d->count++] = one;
+	}
+	return 0;
+}
+
+static bool is_local(const struct diversion *d)
+{
+	return d->package.len == 1 && d->package.at[0] == ':';
+}
+
+/*
+ * What stands at a path that was diverted is the file of the package that diverted it, or the
+ * administrator's; what stands where it was diverted to is the file of any other package.
+ */
+static int add_query(struct package_wanted *w, const struct diversions *d, uint32_t query)
+{
+	struct text path = {w->queries[query].path, strlen(w->queries[query].path)};
+	const struct diversion *owner = NULL;
+	char name[PACKAGE_NAME_LIMIT + 1];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->count; i++) {
+		const struct diversion *one = &d->items[i];
+
+		memcpy(name, one->package.at, one->package.len);
+		name[one->package.len] = '\0';
+		if (package_wanted_same(w, path.at, path.len, one->from.at, one->from.len))
+			owner = one;
+		else if (package_wanted_same(w, path.at, path.len, one->to.at, one->to.len))
+			r = package_wanted_add(w, one->from.at, one->from.len, query, NULL, name);
+	}
+	if (r < 0 || (owner && is_local(owner)))
+		return r;
+	if (owner) {
+		memcpy(name, owner->package.at, owner->package.len);
+		name[owner->package.len] = '\0';
+	}
+	return package_wanted_add(w, path.at, path.len, query, owner ? name : NULL, NULL);
+}
+
+int package_dpkg_add_lines(struct package_wanted *w, const char *text, size_t len)
+{
+	struct diversions cleanup_call(diversions_done) d = {0};
+	int r = parse_diversions(&d, text, len);
+
+	for (size_t i = 0; r == 0 && i < w->query_count; i++)
+		r = add_query(w, &d, (uint32_t)i);
+	return r;
+}
+
+int package_dpkg_match_list(struct package_wanted *w, const char *text, size_t len,
+			    const char *package, size_t package_len)
+{
+	struct text line;
+	size_t at = 0;
+	int r = 0;
+
+	while (r == 0 && next_line(text, len, &at, &line))
+		r = package_wanted_match(w, line.at, line.len, package, package_len);
+	return r;
+}
+
+static int read_diversions(int root_fd, bool own_root, struct buf *out)
+{
+	int cleanup_close fd = root_file_open(root_fd, diversions_path, O_RDONLY, !own_root);
+
+	if (fd == -ENOENT)
+		return 0; /* there are none */
+	return fd < 0 ? fd : root_file_read_fd(fd, DIVERSIONS_LIMIT, out);
+}
+
+/* The length of PACKAGE in "PACKAGE.list" or "PACKAGE:ARCH.list"; 0 for any other name. */
+static size_t list_package_len(const char *name)
+{
+	static const char end[] = ".list";
+	size_t len = strlen(name), end_len = sizeof(end) - 1;
+
+	if (len <= end_len || name[0] == '.' || strcmp(name + len - end_len, end) != 0)
+		return 0;
+	return strcspn(name, ":") < len ? strcspn(name, ":") : len - end_len;
+}
+
+static int match_file(struct package_wanted *w, int dir_fd, const char *name, struct buf *text)
+{
+	int cleanup_close fd = root_file_open_entry(dir_fd, name);
+	int r;
+
+	if (fd == -ENOENT)
+		return 0; /* removed while it was looked at */
+	r = fd < 0 ? fd : root_file_read_fd(fd, LIST_LIMIT, text);
+	return r < 0 ? r
+		     : package_dpkg_match_list(w, buf_text(text), text->len, name,
+					       list_package_len(name));
+}
+
+/* Returns the number of lists that were read (fewer than there are when all is answered). */
+static int match_lists(struct package_wanted *w, DIR *dir, struct buf *text)
+{
+	size_t entries = 0, total = 0;
+	const struct dirent *entry;
+	int lists = 0, r;
+
+	while (w->open_count > 0) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return errno ? -errno : lists;
+		if (++entries > ENTRY_LIMIT)
+			return -E2BIG;
+		if (list_package_len(entry->d_name) == 0)
+			continue;
+		r = match_file(w, dirfd(dir), entry->d_name, text);
+		if (r < 0)
+			return r;
+		lists++;
+		total += text->len;
+		if (total > LIST_TOTAL_LIMIT)
+			return -EFBIG;
+	}
+	return lists;
+}
+
+static void dir_done(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+int package_dpkg_find(int root_fd, bool own_root, struct package_wanted *w)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	int fd = root_file_open(root_fd, info_path, O_RDONLY | O_DIRECTORY, !own_root);
+	DIR *cleanup_call(dir_done) dir = fd < 0 ? NULL : fdopendir(fd);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = read_diversions(root_fd, own_root, &text);
+	if (r == 0)
+		r = package_dpkg_add_lines(w, buf_text(&text), text.len);
+	if (r == 0)
+		r = match_lists(w, dir, &text);
+	if (r < 0)
+		return w->open_count > 0 ? r : 0;
+	return r > 0 || w->open_count == 0 ? 0 : -ENOENT;
+}
