@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_CHUNK = 4096, LINK_LIMIT = 4096 };
+enum { READ_CHUNK = 4096, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
 
 static int read_all(int fd, size_t limit, struct buf *out)
 {
@@ -74,8 +74,14 @@ int file_open_in_root(int root_fd, const char *path, int flags)
 {
 	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	long fd = -1;
 
+	/* EAGAIN: a rename or a mount raced with a ".." on the way */
+	for (int i = 0; i < OPEN_ATTEMPTS && fd < 0; i++) {
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN && errno != EINTR)
+			break;
+	}
 	if (fd < 0 && errno == ENOSYS && is_own_root(root_fd))
 		fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : (int)fd;
