@@ -7,12 +7,11 @@
 #include "observe/package_dpkg.h"
 #include "observe/package_rpm.h"
 #include "observe/package_wanted.h"
-#include "observe/root_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char rpm_tool[] = "/usr/bin/rpm";
 
@@ -28,11 +27,20 @@ static bool is_merged(int root_fd, const char *name)
 	return strncmp(text, "usr/", 4) == 0 && strcmp(text + 4, name) == 0;
 }
 
+/* rpm(8) answers for the root directory of this process, whatever the caller says of root_fd. */
+static bool is_this_root(int root_fd)
+{
+	struct stat own, given;
+
+	return stat("/", &own) == 0 && fstat(root_fd, &given) == 0 && own.st_dev == given.st_dev &&
+	       own.st_ino == given.st_ino;
+}
+
 static int find_by_rpm(int root_fd, bool own_root, struct package_query *queries, size_t count)
 {
 	int r;
 
-	if (!package_rpm_exists(root_fd, own_root) || !own_root || !root_file_is_own(root_fd))
+	if (!package_rpm_exists(root_fd) || !own_root || !is_this_root(root_fd))
 		return -ENOTSUP;
 	r = package_rpm_find(rpm_tool, PACKAGE_RPM_TIME_MS, queries, count);
 	return r == -ENOENT ? -ENOTSUP : r;
@@ -53,7 +61,7 @@ static int find(int root_fd, bool own_root, struct package_query *queries, size_
 	package_wanted_init(&w, queries, count);
 	for (size_t i = 0; i < PACKAGE_MERGE_COUNT; i++)
 		w.merged[i] = is_merged(root_fd, package_wanted_merge_name(i));
-	r = package_apk_find(root_fd, own_root, &w);
+	r = package_apk_find(root_fd, &w);
 	return r == -ENOENT ? find_by_rpm(root_fd, own_root, queries, count) : r;
 }
 

@@ -5,7 +5,7 @@
  * the file still has the content that the package gave it.
  *
  * The database of a container's root is written by whoever controls the container: it is read
- * bounded and below that root (observe/root_file), no program of the root is ever run, and the
+ * bounded and below that root (file_open_in_root), no program of the root is ever run, and the
  * names that come out are that container's claims, not escaped.
  */
 #pragma once
@@ -28,8 +28,8 @@ enum { PACKAGE_QUERY_LIMIT = 65536, PACKAGE_NAME_LIMIT = 255 };
  * /usr/bin/rpm, for at most 1,024 paths and 5 seconds. What was in `package` before is overwritten,
  * not freed. Returns 0: every answer is a fact. Otherwise a negative errno, a sentence in *e, and
  * all `package` are NULL without meaning: -ENOTSUP when there is no database that can be read here,
- * -EINVAL for a path that is not absolute, -EFBIG and -E2BIG over a limit, -EXDEV when a container
- * has mounted something over its database, -ETIMEDOUT, -EBADMSG, or what the system said.
+ * -EINVAL for a path that is not absolute, -EFBIG and -E2BIG over a limit, -ETIMEDOUT, -EBADMSG, or
+ * what the system said.
  *
  * /bin/x and /usr/bin/x are one file where /bin is a link to usr/bin, and so on for the other
  * directories that distributions merged. A file that was diverted (dpkg-divert(1)) belongs to the

@@ -2,10 +2,8 @@
 #include "observe/package_apk.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "observe/root_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 enum { DATABASE_LIMIT = 128 << 20 };
@@ -78,16 +76,13 @@ int package_apk_match(struct package_wanted *w, const char *text, size_t len)
 	return r;
 }
 
-int package_apk_find(int root_fd, bool own_root, struct package_wanted *w)
+int package_apk_find(int root_fd, struct package_wanted *w)
 {
 	struct buf cleanup_call(buf_done) text = {0};
 	int r = -ENOENT;
 
-	for (size_t i = 0; r == -ENOENT && i < ARRAY_LEN(places); i++) {
-		int cleanup_close fd = root_file_open(root_fd, places[i], O_RDONLY, !own_root);
-
-		r = fd < 0 ? fd : root_file_read_fd(fd, DATABASE_LIMIT, &text);
-	}
+	for (size_t i = 0; r == -ENOENT && i < ARRAY_LEN(places); i++)
+		r = file_read_in_root(root_fd, places[i], DATABASE_LIMIT, &text);
 	for (size_t i = 0; r == 0 && i < w->query_count; i++)
 		r = package_wanted_add(w, w->queries[i].path, strlen(w->queries[i].path),
 				       (uint32_t)i, NULL, NULL);

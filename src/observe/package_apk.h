@@ -8,7 +8,7 @@
 #include "observe/package_wanted.h"
 
 /* Answers the queries of *w. 0, or a negative errno: -ENOENT when the root has no such database. */
-int package_apk_find(int root_fd, bool own_root, struct package_wanted *w);
+int package_apk_find(int root_fd, struct package_wanted *w);
 
 /* Looks through a database, text[0..len). Lines that make no sense are passed over. 0 or -ENOMEM.
  */

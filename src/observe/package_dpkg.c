@@ -2,7 +2,6 @@
 #include "observe/package_dpkg.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "observe/root_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +29,11 @@ struct text {
 
 struct diversion {
 	struct text from, to, package;
+};
+
+struct lists {
+	DIR *dir;
+	bool own_root;
 };
 
 struct diversions {
@@ -125,13 +129,11 @@ int package_dpkg_match_list(struct package_wanted *w, const char *text, size_t l
 	return r;
 }
 
-static int read_diversions(int root_fd, bool own_root, struct buf *out)
+static int read_diversions(int root_fd, struct buf *out)
 {
-	int cleanup_close fd = root_file_open(root_fd, diversions_path, O_RDONLY, !own_root);
+	int r = file_read_in_root(root_fd, diversions_path, DIVERSIONS_LIMIT, out);
 
-	if (fd == -ENOENT)
-		return 0; /* there are none */
-	return fd < 0 ? fd : root_file_read_fd(fd, DIVERSIONS_LIMIT, out);
+	return r == -ENOENT ? 0 : r; /* there are none */
 }
 
 /* The length of PACKAGE in "PACKAGE.list" or "PACKAGE:ARCH.list"; 0 for any other name. */
@@ -145,71 +147,90 @@ static size_t list_package_len(const char *name)
 	return strcspn(name, ":") < len ? strcspn(name, ":") : len - end_len;
 }
 
-static int match_file(struct package_wanted *w, int dir_fd, const char *name, struct buf *text)
+/*
+ * A list that is a symbolic link leads nowhere outside info/. Where the kernel cannot promise that
+ * (before Linux 5.6), only the machine's own lists are read.
+ */
+static int read_list(const struct lists *l, const char *name, struct buf *out)
 {
-	int cleanup_close fd = root_file_open_entry(dir_fd, name);
-	int r;
+	int r = file_read_in_root(dirfd(l->dir), name, LIST_LIMIT, out);
 
-	if (fd == -ENOENT)
+	return r == -ENOSYS && l->own_root ? file_read_at(dirfd(l->dir), name, LIST_LIMIT, out) : r;
+}
+
+static int match_file(struct package_wanted *w, const struct lists *l, const char *name,
+		      struct buf *text)
+{
+	int r = read_list(l, name, text);
+
+	if (r == -ENOENT)
 		return 0; /* removed while it was looked at */
-	r = fd < 0 ? fd : root_file_read_fd(fd, LIST_LIMIT, text);
 	return r < 0 ? r
 		     : package_dpkg_match_list(w, buf_text(text), text->len, name,
 					       list_package_len(name));
 }
 
 /* Returns the number of lists that were read (fewer than there are when all is answered). */
-static int match_lists(struct package_wanted *w, DIR *dir, struct buf *text)
+static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *text)
 {
 	size_t entries = 0, total = 0;
 	const struct dirent *entry;
-	int lists = 0, r;
+	int count = 0, r;
 
 	while (w->open_count > 0) {
 		errno = 0;
-		entry = readdir(dir);
+		entry = readdir(l->dir);
 		if (!entry)
-			return errno ? -errno : lists;
+			return errno ? -errno : count;
 		if (++entries > ENTRY_LIMIT)
 			return -E2BIG;
 		if (list_package_len(entry->d_name) == 0)
 			continue;
-		r = match_file(w, dirfd(dir), entry->d_name, text);
+		r = match_file(w, l, entry->d_name, text);
 		if (r < 0)
 			return r;
-		lists++;
+		count++;
 		total += text->len;
 		if (total > LIST_TOTAL_LIMIT)
 			return -EFBIG;
 	}
-	return lists;
+	return count;
 }
 
-static void dir_done(DIR **dir)
+static void lists_done(struct lists *l)
 {
-	if (*dir)
-		closedir(*dir);
+	if (l->dir)
+		closedir(l->dir);
+}
+
+static int open_lists(struct lists *l, int root_fd)
+{
+	int fd = file_open_in_root(root_fd, info_path, O_RDONLY | O_DIRECTORY);
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	l->dir = fdopendir(fd);
+	if (!l->dir) {
+		r = -errno;
+		close(fd);
+	}
+	return r;
 }
 
 int package_dpkg_find(int root_fd, bool own_root, struct package_wanted *w)
 {
+	struct lists cleanup_call(lists_done) l = {.own_root = own_root};
 	struct buf cleanup_call(buf_done) text = {0};
-	int fd = root_file_open(root_fd, info_path, O_RDONLY | O_DIRECTORY, !own_root);
-	DIR *cleanup_call(dir_done) dir = fd < 0 ? NULL : fdopendir(fd);
-	int r;
+	int r = open_lists(&l, root_fd);
 
-	if (fd < 0)
-		return fd;
-	if (!dir) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	r = read_diversions(root_fd, own_root, &text);
+	if (r < 0)
+		return r == -ENOTDIR ? -ENOENT : r;
+	r = read_diversions(root_fd, &text);
 	if (r == 0)
 		r = package_dpkg_add_lines(w, buf_text(&text), text.len);
 	if (r == 0)
-		r = match_lists(w, dir, &text);
+		r = match_lists(w, &l, &text);
 	if (r < 0)
 		return w->open_count > 0 ? r : 0;
 	return r > 0 || w->open_count == 0 ? 0 : -ENOENT;

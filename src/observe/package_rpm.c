@@ -2,7 +2,6 @@
 #include "observe/package_rpm.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "observe/root_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +33,10 @@ static const char *const databases[] = {
 	"usr/lib/sysimage/rpm",
 };
 
-bool package_rpm_exists(int root_fd, bool own_root)
+bool package_rpm_exists(int root_fd)
 {
 	for (size_t i = 0; i < ARRAY_LEN(databases); i++) {
-		int cleanup_close fd = root_file_open(root_fd, databases[i], O_PATH, !own_root);
+		int cleanup_close fd = file_open_in_root(root_fd, databases[i], O_PATH);
 
 		if (fd >= 0)
 			return true;

@@ -13,7 +13,7 @@
 enum { PACKAGE_RPM_PATH_LIMIT = 1024, PACKAGE_RPM_TIME_MS = 5000 };
 
 /* Is there an rpm database below root_fd? */
-bool package_rpm_exists(int root_fd, bool own_root);
+bool package_rpm_exists(int root_fd);
 
 /*
  * Runs `tool` (the absolute path of rpm) with an empty environment, no shell, no input and all
