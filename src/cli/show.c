@@ -250,8 +250,20 @@ static const char *family_text(uint8_t families)
 					 : _("IPv4 and IPv6");
 }
 
+/* Two addresses of one program: its processes need not be told twice. */
+static bool same_processes(const struct view *v, const struct listener *a, const struct listener *b)
+{
+	if (a->process_count != b->process_count || a->process_count == 0 || a->owner != b->owner)
+		return false;
+	for (uint32_t i = 0; i < a->process_count; i++)
+		if (v->list.process_indexes[a->first_process + i] !=
+		    v->list.process_indexes[b->first_process + i])
+			return false;
+	return true;
+}
+
 static void print_listener(const struct view *v, const struct port_row *row,
-			   const struct listener *l)
+			   const struct listener *l, bool as_above)
 {
 	struct buf cleanup_call(buf_done) text = {0};
 	struct buf cleanup_call(buf_done) netns = {0};
@@ -270,7 +282,10 @@ static void print_listener(const struct view *v, const struct port_row *row,
 		view_netns(v, l->netns, &netns);
 		print_field("    ", _("Namespace"), buf_text(&netns));
 	}
-	print_owner(v, l);
+	if (as_above)
+		print_field("    ", _("Program"), _("as above, with the same processes"));
+	else
+		print_owner(v, l);
 	print_socket(v, l);
 	print_notes(v, l);
 }
@@ -365,7 +380,7 @@ static void print_connections(const struct view *v, uint16_t port, enum proto pr
 		printf("%s\n", _("none now"));
 		return;
 	}
-	printf(ngettext("%u", "%u", total), total);
+	printf("%u", total);
 	printf(ngettext(" from %zu peer\n", " from %zu peers\n", count), count);
 	for (size_t i = 0; i < count && i < PEER_LIMIT; i++)
 		print_peer(&peers[i]);
@@ -388,8 +403,11 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 		if (row->port != port || row->proto != proto)
 			continue;
 		any = true;
-		for (uint32_t k = 0; k < row->listener_count; k++)
-			print_listener(v, row, &v->list.listeners[row->first_listener + k]);
+		for (uint32_t k = 0; k < row->listener_count; k++) {
+			const struct listener *l = &v->list.listeners[row->first_listener + k];
+
+			print_listener(v, row, l, k > 0 && same_processes(v, l - 1, l));
+		}
 	}
 	if (!any)
 		print_field("  ", _("State"),

@@ -2,8 +2,10 @@
 #include "observe/owner_activation.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "observe/proc_file.h"
 #include "observe/socket_unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +14,12 @@
 
 enum { KERNFS_HANDLE_TYPE = 0xfe /* FILEID_KERNFS: the handle is the cgroup's 64-bit id */ };
 
+static const char activator[] = "/usr/bin/systemd-socket-activate";
+
 bool owner_is_manager(const char *program)
 {
-	return strcmp(program, "/usr/lib/systemd/systemd") == 0 ||
+	return strcmp(program, activator) == 0 ||
+	       strcmp(program, "/usr/lib/systemd/systemd") == 0 ||
 	       strcmp(program, "/lib/systemd/systemd") == 0;
 }
 
@@ -79,12 +84,72 @@ static void add_activation(struct snapshot *s, uint32_t socket, int root_fd, con
 	a->program_str = snapshot_add_text(s, service.program);
 }
 
-static bool held_by_manager(const struct snapshot *s, const struct socket_info *socket)
+/* The options of systemd-socket-activate(1) that take the next argument, when not joined with '='.
+ */
+static bool takes_next(const char *option)
 {
-	for (uint32_t i = 0; i < socket->holder_count; i++)
-		if (s->processes[s->holders[socket->first_holder + i].process].is_manager)
+	static const char *const names[] = {"-l", "--listen", "-E", "--setenv", "--fdname"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(option, names[i]) == 0)
 			return true;
 	return false;
+}
+
+int owner_parse_activator(const char *arguments, size_t len, char program[ACTIVATED_PROGRAM_SIZE])
+{
+	size_t at = strnlen(arguments, len) + 1;
+	bool options = true;
+
+	while (at < len) {
+		const char *argument = arguments + at;
+		size_t size = strnlen(argument, len - at);
+
+		if (at + size == len)
+			return -ENOENT; /* cut: not the whole argument */
+		at += size + 1;
+		if (!options || argument[0] != '-') {
+			snprintf(program, ACTIVATED_PROGRAM_SIZE, "%s", argument);
+			return program[0] ? 0 : -ENOENT;
+		}
+		if (strcmp(argument, "--") == 0)
+			options = false;
+		else if (takes_next(argument))
+			at += strnlen(arguments + at, at < len ? len - at : 0) + 1;
+	}
+	return -ENOENT;
+}
+
+static void add_activator(struct snapshot *s, uint32_t socket, const struct process_info *holder)
+{
+	struct buf cleanup_call(buf_done) arguments = {0};
+	char program[ACTIVATED_PROGRAM_SIZE];
+	int cleanup_close fd = proc_open(holder->pid, holder->start_ns);
+	struct activation_info *a;
+
+	if (fd < 0 || proc_read_arguments(fd, &arguments) < 0 ||
+	    owner_parse_activator(arguments.data, arguments.len, program) < 0)
+		return;
+	a = snapshot_add_activation(s);
+	if (!a)
+		return;
+	a->socket = socket;
+	a->socket_unit_str = snapshot_add_text(s, strrchr(activator, '/') + 1);
+	a->service_str = snapshot_add_text(s, program);
+	a->program_str = snapshot_add_text(s, program);
+}
+
+static const struct process_info *find_manager(const struct snapshot *s,
+					       const struct socket_info *socket)
+{
+	for (uint32_t i = 0; i < socket->holder_count; i++) {
+		const struct process_info *p =
+			&s->processes[s->holders[socket->first_holder + i].process];
+
+		if (p->is_manager)
+			return p;
+	}
+	return NULL;
 }
 
 void owner_resolve_activation(struct snapshot *s)
@@ -94,10 +159,15 @@ void owner_resolve_activation(struct snapshot *s)
 
 	for (size_t i = 0; i < s->socket_count; i++) {
 		const struct socket_info *socket = &s->sockets[i];
+		const struct process_info *manager = find_manager(s, socket);
 		char unit[256] = "";
 
-		if (socket->kind != SOCKET_PORT || !held_by_manager(s, socket))
+		if (socket->kind != SOCKET_PORT || !manager)
 			continue;
+		if (strcmp(snapshot_text(s, manager->program_str), activator) == 0) {
+			add_activator(s, (uint32_t)i, manager);
+			continue;
+		}
 		if (root < 0) {
 			root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 			cgroup2 = open_cgroup2();

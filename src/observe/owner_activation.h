@@ -8,8 +8,18 @@
 
 #include "model/snapshot.h"
 
-/* Is this the executable of systemd (system or user manager)? */
+/*
+ * Is this a program that holds sockets for others: systemd (system or user manager), or
+ * systemd-socket-activate(1)?
+ */
 bool owner_is_manager(const char *program);
+
+enum { ACTIVATED_PROGRAM_SIZE = 1024 };
+/*
+ * The program that systemd-socket-activate will start, from its arguments (each ended by a NUL): the
+ * first that is no option. 0 or -ENOENT.
+ */
+int owner_parse_activator(const char *arguments, size_t len, char program[ACTIVATED_PROGRAM_SIZE]);
 
 /* Adds an activation for each socket that a manager holds. */
 void owner_resolve_activation(struct snapshot *s);

@@ -149,7 +149,7 @@ int proc_read_uid(int proc_fd, uint32_t *ret)
 	return r < 0 ? r : proc_parse_status_uid(buf_text(&text), text.len, ret);
 }
 
-int proc_read_cmdline(int proc_fd, struct buf *out)
+int proc_read_arguments(int proc_fd, struct buf *out)
 {
 	int cleanup_close fd = openat(proc_fd, "cmdline", O_RDONLY | O_CLOEXEC);
 	char *to;
@@ -167,7 +167,17 @@ int proc_read_cmdline(int proc_fd, struct buf *out)
 	if (got < 0)
 		return -errno;
 	out->len = (size_t)got;
-	proc_join_cmdline(to, &out->len);
 	to[out->len] = '\0';
+	return 0;
+}
+
+int proc_read_cmdline(int proc_fd, struct buf *out)
+{
+	int r = proc_read_arguments(proc_fd, out);
+
+	if (r < 0)
+		return r;
+	proc_join_cmdline(out->data, &out->len);
+	out->data[out->len] = '\0';
 	return 0;
 }

@@ -40,5 +40,7 @@ int proc_open(uint32_t pid, uint64_t start_ns);
 
 int proc_read_stat(int proc_fd, struct proc_stat *ret);
 int proc_read_uid(int proc_fd, uint32_t *ret);
-/* At most 4096 bytes of the command line: what is longer is cut there. */
+/* At most 4096 bytes of the arguments, each ended by a NUL: what is longer is cut there. */
+int proc_read_arguments(int proc_fd, struct buf *out);
+/* The same as one text, see proc_join_cmdline. */
 int proc_read_cmdline(int proc_fd, struct buf *out);
