@@ -4,8 +4,9 @@
  */
 #include "base/i18n.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "cli/command.h"
+#include "cli/connections.h"
+#include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "decide/filter.h"
@@ -16,67 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum {
-	LABEL_WIDTH = 16,
-	PROCESS_LIMIT = 20,
-	PEER_LIMIT = 20,
-	STATE_SYN_RECV = 3,
-	STATE_NEW_SYN_RECV = 12,
-	STATE_TIME_WAIT = 6
-};
-
-static void print_label(const char *indent, const char *label)
-{
-	size_t width = text_width(label) + strlen(indent);
-
-	printf("%s%s", indent, label);
-	for (; width < LABEL_WIDTH; width++)
-		putchar(' ');
-	putchar(' ');
-}
-
-static void print_field(const char *indent, const char *label, const char *value)
-{
-	print_label(indent, label);
-	printf("%s\n", value);
-}
-
-static void format_time(int64_t seconds, char *text, size_t size)
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-
-	if (!localtime_r(&t, &tm) || strftime(text, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		snprintf(text, size, "?");
-}
-
-/* "12 s", "3 min", "2 h", "5 d" */
-static void format_span(uint64_t ms, char *text, size_t size)
-{
-	uint64_t s = ms / 1000;
-
-	if (s < 120)
-		snprintf(text, size, _("%lu s"), (unsigned long)s);
-	else if (s < 7200)
-		snprintf(text, size, _("%lu min"), (unsigned long)(s / 60));
-	else if (s < 172800)
-		snprintf(text, size, _("%lu h"), (unsigned long)(s / 3600));
-	else
-		snprintf(text, size, _("%lu d"), (unsigned long)(s / 86400));
-}
-
-static void format_bytes(uint64_t bytes, char *text, size_t size)
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	for (; value >= 1000 && unit < ARRAY_LEN(units) - 1; unit++)
-		value /= 1000;
-	snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
+enum { PROCESS_LIMIT = 20 };
 
 static void print_reserved(const struct view *v, uint16_t port, enum proto proto)
 {
@@ -98,15 +40,15 @@ static void print_reserved(const struct view *v, uint16_t port, enum proto proto
 		if (entry.reference[0])
 			buf_printf(&text, " (%s)", entry.reference);
 	}
-	print_field("  ", _("Reserved for"), buf_text(&text));
+	fields_print("  ", _("Reserved for"), buf_text(&text));
 	if (site &&
 	    (!registry_find(port, proto, &entry) || !entry.name || strcmp(site, entry.name) != 0))
-		print_field("  ", _("Called here"), site);
+		fields_print("  ", _("Called here"), site);
 	/* translators: system, user and dynamic ports, RFC 6335 */
-	print_field("  ", _("Range"),
-		    port_class(port) == PORT_SYSTEM ? _("system (0-1023)")
-		    : port_class(port) == PORT_USER ? _("user (1024-49151)")
-						    : _("dynamic (49152-65535)"));
+	fields_print("  ", _("Range"),
+		     port_class(port) == PORT_SYSTEM ? _("system (0-1023)")
+		     : port_class(port) == PORT_USER ? _("user (1024-49151)")
+						     : _("dynamic (49152-65535)"));
 }
 
 static const char *program_state_text(enum program_state state)
@@ -135,14 +77,14 @@ static void print_process(const struct view *v, const struct process_info *p)
 	struct buf cleanup_call(buf_done) name = {0};
 	char since[32];
 
-	format_time(p->since, since, sizeof(since));
+	fields_format_time(p->since, since, sizeof(since));
 	view_escape(v, snapshot_text(&v->snapshot, p->cmdline_str), &text);
 	view_escape(v, snapshot_text(&v->snapshot, p->user_str), &user);
 	view_escape(v, snapshot_text(&v->snapshot, p->comm_str), &name);
-	print_label("    ", "");
+	fields_label("    ", "");
 	printf(_("pid %u, user %s, since %s"), p->pid, buf_text(&user), since);
 	putchar('\n');
-	print_label("    ", "");
+	fields_label("    ", "");
 	if (text.len)
 		printf("  %s\n", buf_text(&text));
 	else
@@ -153,7 +95,7 @@ static void print_processes(const struct view *v, const struct listener *l)
 {
 	if (l->process_count == 0)
 		return;
-	print_label("    ", _("Processes"));
+	fields_label("    ", _("Processes"));
 	printf("%u\n", l->process_count);
 	for (uint32_t i = 0; i < l->process_count && i < PROCESS_LIMIT; i++) {
 		uint32_t index = v->list.process_indexes[l->first_process + i];
@@ -161,7 +103,7 @@ static void print_processes(const struct view *v, const struct listener *l)
 		print_process(v, &v->snapshot.processes[index]);
 	}
 	if (l->process_count > PROCESS_LIMIT) {
-		print_label("    ", "");
+		fields_label("    ", "");
 		printf(_("and %u more (--json lists them)\n"), l->process_count - PROCESS_LIMIT);
 	}
 }
@@ -176,10 +118,29 @@ static void print_container(const struct view *v, const struct process_info *p)
 	view_escape(v, snapshot_text(&v->snapshot, c->name_str), &name);
 	view_escape(v, snapshot_text(&v->snapshot, c->image_str), &image);
 	view_escape(v, snapshot_text(&v->snapshot, c->id_str), &id);
-	print_label("    ", _("Container"));
+	fields_label("    ", _("Container"));
 	printf("%s %s, %s %s, id %.12s\n", snapshot_text(&v->snapshot, c->runtime_str),
 	       name.len ? buf_text(&name) : "-", _("image"), image.len ? buf_text(&image) : "-",
 	       buf_text(&id));
+}
+
+/* Who will get the connection, when systemd holds the socket for a service. */
+static void print_activation(const struct view *v, const struct listener *l)
+{
+	struct buf cleanup_call(buf_done) service = {0};
+	struct buf cleanup_call(buf_done) program = {0};
+	const struct activation_info *a;
+
+	if (l->activation == SNAPSHOT_NONE)
+		return;
+	a = &v->snapshot.activations[l->activation];
+	view_escape(v, snapshot_text(&v->snapshot, a->service_str), &service);
+	view_escape(v, snapshot_text(&v->snapshot, a->program_str), &program);
+	fields_label("    ", _("Service"));
+	printf("%s %s\n", service.len ? buf_text(&service) : "-", buf_text(&program));
+	if (a->package_str)
+		fields_print("    ", _("Its package"),
+			     view_escape(v, snapshot_text(&v->snapshot, a->package_str), &program));
 }
 
 static void print_owner(const struct view *v, const struct listener *l)
@@ -188,19 +149,20 @@ static void print_owner(const struct view *v, const struct listener *l)
 		l->owner == SNAPSHOT_NONE ? NULL : &v->snapshot.processes[l->owner];
 	struct buf cleanup_call(buf_done) text = {0};
 
+	print_activation(v, l);
 	if (!p) {
-		print_field("    ", _("Program"), _("not known"));
+		fields_print("    ", _("Program"), _("not known"));
 		return;
 	}
 	view_escape(v, snapshot_text(&v->snapshot, p->program_str), &text);
-	print_label("    ", _("Program"));
+	fields_label("    ", _("Program"));
 	printf("%s (%s)\n", text.len ? buf_text(&text) : "-", program_state_text(p->program_state));
 	if (p->package_str)
-		print_field("    ", _("Package"),
-			    view_escape(v, snapshot_text(&v->snapshot, p->package_str), &text));
+		fields_print("    ", _("Package"),
+			     view_escape(v, snapshot_text(&v->snapshot, p->package_str), &text));
 	if (p->unit_str)
-		print_field("    ", _("Unit"),
-			    view_escape(v, snapshot_text(&v->snapshot, p->unit_str), &text));
+		fields_print("    ", _("Unit"),
+			     view_escape(v, snapshot_text(&v->snapshot, p->unit_str), &text));
 	if (p->container != SNAPSHOT_NONE)
 		print_container(v, p);
 	print_processes(v, l);
@@ -210,7 +172,7 @@ static void print_socket(const struct view *v, const struct listener *l)
 {
 	const struct socket_info *socket = &v->snapshot.sockets[l->socket];
 
-	print_label("    ", _("Socket"));
+	fields_label("    ", _("Socket"));
 	printf(ngettext("%u socket, inode %lu, seen in %s",
 			"%u sockets, the first with inode %lu, seen in %s", l->socket_count),
 	       l->socket_count, (unsigned long)socket->inode,
@@ -220,12 +182,12 @@ static void print_socket(const struct view *v, const struct listener *l)
 					      : _("the processes' files only"));
 	putchar('\n');
 	if (l->backlog_limit) {
-		print_label("    ", _("Backlog"));
+		fields_label("    ", _("Backlog"));
 		printf(_("%u waiting, at most %u"), l->backlog_used, l->backlog_limit);
 		putchar('\n');
 	}
 	if (l->drops) {
-		print_label("    ", _("Lost packets"));
+		fields_label("    ", _("Lost packets"));
 		printf("%u\n", l->drops);
 	}
 }
@@ -239,7 +201,7 @@ static void print_notes(const struct view *v, const struct listener *l)
 		if (!(l->notes & 1u << note))
 			continue;
 		note_format(&v->snapshot, &v->services, l, (enum note)note, false, note_text);
-		print_field("    ", _("Note"), view_escape(v, note_text, &text));
+		fields_print("    ", _("Note"), view_escape(v, note_text, &text));
 	}
 }
 
@@ -277,117 +239,17 @@ static void print_listener(const struct view *v, const struct port_row *row,
 	buf_add_text(&text, ": ");
 	view_bound(v, &alone, false, &text);
 	buf_printf(&text, ", %s", family_text(l->families));
-	print_field("  ", _("Listener"), buf_text(&text));
+	fields_print("  ", _("Listener"), buf_text(&text));
 	if (l->netns != 0) {
 		view_netns(v, l->netns, &netns);
-		print_field("    ", _("Namespace"), buf_text(&netns));
+		fields_print("    ", _("Namespace"), buf_text(&netns));
 	}
 	if (as_above)
-		print_field("    ", _("Program"), _("as above, with the same processes"));
+		fields_print("    ", _("Program"), _("as above, with the same processes"));
 	else
 		print_owner(v, l);
 	print_socket(v, l);
 	print_notes(v, l);
-}
-
-/* What one peer has open to the port. */
-struct peer {
-	struct address address;
-	enum proto proto;
-	uint32_t netns;
-	unsigned count;
-	uint64_t bytes_in, bytes_out;
-	uint32_t quiet_ms;
-};
-
-static int compare_peers(const void *a, const void *b)
-{
-	const struct peer *x = a, *y = b;
-
-	return (x->count < y->count) - (x->count > y->count);
-}
-
-static bool is_counted(const struct connection_info *c, uint16_t port, enum proto proto)
-{
-	return c->local_port == port && c->proto == proto && c->state != STATE_TIME_WAIT &&
-	       c->state != STATE_SYN_RECV && c->state != STATE_NEW_SYN_RECV;
-}
-
-static size_t group_peers(const struct view *v, uint16_t port, enum proto proto, struct peer *peers)
-{
-	struct map cleanup_call(map_done) known = {0};
-	size_t count = 0;
-
-	for (size_t i = 0; i < v->snapshot.connection_count; i++) {
-		const struct connection_info *c = &v->snapshot.connections[i];
-		struct address address = c->peer;
-		uint64_t key;
-		uint32_t at;
-		struct peer *p;
-
-		if (!is_counted(c, port, proto))
-			continue;
-		address_unmap(&address);
-		key = map_mix(map_hash_bytes(address.bytes, sizeof(address.bytes)), c->netns);
-		if (!map_get(&known, key, &at)) {
-			at = (uint32_t)count++;
-			map_set(&known, key, at);
-			peers[at] = (struct peer){.address = address,
-						  .proto = proto,
-						  .netns = c->netns,
-						  .quiet_ms = UINT32_MAX};
-		}
-		p = &peers[at];
-		p->count++;
-		p->bytes_in += c->bytes_in;
-		p->bytes_out += c->bytes_out;
-		if (c->has_bytes && c->quiet_ms < p->quiet_ms)
-			p->quiet_ms = c->quiet_ms;
-	}
-	qsort(peers, count, sizeof(*peers), compare_peers);
-	return count;
-}
-
-static void print_peer(const struct peer *p)
-{
-	char address[ADDRESS_TEXT_SIZE], in[32], out[32], quiet[32];
-
-	address_format(&p->address, address);
-	print_label("    ", "");
-	printf(ngettext("%s: %u connection", "%s: %u connections", p->count), address, p->count);
-	if (p->quiet_ms != UINT32_MAX) {
-		format_bytes(p->bytes_in, in, sizeof(in));
-		format_bytes(p->bytes_out, out, sizeof(out));
-		format_span(p->quiet_ms, quiet, sizeof(quiet));
-		printf(_(", %s in, %s out, quiet for %s"), in, out, quiet);
-	}
-	putchar('\n');
-}
-
-static void print_connections(const struct view *v, uint16_t port, enum proto proto)
-{
-	struct peer cleanup_free *peers = calloc(v->snapshot.connection_count + 1, sizeof(*peers));
-	unsigned total = 0;
-	size_t count;
-
-	if (!peers)
-		return;
-	count = group_peers(v, port, proto, peers);
-	for (size_t i = 0; i < count; i++)
-		total += peers[i].count;
-	print_label("  ", _("Connections"));
-	if (total == 0) {
-		printf("%s\n", _("none now"));
-		return;
-	}
-	printf("%u", total);
-	printf(ngettext(" from %zu peer\n", " from %zu peers\n", count), count);
-	for (size_t i = 0; i < count && i < PEER_LIMIT; i++)
-		print_peer(&peers[i]);
-	if (count > PEER_LIMIT) {
-		print_label("    ", "");
-		printf(_("and %zu more (--json lists them)\n"), count - PEER_LIMIT);
-	}
 }
 
 static void print_port(const struct view *v, uint16_t port, enum proto proto)
@@ -410,12 +272,12 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 		}
 	}
 	if (!any)
-		print_field("  ", _("State"),
-			    snapshot_has_all_listeners(&v->snapshot)
-				    ? _("closed: nobody listens")
-				    : _("unknown: no listener was seen, but not everything could "
-					"be (see below)"));
-	print_connections(v, port, proto);
+		fields_print("  ", _("State"),
+			     snapshot_has_all_listeners(&v->snapshot)
+				     ? _("closed: nobody listens")
+				     : _("unknown: no listener was seen, but not everything could "
+					 "be (see below)"));
+	connections_print(v, port, proto);
 	putchar('\n');
 }
 

@@ -326,7 +326,10 @@ void view_unit(const struct view *v, const struct port_row *row, struct buf *out
 	const struct container_info *c;
 
 	if (a && (!p || p->is_manager)) {
-		add_str(v, a->service_str, out);
+		if (a->service_str)
+			add_str(v, a->service_str, out);
+		else
+			buf_add_char(out, '-');
 		return;
 	}
 	if (!p || (p->container == SNAPSHOT_NONE && !p->unit_str)) {

@@ -259,8 +259,8 @@ static void format_activation(const struct snapshot *s, const struct listener *l
 		snprintf(text, NOTE_TEXT_SIZE, _("socket activation (%s)"), unit);
 	else
 		snprintf(text, NOTE_TEXT_SIZE,
-			 _("systemd listens (%s) and starts %s when somebody connects"), unit,
-			 snapshot_text(s, a->service_str));
+			 _("%s listens, and starts %s when somebody connects"), unit,
+			 snapshot_text(s, a->service_str ? a->service_str : a->program_str));
 }
 
 void note_format(const struct snapshot *s, const struct services *services,

@@ -135,7 +135,6 @@ static void add_activator(struct snapshot *s, uint32_t socket, const struct proc
 		return;
 	a->socket = socket;
 	a->socket_unit_str = snapshot_add_text(s, strrchr(activator, '/') + 1);
-	a->service_str = snapshot_add_text(s, program);
 	a->program_str = snapshot_add_text(s, program);
 }
 
