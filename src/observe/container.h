@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * container: what a container is called and from which image it is, by the files that its runtime
- * keeps on disk. No runtime is asked or needed. Anything that cannot be read stays unknown.
+ * keeps on disk. No runtime is asked or needed. Anything that cannot be read stays unknown. The
+ * texts are chosen by whoever made the container, and not escaped; one that does not fit is left
+ * out.
  */
 #pragma once
 
@@ -26,5 +28,7 @@ int container_describe(int root_fd, const char *runtime, const char *id, uid_t u
 /* The parsers, for tests and the fuzzer: 0, or -EBADMSG when the JSON is not of that form. */
 int container_parse_docker(const char *json, size_t len, struct container_text *ret);
 int container_parse_podman(const char *json, size_t len, const char *id,
-			   struct container_text *ret);
+			   struct container_text *ret); /* -ENOENT: not in the list */
 int container_parse_oci(const char *json, size_t len, struct container_text *ret);
+/* LXC's config: the distribution that the template was asked for, in a comment. */
+void container_parse_lxc(const char *config, size_t len, struct container_text *ret);
