@@ -20,11 +20,10 @@ enum { OUTPUT_LIMIT = 4 << 20, FIXED_ARGS = 5, PATH_LIMIT = 4096 };
 /*
  * rpm answers path by path, but does not say which answer is to which path, and a file can have
  * several owners. So a path that no package can own stands after each: what rpm says of it on its
- * standard output, untranslated because there is no environment, ends the group.
+ * standard output, untranslated because there is no environment, ends the group (rpm 4.6 and later,
+ * lib/query.c: rpmQueryVerify).
  */
-static const char separator[] = "/proc/self/status";
-static const char unowned_begin[] = "file ";
-static const char unowned_end[] = " is not owned by any package";
+#define SEPARATOR "/proc/self/status"
 
 static const char *const databases[] = {
 	"var/lib/rpm/rpmdb.sqlite",
@@ -51,21 +50,17 @@ static bool begins(const char *line, size_t len, const char *with)
 	return len >= with_len && memcmp(line, with, with_len) == 0;
 }
 
+/* "file PATH is not owned by any package", and of some versions "file PATH: REASON". */
 static bool is_unowned(const char *line, size_t len)
 {
-	size_t end_len = sizeof(unowned_end) - 1;
-
-	return begins(line, len, unowned_begin) && len > end_len &&
-	       memcmp(line + len - end_len, unowned_end, end_len) == 0;
+	return begins(line, len, "file ");
 }
 
 static bool is_separator(const char *line, size_t len)
 {
-	size_t begin_len = sizeof(unowned_begin) - 1;
+	static const char text[] = "file " SEPARATOR " is not owned by any package";
 
-	return is_unowned(line, len) &&
-	       len == begin_len + sizeof(separator) - 1 + sizeof(unowned_end) - 1 &&
-	       begins(line + begin_len, len - begin_len, separator);
+	return len == sizeof(text) - 1 && memcmp(line, text, len) == 0;
 }
 
 /* A package's name has no blanks; rpm allows letters, digits and -._+ (and %{}~^ in macros). */
@@ -110,7 +105,7 @@ static bool can_ask(const char *path)
 {
 	size_t len = strlen(path);
 
-	if (len >= PATH_LIMIT || strcmp(path, separator) == 0)
+	if (len >= PATH_LIMIT || strcmp(path, SEPARATOR) == 0)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)path[i] < ' ' || path[i] == 0x7f)
@@ -132,7 +127,7 @@ static char **make_args(const char *tool, const struct package_query *queries, s
 	for (size_t i = 0; i <= count; i++) {
 		if (i == count || can_ask(queries[i].path))
 			args[at++] = i == count ? tool : queries[i].path;
-		args[at++] = separator;
+		args[at++] = SEPARATOR;
 	}
 	return (char **)(uintptr_t)args; /* the strings are not written to (posix_spawn(3)) */
 }
