@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fixtures and hooks of the namespace tests: all in harness.py, which the golden tests share."""
+"""Fixtures and hooks of the namespace tests: all in harness.py, which the golden tests share."""
 import sys
 from pathlib import Path
 

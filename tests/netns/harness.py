@@ -12,12 +12,12 @@ import ctypes
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ SO_BINDTODEVICE = 25
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-# --- skipping, loudly ----------------------------------------------------------------------------
+# --- skipping, loudly ---------------------------------------------------------------------------
 
 # What every kernel that the suite is meant for has: where strict, its absence is a failure.
 REQUIRED_FEATURES = {"root", "netns", "veth", "bpf-iterator"}
@@ -72,7 +72,7 @@ def skip_sanitized(why):
         pytest.skip(f"sanitizers: {why}")
 
 
-# --- cleaning up ---------------------------------------------------------------------------------
+# --- cleaning up --------------------------------------------------------------------------------
 
 class Janitor:
     """Knows every process, namespace and directory that the tests made, and ends them all."""
@@ -155,7 +155,7 @@ def wait_until(condition, seconds=10, what="it"):
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
-# --- namespaces and what listens in them -----------------------------------------------------------
+# --- namespaces and what listens in them --------------------------------------------------------
 
 class Netns:
     """A network namespace; `with ns:` puts the calling thread (and what it starts) inside."""
@@ -280,8 +280,9 @@ def read_line(process, seconds=20):
     end = time.monotonic() + seconds
     line = b""
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], max(0, end - time.monotonic()))
-        if not ready:
+        poll = select.poll()  # select() has a limit of 1024 descriptors
+        poll.register(process.stdout, select.POLLIN)
+        if not poll.poll(max(0, end - time.monotonic()) * 1000):
             raise AssertionError(f"{process.args!r} said nothing for {seconds} s")
         byte = os.read(process.stdout.fileno(), 1)
         if not byte:
@@ -290,7 +291,7 @@ def read_line(process, seconds=20):
     return line.decode().strip()
 
 
-# --- helper programs -------------------------------------------------------------------------------
+# --- helper programs ----------------------------------------------------------------------------
 
 _tools = {}
 
@@ -306,7 +307,7 @@ def build_tool(name, directory):
     return _tools[name]
 
 
-# --- running portero -------------------------------------------------------------------------------
+# --- running portero ----------------------------------------------------------------------------
 
 _validators = {}
 
@@ -463,7 +464,7 @@ AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--b
              "--inh-caps=-all", "--no-new-privs")
 
 
-# --- reading the answers ---------------------------------------------------------------------------
+# --- reading the answers ------------------------------------------------------------------------
 
 def rows(status):
     """Every listener of a status with its port: a flat list of dicts."""
@@ -530,7 +531,7 @@ def scene(*made):
             ns.close()
 
 
-# --- hooks and fixtures that both test folders use ---------------------------------------------------
+# --- hooks and fixtures that both test folders use ----------------------------------------------
 
 def install_signals():
     """SIGTERM ends the run as Ctrl-C does: fixtures are torn down."""
@@ -546,6 +547,8 @@ def pytest_configure(config):
         return
     config.portero_configured = True
     install_signals()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     if os.geteuid() == 0:
         janitor.clean_leftovers()
 

@@ -131,13 +131,14 @@ def test_family_is_shown_where_it_differs(ns):
     assert "everywhere  " in lines["8112"]
 
 
-def test_mptcp(ns):
+@pytest.mark.parametrize("how", [(), ("--no-bpf",)], ids=["bpf", "no-bpf"])
+def test_mptcp(ns, how):
     try:
         ns.socket("mptcp", "0.0.0.0", 8113)
     except OSError as e:
         need_feature("mptcp", False, str(e))
     ns.tcp("0.0.0.0", 8114)
-    status = ns.status()
+    status = ns.status(*how)
     port = find(status, 8113, "tcp")
     assert len(port["listeners"]) == 1
     one = port["listeners"][0]
@@ -146,7 +147,7 @@ def test_mptcp(ns):
     assert "mptcp" in note_ids(port)
     assert "hidden-listener" not in note_ids(port) and "no-process" not in note_ids(port)
     assert find_listener(status, 8114)["mptcp"] is False
-    assert len([x for x in ns.portero().text.splitlines() if x.startswith("8113/")]) == 1
+    assert len([x for x in ns.portero(*how).text.splitlines() if x.startswith("8113/")]) == 1
 
 
 def test_udplite(ns):

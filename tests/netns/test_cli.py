@@ -119,7 +119,7 @@ def test_overview(ns):
     assert portero("version", code=0).text == portero("-V", code=0).text
 
 
-# --- filters -------------------------------------------------------------------------------------
+# --- filters ------------------------------------------------------------------------------------
 
 @pytest.fixture
 def mix(ns, holder, tmp_path):
@@ -210,7 +210,7 @@ def test_quiet(mix):
     assert len(lines) == len(ALL) and all("/" in line.split()[0] for line in lines)
 
 
-# --- forms of output --------------------------------------------------------------------------------
+# --- forms of output ----------------------------------------------------------------------------
 
 def test_csv(mix):
     result = mix.portero("--csv")
@@ -280,7 +280,7 @@ def test_ascii_locale(ns, holder, tmp_path):
     assert "caf\u00e9" in ns.portero().text
 
 
-# --- terminals --------------------------------------------------------------------------------------
+# --- terminals ----------------------------------------------------------------------------------
 
 def on_terminal(ns, args, columns=200, env=None):
     """What portero writes to a terminal, without the carriage returns that the terminal adds."""
@@ -365,7 +365,7 @@ def test_absurdly_narrow(mix, columns):
     assert "443/tcp" in mix.portero(env={"COLUMNS": str(columns)}).text
 
 
-# --- show, doctor, completion -----------------------------------------------------------------------
+# --- show, doctor, completion -------------------------------------------------------------------
 
 def test_show_connections_by_peer(ns):
     server = ns.tcp("127.0.0.1", 8902)

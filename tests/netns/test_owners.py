@@ -143,21 +143,30 @@ def test_socket_without_a_process(ns, kind):
     s = ns.socket(kind, "0.0.0.0", 8308)
     inode = inode_of(s)
     in_flight(ns, s)
-    # a pid namespace of its own, where portero can look at every process
-    view = ns.portero("--json", prefix=("unshare", "-p", "-f", "--mount-proc"))
-    port = find(view.json, 8308, kind)
+    direct = ns.portero("--json")
+    port = find(direct.json, 8308, kind)
     one = port["listeners"][0]
     assert (one["pid"], one["pids"], one["program"], one["inode"]) == (None, [], None, inode)
     assert one["seen_by"] == ["kernel"]
-    assert "no-process" in note_ids(port)
-
-    direct = ns.portero("--json")
-    port = find(direct.json, 8308, kind)
     if all_processes_readable():
         assert "no-process" in note_ids(port)
     else:
         # somebody whom not even root may look at could have it: it must not say "no process"
         assert "owner-unreadable" in note_ids(port) and direct.code == 2
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_portero_in_a_pid_namespace_of_its_own(ns, how):
+    """
+    In a container with the host's network, most processes are out of sight: what they hold must
+    not be called a socket without a process, and the answer is not complete.
+    """
+    ns.tcp("0.0.0.0", 8311)
+    result = ns.portero("--json", *how, prefix=("unshare", "-p", "-f", "--mount-proc"))
+    port = find(result.json, 8311)
+    assert port["listeners"][0]["pid"] is None
+    assert "no-process" not in note_ids(port)
+    assert result.code == 2 and not result.json["complete"]
 
 
 def test_several_descriptors_of_one_process(ns, holder):

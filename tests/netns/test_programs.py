@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is behind a pid: files that are gone, names that lie, and bytes that would bite a terminal."""
+"""What is behind a pid: files that are gone, names that lie, bytes that bite a terminal."""
 import csv
 import io
 import os
