@@ -19,8 +19,9 @@ struct socket_unit_service {
 };
 
 /*
- * The service that `unit` ("ssh.socket") starts. 0 or a negative errno; the name is set in any
- * case, by systemd's default when the files cannot be read.
+ * The service that `unit` ("ssh.socket", "web@1.socket") starts. 0 or a negative errno. The name is
+ * systemd's default when the files cannot be read, and "" when it depends on a specifier (%i);
+ * specifiers are not resolved, but %% in a program.
  */
 int socket_unit_service(int root_fd, const char *unit, struct socket_unit_service *ret);
 
@@ -32,7 +33,10 @@ int socket_unit_find(int root_fd, enum proto proto, const struct address *a, uin
 		     char *unit, size_t size);
 
 /* Does "80", "0.0.0.0:80", "[::1]:80" (ListenStream= and its sisters) mean this address and port?
- */
+ * An interface in it ("[fe80::1]:80%eth0") is not compared. */
 bool socket_unit_listens(const char *value, const struct address *a, uint16_t port);
-/* The program of an ExecStart= value: prefixes and quotes taken off; "" when it has specifiers. */
+/*
+ * The program of an ExecStart= value: prefixes and quotes taken off; "" when it is not an absolute
+ * path that can be told from the text alone (specifiers, escapes), or does not fit.
+ */
 void socket_unit_program(const char *value, char *program, size_t size);

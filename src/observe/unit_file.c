@@ -2,16 +2,20 @@
 #include "observe/unit_file.h"
 #include "base/file.h"
 
-#include <stdio.h>
 #include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
 
 static void trim(const char **text, size_t *len)
 {
-	while (*len && strchr(" \t\r", (*text)[0])) {
+	while (*len && is_blank((*text)[0])) {
 		(*text)++;
 		(*len)--;
 	}
-	while (*len && strchr(" \t\r", (*text)[*len - 1]))
+	while (*len && is_blank((*text)[*len - 1]))
 		(*len)--;
 }
 
@@ -24,33 +28,62 @@ static bool copy(char *to, size_t size, const char *text, size_t len)
 	return true;
 }
 
-/* Joins a line that ends in a backslash with the next ones; comments among them are passed over. */
-static bool join_lines(const char *text, size_t len, size_t *at, const char *first,
-		       size_t first_len, char joined[UNIT_VALUE_SIZE])
+/* A logical line: what fits of it, and whether that is all. */
+struct joined {
+	char text[UNIT_VALUE_SIZE + 64];
+	size_t len;
+	bool cut, has_nul;
+};
+
+static void join(struct joined *j, const char *text, size_t len)
 {
-	const char *line = first;
-	size_t line_len = first_len, used = 0;
-	bool fits = true, more;
+	size_t room = sizeof(j->text) - 1 - j->len;
+
+	j->has_nul |= memchr(text, '\0', len) != NULL;
+	if (j->len && room) {
+		j->text[j->len++] = ' ';
+		room--;
+	}
+	j->cut |= len > room;
+	if (len > room)
+		len = room;
+	memcpy(j->text + j->len, text, len);
+	j->len += len;
+	j->text[j->len] = '\0';
+}
+
+/* Takes off the backslash that continues a line; two of them are an escaped one, which does not. */
+static bool take_backslash(const char *line, size_t *len)
+{
+	size_t count = 0;
+
+	while (count < *len && line[*len - 1 - count] == '\\')
+		count++;
+	*len -= count % 2;
+	return count % 2;
+}
+
+static bool is_comment(const char *line, size_t len)
+{
+	return len > 0 && (line[0] == '#' || line[0] == ';');
+}
+
+/* Joins a line that is continued with the next ones; comments among them are passed over. */
+static void join_lines(const char *text, size_t len, size_t *at, const char *line, size_t line_len,
+		       struct joined *j)
+{
+	bool more;
 
 	do {
-		more = line_len && line[line_len - 1] == '\\';
-		if (more)
-			line_len--;
+		more = take_backslash(line, &line_len);
 		trim(&line, &line_len);
-		fits = fits && used + line_len + 2 < UNIT_VALUE_SIZE &&
-		       !memchr(line, '\0', line_len);
-		if (fits) {
-			if (used)
-				joined[used++] = ' ';
-			memcpy(joined + used, line, line_len);
-			used += line_len;
-		}
-		do
+		join(j, line, line_len);
+		do {
 			more = more && file_next_line(text, len, at, &line, &line_len);
-		while (more && line_len && strchr("#;", line[0]));
+			if (more)
+				trim(&line, &line_len);
+		} while (more && is_comment(line, line_len));
 	} while (more);
-	joined[used] = '\0';
-	return fits;
 }
 
 static bool take_section(const char *line, size_t len, struct unit_line *ret)
@@ -62,30 +95,40 @@ static bool take_section(const char *line, size_t len, struct unit_line *ret)
 	return true;
 }
 
+/* Splits "KEY = VALUE". */
+static bool take_assignment(const struct joined *j, struct unit_line *ret)
+{
+	const char *equals = strchr(j->text, '='), *key = j->text, *value;
+	size_t key_len, value_len;
+
+	if (!equals || j->has_nul)
+		return false;
+	value = equals + 1;
+	key_len = (size_t)(equals - key);
+	value_len = strlen(value);
+	trim(&key, &key_len);
+	trim(&value, &value_len);
+	ret->cut = j->cut || value_len >= sizeof(ret->value);
+	if (value_len >= sizeof(ret->value))
+		value_len = sizeof(ret->value) - 1;
+	return copy(ret->key, sizeof(ret->key), key, key_len) &&
+	       copy(ret->value, sizeof(ret->value), value, value_len);
+}
+
 bool unit_file_next(const char *text, size_t len, size_t *at, struct unit_line *ret)
 {
 	const char *line;
 	size_t line_len;
 
 	while (file_next_line(text, len, at, &line, &line_len)) {
-		char joined[UNIT_VALUE_SIZE];
-		const char *key = joined, *value;
-		size_t key_len, value_len;
+		struct joined j = {.len = 0};
 
 		trim(&line, &line_len);
-		if (line_len == 0 || strchr("#;", line[0]) || take_section(line, line_len, ret) ||
-		    !join_lines(text, len, at, line, line_len, joined))
+		if (line_len == 0 || is_comment(line, line_len) ||
+		    take_section(line, line_len, ret))
 			continue;
-		value = strchr(joined, '=');
-		if (!value)
-			continue;
-		key_len = (size_t)(value - joined);
-		value++;
-		value_len = strlen(value);
-		trim(&key, &key_len);
-		trim(&value, &value_len);
-		if (copy(ret->key, sizeof(ret->key), key, key_len) &&
-		    copy(ret->value, sizeof(ret->value), value, value_len))
+		join_lines(text, len, at, line, line_len, &j);
+		if (take_assignment(&j, ret))
 			return true;
 	}
 	return false;

@@ -13,12 +13,13 @@ enum { UNIT_VALUE_SIZE = 2048 };
 struct unit_line {
 	char section[64]; /* without the brackets */
 	char key[64];
-	char value[UNIT_VALUE_SIZE]; /* continued lines joined by a space; longer ones are passed
-					over */
+	char value[UNIT_VALUE_SIZE]; /* continued lines joined by a space */
+	bool cut;		     /* the value was longer: this is its beginning */
 };
 
 /*
  * Steps to the next assignment of text[0..len): advances *at (start it at 0), keeps the section in
- * *line between calls (start it zeroed). False at the end.
+ * *line between calls (start it zeroed). Lines with a NUL, and keys over the limit, are passed
+ * over. False at the end.
  */
 bool unit_file_next(const char *text, size_t len, size_t *at, struct unit_line *line);
