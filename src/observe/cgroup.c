@@ -70,22 +70,30 @@ static bool is_id(struct part p)
 	return p.len == 64;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* systemd writes other bytes than letters, digits and ":_." as \xNN (systemd-escape(1)). */
 static void unescape(struct part p, char *to, size_t size)
 {
-	static const char digits[] = "0123456789abcdef";
 	size_t used = 0;
 
 	for (size_t i = 0; i < p.len && used + 1 < size; i++) {
-		const char *high, *low;
+		int high = -1, low = -1;
 
-		if (p.at[i] != '\\' || i + 3 >= p.len || p.at[i + 1] != 'x' ||
-		    !(high = memchr(digits, p.at[i + 2], 16)) ||
-		    !(low = memchr(digits, p.at[i + 3], 16))) {
+		if (p.at[i] == '\\' && i + 3 < p.len && p.at[i + 1] == 'x') {
+			high = hex_digit(p.at[i + 2]);
+			low = hex_digit(p.at[i + 3]);
+		}
+		if (high < 0 || low < 0) {
 			to[used++] = p.at[i];
 			continue;
 		}
-		to[used++] = (char)((high - digits) << 4 | (low - digits));
+		to[used++] = (char)(high << 4 | low);
 		i += 3;
 	}
 	to[used] = '\0';
