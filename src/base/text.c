@@ -55,7 +55,8 @@ static bool is_unsafe(uint32_t code)
 	return false;
 }
 
-void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii)
+static void escape(struct buf *out, const char *bytes, size_t len, bool ascii,
+		   bool double_backslash)
 {
 	for (size_t i = 0; i < len;) {
 		uint32_t code = 0;
@@ -65,7 +66,7 @@ void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii)
 			used = used ? used : 1;
 			for (size_t k = 0; k < used; k++)
 				buf_printf(out, "\\x%02x", (unsigned char)bytes[i + k]);
-		} else if (code == '\\') {
+		} else if (code == '\\' && double_backslash) {
 			buf_add(out, "\\\\", 2);
 		} else if (code >= 0x80 && (ascii || is_unsafe(code))) {
 			buf_printf(out, "\\u{%x}", code);
@@ -74,6 +75,16 @@ void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii)
 		}
 		i += used;
 	}
+}
+
+void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii)
+{
+	escape(out, bytes, len, ascii, true);
+}
+
+void text_escape_message(struct buf *out, const char *message)
+{
+	escape(out, message, strlen(message), false, false);
 }
 
 static size_t code_width(uint32_t code)

@@ -18,6 +18,12 @@
  */
 void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii);
 
+/*
+ * The same for a message of portero's own that may quote what a person or a file said: a backslash
+ * stays single, since what was quoted may have been escaped before.
+ */
+void text_escape_message(struct buf *out, const char *message);
+
 /* Columns that an escaped text takes on a terminal (East Asian wide = 2, combining = 0). */
 size_t text_width(const char *text);
 

@@ -3,14 +3,14 @@
  * kernel: just the kernel fields that portero's BPF programs read, for CO-RE.
  *
  * This is not a copy of vmlinux.h: every struct lists only what is used, in any order, with
- * preserve_access_index, so that the offsets are those of the running kernel (relocated at load from
- * /sys/kernel/btf/vmlinux) and a build does not depend on the kernel it runs on. Fields are named
- * as in Linux 5.11 to 6.18.
+ * preserve_access_index, so that the offsets are those of the running kernel (relocated at load
+ * from /sys/kernel/btf/vmlinux) and a build does not depend on the kernel it runs on. Fields are
+ * named as in Linux 5.11 to 6.18.
  */
 #pragma once
 
-#include <linux/types.h>
 #include <linux/bpf.h>
+#include <linux/types.h>
 
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 

@@ -266,33 +266,51 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 			 "listeners", listeners, "notes", notes);
 }
 
+/* Prints and releases. */
+static int print_value(json_t *value)
+{
+	int r = value ? json_dumpf(value, stdout,
+				   JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
+		      : -1;
+
+	json_decref(value);
+	return r < 0 && !ferror(stdout) ? -ENOMEM : 0;
+}
+
 static bool same_port(const struct port_row *a, const struct port_row *b)
 {
 	return a->netns == b->netns && a->port == b->port && a->proto == b->proto;
 }
 
-static json_t *all_ports(const struct view *v)
+/*
+ * Prints the ports one by one: as one tree in memory, a hundred thousand of them would take a
+ * gigabyte. 0 or -ENOMEM.
+ */
+static int print_ports(const struct view *v)
 {
 	struct listener_list sorted = v->list;
 	struct port_row cleanup_free *rows = calloc(v->list.row_count + 1, sizeof(*rows));
-	json_t *list = json_array();
+	const char *before = "\n";
 	size_t start = 0;
+	int r = 0;
 
-	if (!rows) {
-		json_decref(list);
-		return NULL;
-	}
+	if (!rows)
+		return -ENOMEM;
 	if (v->list.row_count)
 		memcpy(rows, v->list.rows, v->list.row_count * sizeof(*rows));
 	sorted.rows = rows;
 	listeners_sort(&v->snapshot, &sorted, ORDER_PORT);
-	for (size_t i = 0; i < sorted.row_count; i++) {
+	fputs(",\n\"ports\": [", stdout);
+	for (size_t i = 0; r == 0 && i < sorted.row_count; i++) {
 		if (i + 1 < sorted.row_count && same_port(&rows[i], &rows[i + 1]))
 			continue;
-		json_array_append_new(list, port(v, rows + start, i + 1 - start));
+		fputs(before, stdout);
+		r = print_value(port(v, rows + start, i + 1 - start));
+		before = ",\n";
 		start = i + 1;
 	}
-	return list;
+	fputs("]", stdout);
+	return r;
 }
 
 static json_t *portless(const struct view *v)
@@ -331,24 +349,46 @@ static json_t *portless(const struct view *v)
 
 int json_print(json_t *root)
 {
-	int r = root ? json_dumpf(root, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII) : -1;
+	int r = print_value(root);
 
-	if (root)
-		putchar('\n');
+	putchar('\n');
+	return r;
+}
+
+/* Prints the members of `root`, which is released, without the closing brace. */
+static int print_open(json_t *root)
+{
+	const char *before = "{\n", *key;
+	json_t *value;
+	int r = root ? 0 : -ENOMEM;
+
+	json_object_foreach(root, key, value)
+	{
+		printf("%s\"%s\": ", before, key);
+		r |= print_value(json_incref(value));
+		before = ",\n";
+	}
 	json_decref(root);
-	return r < 0 && !ferror(stdout) ? -ENOMEM : 0;
+	return r;
+}
+
+static int print_member(const char *key, json_t *value)
+{
+	printf(",\n\"%s\": ", key);
+	return print_value(value);
 }
 
 int json_print_status(const struct view *v)
 {
-	json_t *root = json_heading(v, "portero.status/1");
+	int r = print_open(json_heading(v, "portero.status/1"));
 
-	json_object_set_new(root, "ports", all_ports(v));
-	json_object_set_new(root, "portless", portless(v));
-	json_object_set_new(root, "other_namespaces",
-			    json_pack("{s:I, s:I}", "count", (json_int_t)v->snapshot.other_netns,
-				      "listeners", (json_int_t)v->snapshot.other_listeners));
-	return json_print(root);
+	r |= print_ports(v);
+	r |= print_member("portless", portless(v));
+	r |= print_member("other_namespaces",
+			  json_pack("{s:I, s:I}", "count", (json_int_t)v->snapshot.other_netns,
+				    "listeners", (json_int_t)v->snapshot.other_listeners));
+	puts("\n}");
+	return r < 0 ? -ENOMEM : 0;
 }
 
 static json_t *connection(const struct connection_info *c)
@@ -372,8 +412,8 @@ static json_t *connection(const struct connection_info *c)
 
 int json_print_show(const struct view *v, const struct port_range *ranges, size_t count)
 {
-	json_t *root = json_heading(v, "portero.show/1"), *numbers = json_array();
-	json_t *connections = json_array();
+	json_t *numbers = json_array(), *connections = json_array();
+	int r = print_open(json_heading(v, "portero.show/1"));
 
 	for (size_t i = 0; i < count; i++) {
 		for (int p = 0; p < PROTO_COUNT; p++) {
@@ -390,8 +430,9 @@ int json_print_show(const struct view *v, const struct port_range *ranges, size_
 	}
 	for (size_t i = 0; i < v->snapshot.connection_count; i++)
 		json_array_append_new(connections, connection(&v->snapshot.connections[i]));
-	json_object_set_new(root, "numbers", numbers);
-	json_object_set_new(root, "ports", all_ports(v));
-	json_object_set_new(root, "connections", connections);
-	return json_print(root);
+	r |= print_member("numbers", numbers);
+	r |= print_ports(v);
+	r |= print_member("connections", connections);
+	puts("\n}");
+	return r < 0 ? -ENOMEM : 0;
 }

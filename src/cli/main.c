@@ -67,14 +67,16 @@ const struct command *command_guess(const char *word)
 
 int command_fail(const char *format, ...)
 {
+	struct buf cleanup_call(buf_done) message = {0};
+	char text[1024];
 	va_list args;
 
 	fflush(stdout);
-	fputs("portero: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	text_escape_message(&message, text);
+	fprintf(stderr, "portero: %s\n", buf_text(&message));
 	return EXIT_BLIND;
 }
 

@@ -40,7 +40,8 @@ static const struct table_step steps[] = {
 	{COLUMN_PROGRAM, STEP_WIDTH, 14}, {COLUMN_UNIT, STEP_DROP, 0},
 	{COLUMN_NOTES, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_DROP, 0},
 	{COLUMN_BOUND, STEP_WIDTH, 14},	  {COLUMN_USER, STEP_DROP, 0},
-	{COLUMN_NOTES, STEP_DROP, 0},	  {COLUMN_PROGRAM, STEP_WIDTH, 8},
+	{COLUMN_PROGRAM, STEP_WIDTH, 8},  {COLUMN_NOTES, STEP_WIDTH, 8},
+	{COLUMN_BOUND, STEP_WIDTH, 8},
 };
 
 static int build_filter(const struct options *o, struct filter *f, struct err *e)
@@ -233,8 +234,10 @@ static int print_table(const struct view *v)
 static void print_csv_field(const char *text, bool last)
 {
 	putchar('"');
+	/* what a spreadsheet would take for a formula becomes text */
+	if (strchr("=+-@", text[0]) && text[0] && text[1])
+		putchar('\'');
 	for (; *text; text++) {
-		/* a field that a spreadsheet would take for a formula */
 		if (*text == '"')
 			putchar('"');
 		putchar(*text);
@@ -300,8 +303,8 @@ static void print_rest(const struct view *v)
 
 	view_number(count_silent(&v->snapshot, PROTO_TCP), &tcp);
 	view_number(count_silent(&v->snapshot, PROTO_UDP), &udp);
-	printf(_("The other %s tcp and %s udp ports have no listener.\n"), buf_text(&tcp),
-	       buf_text(&udp));
+	view_print_line(v, _("The other %s tcp and %s udp ports have no listener."), buf_text(&tcp),
+			buf_text(&udp));
 }
 
 /* Sockets that are no port, and yet receive: one line, so that they are not forgotten. */
@@ -313,9 +316,10 @@ static void print_portless(const struct view *v)
 
 	if (raw + packet + vsock == 0)
 		return;
-	printf(_("Without a port, but receiving: %u packet, %u raw, %u vsock sockets (see "
-		 "--json).\n"),
-	       packet, raw, vsock);
+	view_print_line(v,
+			_("Without a port, but receiving: %u packet, %u raw, %u vsock sockets (see "
+			  "--json)."),
+			packet, raw, vsock);
 }
 
 static void print_footer(const struct view *v, bool filtered)
@@ -329,20 +333,26 @@ static void print_footer(const struct view *v, bool filtered)
 	if (!filtered)
 		print_rest(v);
 	if (!filtered && clients && !v->options->clients)
-		printf(ngettext("%u UDP client is not shown (--clients shows it).\n",
-				"%u UDP clients are not shown (--clients shows them).\n", clients),
-		       clients);
+		view_print_line(v,
+				ngettext("%u UDP client is not shown (--clients shows it).",
+					 "%u UDP clients are not shown (--clients shows them).",
+					 clients),
+				clients);
 	if (!filtered)
 		print_portless(v);
 	if (v->snapshot.other_listeners && !v->options->all)
-		printf(ngettext("%u listener in other network namespaces is not shown (--all shows "
-				"it).\n",
+		view_print_line(
+			v,
+			ngettext(
+				"%u listener in other network namespaces is not shown (--all shows "
+				"it).",
 				"%u listeners in other network namespaces are not shown (--all "
-				"shows them).\n",
+				"shows them).",
 				v->snapshot.other_listeners),
-		       v->snapshot.other_listeners);
-	printf(_("The firewall was not looked at: a port that listens may still be out of "
-		 "reach.\n"));
+			v->snapshot.other_listeners);
+	view_print_line(v, "%s",
+			_("The firewall was not looked at: a port that listens may still be out of "
+			  "reach."));
 }
 
 /* A word that is no port, no command and matches nothing may be a mistyped command. */

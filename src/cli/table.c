@@ -74,6 +74,8 @@ static void put_cell(const struct table *t, const char *text, size_t width, bool
 {
 	size_t used = text_width(text);
 
+	if (!text[0])
+		color = NULL;
 	if (color)
 		buf_printf(out, "\033[%sm", color);
 	if (used > width && width > 0) {

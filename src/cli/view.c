@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <net/if.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -420,6 +421,36 @@ void view_number(unsigned long number, struct buf *out)
 	}
 }
 
+/* How much of `text` goes on a line of `width` columns: up to the last space that fits. */
+static size_t line_length(const char *text, size_t width)
+{
+	size_t fits = width ? text_prefix(text, width) : strlen(text), space = fits;
+
+	if (text[fits] == '\0')
+		return fits;
+	while (space > 0 && text[space] != ' ')
+		space--;
+	return space ? space : fits;
+}
+
+void view_print_line(const struct view *v, const char *format, ...)
+{
+	char text[2048];
+	const char *at = text;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	do {
+		size_t len = line_length(at, v->width);
+
+		printf("%.*s\n", (int)len, at);
+		at += len;
+		at += strspn(at, " ");
+	} while (*at);
+}
+
 void view_print_gaps(const struct view *v)
 {
 	const struct snapshot *s = &v->snapshot;
@@ -429,11 +460,12 @@ void view_print_gaps(const struct view *v)
 		struct buf cleanup_call(buf_done) why = {0};
 		const char *remedy = snapshot_text(s, s->gaps[i].remedy_str);
 
-		view_escape(v, snapshot_text(s, s->gaps[i].what_str), &what);
-		view_escape(v, snapshot_text(s, s->gaps[i].why_str), &why);
-		printf(_("Not seen: %s: %s."), buf_text(&what), buf_text(&why));
+		text_escape_message(&what, snapshot_text(s, s->gaps[i].what_str));
+		text_escape_message(&why, snapshot_text(s, s->gaps[i].why_str));
 		if (remedy[0])
-			printf(_(" To see it: %s."), remedy);
-		putchar('\n');
+			view_print_line(v, _("Not seen: %s: %s. To see it: %s."), buf_text(&what),
+					buf_text(&why), remedy);
+		else
+			view_print_line(v, _("Not seen: %s: %s."), buf_text(&what), buf_text(&why));
 	}
 }

@@ -53,5 +53,8 @@ void view_listener_address(const struct view *v, const struct listener *l, struc
 void view_network(const struct view *v, const struct listener *l, struct buf *out);
 /* "1,234": the thousands separator is the language's. */
 void view_number(unsigned long number, struct buf *out);
+/* Prints a sentence as lines that are no wider than the terminal. */
+void view_print_line(const struct view *v, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Prints what could not be looked at. */
 void view_print_gaps(const struct view *v);

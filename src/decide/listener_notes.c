@@ -139,7 +139,7 @@ static bool is_shared(const struct snapshot *s, const struct listener_list *list
 static uint32_t view_notes(const struct snapshot *s, const struct socket_info *socket)
 {
 	if (socket->holder_count == 0) {
-		if (!s->files_view || s->unreadable_processes)
+		if (!s->saw_all_processes)
 			return 1u << NOTE_OWNER_UNREADABLE;
 		return socket->alone_twice ? 1u << NOTE_NO_PROCESS : 0;
 	}
@@ -152,8 +152,7 @@ static uint32_t socket_notes(const struct snapshot *s, const struct listener *l)
 	bool is_udp = l->proto == PROTO_UDP || l->proto == PROTO_UDPLITE;
 	uint32_t notes = view_notes(s, socket);
 
-	if (l->network == SNAPSHOT_NONE && l->bound == BOUND_NETWORK &&
-	    !address_is_any(&l->address) && !address_is_multicast(&l->address))
+	if (l->absent)
 		notes |= 1u << NOTE_ADDRESS_ABSENT;
 	if (is_udp && socket->explicit_bind == STATE_NO)
 		notes |= 1u << NOTE_UDP_MAYBE_CLIENT;

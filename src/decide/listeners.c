@@ -130,23 +130,40 @@ static bool in_network(const struct address *a, const struct interface_address *
 	return address_equal(&mine, &theirs);
 }
 
-/* The interface address that a bound address is, or whose network it is in. */
-static uint32_t find_network(const struct snapshot *s, const struct listener *l)
+/* The last address of an IPv4 network: every host of it listens to that one. */
+static bool is_broadcast(const struct address *a, const struct interface_address *network)
 {
-	uint32_t near = SNAPSHOT_NONE;
+	struct address last = network->address;
 
-	for (size_t i = 0; i < s->address_count; i++) {
+	if (a->family != AF_INET || network->address.family != AF_INET || network->prefix_len > 30)
+		return false;
+	for (unsigned bit = network->prefix_len; bit < 32; bit++)
+		last.bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+	return address_equal(a, &last);
+}
+
+/* Finds the interface address that a bound address is, or whose network it is in. */
+static void find_network(const struct snapshot *s, struct listener *l)
+{
+	l->network = SNAPSHOT_NONE;
+	l->absent = !address_is_any(&l->address) && !address_is_multicast(&l->address) &&
+		    !address_is_loopback(&l->address);
+	for (size_t i = 0; i < s->address_count && !address_is_any(&l->address); i++) {
 		const struct interface_address *a = &s->addresses[i];
 
 		if (a->netns != l->netns || (l->ifindex && a->ifindex != l->ifindex))
 			continue;
-		if (address_equal(&a->address, &l->address))
-			return (uint32_t)i;
-		if (near == SNAPSHOT_NONE && a->address.family == l->address.family &&
+		if (address_equal(&a->address, &l->address)) {
+			l->network = (uint32_t)i;
+			l->absent = false;
+			return;
+		}
+		if (is_broadcast(&l->address, a))
+			l->absent = false;
+		if (l->network == SNAPSHOT_NONE && a->address.family == l->address.family &&
 		    in_network(&l->address, a))
-			near = (uint32_t)i;
+			l->network = (uint32_t)i;
 	}
-	return near;
 }
 
 static bool is_loopback_interface(const struct snapshot *s, uint32_t netns, uint32_t ifindex)
@@ -250,7 +267,7 @@ static int add_listener(const struct snapshot *s, const struct listener_options 
 		.owner = entries->owner,
 		.activation = entries->activation,
 	};
-	l->network = address_is_any(&l->address) ? SNAPSHOT_NONE : find_network(s, l);
+	find_network(s, l);
 	l->bound = judge_bound(s, l);
 	if (add_sockets(s, list, l, entries, count) < 0)
 		return -ENOMEM;

@@ -57,6 +57,7 @@ struct listener {
 	enum bound bound;
 	uint32_t network;      /* index into addresses[] of the snapshot that holds the address, or
 				  SNAPSHOT_NONE */
+	bool absent;	       /* its address is no interface's, nor a broadcast one */
 	uint32_t socket;       /* one of its sockets: index into sockets[] */
 	uint32_t socket_count; /* more than 1: SO_REUSEPORT */
 	uint32_t first_process,

@@ -182,6 +182,9 @@ struct snapshot {
 	uint32_t other_listeners, other_netns;
 	/* Processes whose files could not be looked at, and one of their pids. */
 	uint32_t unreadable_processes, unreadable_pid;
+	/* Every process of the machine was looked at: a socket that none of them has is held by
+	 * none. */
+	bool saw_all_processes;
 
 	struct socket_info *sockets;
 	size_t socket_count, socket_cap;

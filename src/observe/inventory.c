@@ -14,12 +14,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOKS = 2 };
+enum {
+	LOOKS = 2,
+	PROC_PID_INIT_INO = 0xEFFFFFFC, /* include/linux/proc_ns.h */
+};
 
 struct look {
 	const struct inventory_options *options;
@@ -129,6 +135,11 @@ static int add_namespaces(struct look *look)
 		return -ENOMEM;
 	n->inum = own;
 	n->own = true;
+	if (!own)
+		snapshot_add_gap(look->s, GAP_OWNERS,
+				 _("which sockets are of this network namespace"),
+				 _("/proc is not mounted, and only root can do without it"),
+				 _("mount /proc"));
 	if (!look->options->all_netns)
 		return 0;
 	r = netns_list_read(&look->namespaces, &e);
@@ -263,6 +274,7 @@ static int one_look(struct look *look)
 	int r;
 
 	join_init(&look->join, look->s);
+	look->join.all_netns = look->options->all_netns;
 	r = add_namespaces(look);
 	if (r >= 0)
 		r = read_kernel_view(look);
@@ -296,40 +308,75 @@ static size_t judge_odd(struct look *look, struct map *keys, bool mark)
 	return odd;
 }
 
-/* The iterator does not tell which processes it was not shown; /proc does. */
-static void count_unreadable(struct snapshot *s)
+/* Only in the first PID namespace are all processes of the machine to be seen. */
+static bool in_first_pid_namespace(void)
 {
-	struct sock_proc_report report = {0};
+	struct stat st;
 
-	sock_proc_count_unreadable(&report);
-	s->unreadable_processes = report.unreadable;
-	s->unreadable_pid = report.unreadable_pid;
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PROC_PID_INIT_INO;
 }
 
-static void explain_unreadable(struct snapshot *s)
+/* CAP_SYS_PTRACE: without it, /proc hides files of processes, or (hidepid) the processes. */
+static bool may_see_processes(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capget, &header, data) == 0 &&
+	       data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE);
+}
+
+/* Why the owners of sockets may be out of sight, or NULL: they are not. */
+static const char *find_blindness(struct snapshot *s, char *room, size_t size)
+{
+	bool by_bpf = s->files_view && strcmp(s->files_view, "bpf") == 0;
+
+	if (!s->files_view)
+		return _("the processes could not be looked at");
+	if (by_bpf) { /* the iterator does not tell which processes it was not shown; /proc does */
+		struct sock_proc_report report = {0};
+
+		sock_proc_count_unreadable(&report);
+		s->unreadable_processes = report.unreadable;
+		s->unreadable_pid = report.unreadable_pid;
+	}
+	if (s->unreadable_processes == 1)
+		snprintf(room, size, _("the files of process %u could not be looked at"),
+			 s->unreadable_pid);
+	else if (s->unreadable_processes)
+		snprintf(room, size,
+			 ngettext("the files of %u process could not be looked at",
+				  "the files of %u processes could not be looked at",
+				  s->unreadable_processes),
+			 s->unreadable_processes);
+	else if (!by_bpf && !may_see_processes())
+		return _("other users' processes may be hidden");
+	else if (!in_first_pid_namespace())
+		return _("processes outside of this PID namespace are out of sight");
+	else
+		return NULL;
+	return room;
+}
+
+static void explain_owners(struct snapshot *s)
 {
 	unsigned long hidden = 0;
-	char what[160], why[160];
+	const char *why;
+	char what[160], room[160];
 
+	s->saw_all_processes = true;
 	for (size_t i = 0; i < s->socket_count; i++)
 		hidden += s->sockets[i].kind == SOCKET_PORT && s->sockets[i].holder_count == 0;
-	if (hidden && s->files_view && strcmp(s->files_view, "bpf") == 0)
-		count_unreadable(s);
-	if (!hidden || !s->unreadable_processes)
+	if (!hidden)
+		return;
+	why = find_blindness(s, room, sizeof(room));
+	s->saw_all_processes = why == NULL;
+	if (!why)
 		return;
 	snprintf(what, sizeof(what),
 		 ngettext("the owner of %lu socket is not known",
 			  "the owners of %lu sockets are not known", hidden),
 		 hidden);
-	if (s->unreadable_processes == 1)
-		snprintf(why, sizeof(why), _("the files of process %u could not be looked at"),
-			 s->unreadable_pid);
-	else
-		snprintf(why, sizeof(why),
-			 ngettext("the files of %u process could not be looked at",
-				  "the files of %u processes could not be looked at",
-				  s->unreadable_processes),
-			 s->unreadable_processes);
 	snapshot_add_gap(s, GAP_OWNERS, what, why,
 			 geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
 }
@@ -395,7 +442,7 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 				       snapshot_text(s, s->gaps[0].why_str));
 		return err_set(e, r, "%s", strerror(-r));
 	}
-	explain_unreadable(s);
+	explain_owners(s);
 	explain_udp(s);
 	r = owner_resolve(s, options->cmdlines, options->numeric, e);
 	if (r == 0 && s->out_of_memory)

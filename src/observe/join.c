@@ -205,6 +205,18 @@ static uint32_t find_netns(const struct join *j, uint64_t inum)
 	return SNAPSHOT_NONE;
 }
 
+static uint32_t add_netns(struct join *j, uint64_t inum)
+{
+	struct netns_info *n = snapshot_add_netns(j->s);
+
+	if (!n) {
+		j->failed = true;
+		return SNAPSHOT_NONE;
+	}
+	n->inum = inum;
+	return (uint32_t)(j->s->netns_count - 1);
+}
+
 static void count_other(struct join *j, const struct task_file_record *r, enum sock_table table)
 {
 	bool is_client =
@@ -262,6 +274,8 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 
 	if (!is_listener(r, table))
 		return;
+	if (netns == SNAPSHOT_NONE && j->all_netns)
+		netns = add_netns(j, r->netns);
 	if (netns == SNAPSHOT_NONE) {
 		count_other(j, r, table);
 		return;

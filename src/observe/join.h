@@ -19,6 +19,7 @@ struct join {
 	struct map by_any_inode; /* inode -> sockets[]: for views that know no namespace */
 	struct map by_process;	 /* pid and start -> processes[] */
 	struct map others, other_netns;
+	bool all_netns; /* add the namespaces that only the iterator knows, instead of counting */
 	bool failed;
 };
 
@@ -30,7 +31,10 @@ void join_done(struct join *j);
 void join_add_kernel(struct join *j, uint32_t netns, enum sock_table table,
 		     const struct kernel_socket *k);
 
-/* A descriptor that the BPF iterator saw. Sockets of namespaces not in netns[] are only counted. */
+/*
+ * A descriptor that the BPF iterator saw. Sockets of namespaces that are not in netns[] are only
+ * counted, or with all_netns add their namespace.
+ */
 void join_add_record(struct join *j, const struct task_file_record *record);
 
 /* A descriptor found in /proc; start_ns as it was read from the process's stat, uid likewise. */

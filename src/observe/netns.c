@@ -3,15 +3,19 @@
 #include "base/i18n.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/ns.h"
 #include "base/text.h"
 #include "observe/proc_file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -28,11 +32,22 @@ static void close_dir(DIR **dir)
 		closedir(*dir);
 }
 
+/* SIOCGSKNS (Linux 4.10): a descriptor of the namespace of a socket; needs CAP_NET_ADMIN. */
+static uint64_t own_by_socket(void)
+{
+	int cleanup_close socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int cleanup_close fd = socket_fd < 0 ? -1 : ioctl(socket_fd, SIOCGSKNS);
+
+	return fd < 0 ? 0 : ns_inum(fd);
+}
+
 uint64_t netns_own(void)
 {
 	struct stat st;
 
-	return stat("/proc/thread-self/ns/net", &st) < 0 ? 0 : (uint64_t)st.st_ino;
+	if (stat("/proc/thread-self/ns/net", &st) == 0)
+		return (uint64_t)st.st_ino;
+	return own_by_socket();
 }
 
 static int add(struct netns_list *list, struct map *seen, const struct netns_entry *entry)

@@ -25,7 +25,7 @@ struct netns_list {
 	uint32_t unreadable; /* processes whose namespace could not be told */
 };
 
-/* The namespace this process is in; 0 when /proc is not there. */
+/* The namespace this process is in; 0 when it cannot be told (no /proc, and not root). */
 uint64_t netns_own(void);
 /* 0 or a negative errno. */
 int netns_list_read(struct netns_list *list, struct err *e);

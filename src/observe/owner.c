@@ -278,6 +278,10 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 	struct resolve r = {.s = s, .cmdlines = cmdlines, .numeric = numeric};
 
 	r.boot_ns = boot_time_ns();
+	if (s->process_count && access("/proc/self/stat", F_OK) < 0)
+		snapshot_add_gap(s, GAP_OWNERS,
+				 _("programs, units and command lines are not known"),
+				 _("/proc is not mounted"), _("mount /proc"));
 	if (stat("/", &r.own_root_stat) < 0)
 		return err_set(e, -errno, _("cannot look at the root directory: %s"),
 			       strerror(errno));

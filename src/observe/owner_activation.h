@@ -16,8 +16,8 @@ bool owner_is_manager(const char *program);
 
 enum { ACTIVATED_PROGRAM_SIZE = 1024 };
 /*
- * The program that systemd-socket-activate will start, from its arguments (each ended by a NUL): the
- * first that is no option. 0 or -ENOENT.
+ * The program that systemd-socket-activate will start, from its arguments (each ended by a NUL):
+ * the first that is no option. 0 or -ENOENT.
  */
 int owner_parse_activator(const char *arguments, size_t len, char program[ACTIVATED_PROGRAM_SIZE]);
 

@@ -8,9 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static void close_dir(DIR **dir)
@@ -61,22 +65,65 @@ static int scan_descriptors(const struct scan *scan, DIR *dir, uint32_t pid)
 	return all;
 }
 
-static int scan_process(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
+/* A folder below /proc. 1 and *ret NULL when it has gone, 0 when not permitted, or < 0. */
+static int open_folder(int proc_fd, const char *path, DIR **ret)
+{
+	int fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*ret = NULL;
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM   ? 0
+		       : errno == ENOENT || errno == ESRCH ? 1
+							   : -errno;
+	*ret = fdopendir(fd);
+	if (!*ret) {
+		/* it looks at the folder again, which may have gone with its process */
+		int r = errno == ENOENT || errno == ESRCH ? 1 : -errno;
+
+		close(fd);
+		return r;
+	}
+	return 1;
+}
+
+static int scan_folder(const struct scan *scan, int proc_fd, const char *path, uint32_t pid)
 {
 	DIR cleanup_call(close_dir) *dir = NULL;
+	int r = open_folder(proc_fd, path, &dir);
+
+	return dir ? scan_descriptors(scan, dir, pid) : r;
+}
+
+/* A thread that called unshare(CLONE_FILES) has descriptors that its process's folder lacks. */
+static int scan_threads(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
+{
+	DIR cleanup_call(close_dir) *dir = NULL;
+	const struct dirent *entry;
+	char path[64];
+	int r = 1;
+
+	snprintf(path, sizeof(path), "%.16s/task", name);
+	r = open_folder(proc_fd, path, &dir);
+	while (dir && r > 0 && (entry = readdir(dir))) {
+		uint64_t tid;
+
+		if (!parse_entry(entry, UINT32_MAX, &tid) || tid == pid ||
+		    syscall(SYS_kcmp, (pid_t)pid, (pid_t)tid, KCMP_FILES, 0, 0) <= 0)
+			continue;
+		snprintf(path, sizeof(path), "%.16s/task/%.16s/fd", name, entry->d_name);
+		r = scan_folder(scan, proc_fd, path, pid);
+	}
+	return r;
+}
+
+static int scan_process(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
+{
 	char path[32];
-	int fd;
+	int r;
 
 	snprintf(path, sizeof(path), "%.16s/fd", name);
-	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == EACCES || errno == EPERM ? 0 : errno == ENOENT ? 1 : -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	return scan_descriptors(scan, dir, pid);
+	r = scan_folder(scan, proc_fd, path, pid);
+	return r > 0 ? scan_threads(scan, proc_fd, name, pid) : r;
 }
 
 /* Calls look(proc_fd, name, pid) for each process: 1 readable, 0 not permitted, < 0 stop. */
@@ -86,10 +133,14 @@ static int each_process(int (*look)(const struct scan *, int proc_fd, const char
 {
 	DIR cleanup_call(close_dir) *proc = opendir("/proc");
 	const struct dirent *entry;
+	struct statfs fs;
 
 	*report = (struct sock_proc_report){0};
 	if (!proc)
 		return -errno;
+	/* an empty folder would pass for a machine without processes */
+	if (fstatfs(dirfd(proc), &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return -ENOENT;
 	while ((entry = readdir(proc))) {
 		uint64_t pid;
 		int r;
