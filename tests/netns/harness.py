@@ -494,9 +494,10 @@ def note_ids(port):
 
 
 def stable(text):
-    """Without the line that counts what others do elsewhere on the machine."""
-    return "".join(line for line in text.splitlines(True)
-                   if "in other network namespaces" not in line)
+    """Without the sentence, however wrapped, that counts what others do elsewhere on the machine."""
+    words = (r"\d+ listeners? in other network namespaces (is|are) not shown "
+             r"\(--all shows (it|them)\)\.")
+    return re.sub(words.replace(" ", r"\s+") + r"\n", "", text)
 
 
 def port_of(s):
