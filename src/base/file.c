@@ -82,8 +82,9 @@ int file_open_in_root(int root_fd, const char *path, int flags)
 		if (fd < 0 && errno != EAGAIN && errno != EINTR)
 			break;
 	}
-	if (fd < 0 && errno == ENOSYS && is_own_root(root_fd))
-		fd = open(path, flags | O_CLOEXEC);
+	/* old kernels do not have it, and old sandboxes do not know it */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM) && is_own_root(root_fd))
+		fd = openat(root_fd, path + strspn(path, "/"), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : (int)fd;
 }
 

@@ -1,91 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * main: the table of commands, and the choice of one. Holds no logic of its own.
+ * main: chooses the language and the command. Apart from cli/commands so that tests can link all
+ * the rest.
  */
 #include "base/err.h"
 #include "base/i18n.h"
-#include "base/mem.h"
-#include "base/text.h"
 #include "cli/command.h"
 
 #include <errno.h>
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-const struct command commands[] = {
-	{"status", N_("[PORT|NAME]..."), N_("every port with a listener, who listens, and remarks"),
-	 N_("Shows one line for each port that something listens on, the most exposed first.\n"
-	    "With ports (443/tcp, 53, 1-1024/tcp) or names (of a program, service, unit,\n"
-	    "container or package), only those. This is what portero does without a command.\n"
-	    "\n"
-	    "Exit code: 0, or 2 when something could not be looked at."),
-	 SCOPE_STATUS, command_status},
-	{"show", N_("PORT..."), N_("one port, everything that is known of it"),
-	 N_("Shows what a number is reserved for, every listener with its processes, and the\n"
-	    "current connections by peer."),
-	 SCOPE_SHOW, command_show},
-	{"doctor", "", N_("what this kernel and these privileges let portero see"),
-	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
-	    "and how to get it. Exit code: 0, or 2 when something is hidden."),
-	 SCOPE_DOCTOR, command_doctor},
-	{"completion", N_("bash|zsh|fish"), N_("print the completions for a shell"),
-	 N_("Prints a script for the shell. For bash: source <(portero completion bash)"), 0,
-	 command_completion},
-	{"help", N_("[COMMAND]"), N_("this help, or that of a command"), "", 0, command_help},
-	{"version", "", N_("the version"), "", 0, command_version},
-};
-const size_t command_count = ARRAY_LEN(commands);
-
-const struct command *command_find(const char *name)
-{
-	for (size_t i = 0; i < command_count; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-const struct command *command_guess(const char *word)
-{
-	const struct command *near = NULL;
-	size_t best = strlen(word) > 4 ? 3 : 2; /* less than this many edits away */
-
-	for (size_t i = 0; i < command_count; i++) {
-		size_t distance = text_distance(word, commands[i].name);
-
-		if (distance < best) {
-			best = distance;
-			near = &commands[i];
-		}
-	}
-	return near;
-}
-
-int command_fail(const char *format, ...)
-{
-	struct buf cleanup_call(buf_done) message = {0};
-	char text[1024];
-	va_list args;
-
-	fflush(stdout);
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	text_escape_message(&message, text);
-	fprintf(stderr, "portero: %s\n", buf_text(&message));
-	return EXIT_BLIND;
-}
-
-int command_version(const struct options *o)
-{
-	(void)o;
-	printf("portero %s\n", PORTERO_VERSION);
-	return EXIT_DECLARED;
-}
 
 /* Beside the program in a build tree, else where `make install` puts the messages. */
 static const char *locale_dir(char *room, size_t size)

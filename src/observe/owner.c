@@ -135,7 +135,7 @@ static void read_cgroup(struct resolve *r, int proc_fd, struct process_info *p)
 	p->unit_str = snapshot_add_text(r->s, owner.unit);
 	p->cgroup_str = snapshot_add_text(r->s, owner.path);
 	if (owner.container_id[0])
-		p->container = find_container(r, &owner, p->uid);
+		p->container = find_container(r, &owner, owner.in_user ? owner.user_uid : p->uid);
 }
 
 /* An identity for the root directory where the iterator gave none. */
