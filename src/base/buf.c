@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/buf.h"
-#include "base/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,10 +20,27 @@ void buf_clear(struct buf *b)
 		b->data[0] = '\0';
 }
 
+/* Not mem_grow(): that would zero room which is about to be written. */
+static bool grow(struct buf *b, size_t need)
+{
+	size_t cap = b->cap ? b->cap : 64;
+	char *data;
+
+	while (cap < need)
+		cap = cap > (size_t)-1 / 2 ? need : cap * 2;
+	data = realloc(b->data, cap);
+	if (!data)
+		return false;
+	b->data = data;
+	b->cap = cap;
+	b->data[b->len] = '\0';
+	return true;
+}
+
 char *buf_reserve(struct buf *b, size_t more)
 {
 	if (b->failed || more > (size_t)-1 - b->len - 1 ||
-	    mem_grow(&b->data, &b->cap, b->len + more + 1, 1) < 0) {
+	    (b->len + more + 1 > b->cap && !grow(b, b->len + more + 1))) {
 		b->failed = true;
 		return NULL;
 	}

@@ -55,13 +55,28 @@ static bool is_unsafe(uint32_t code)
 	return false;
 }
 
+/* How many of the next bytes are printable ASCII, which is nearly all text there is. */
+static size_t plain_run(const char *bytes, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && bytes[i] >= ' ' && bytes[i] < 0x7f && bytes[i] != '\\')
+		i++;
+	return i;
+}
+
 static void escape(struct buf *out, const char *bytes, size_t len, bool ascii,
 		   bool double_backslash)
 {
 	for (size_t i = 0; i < len;) {
+		size_t plain = plain_run(bytes + i, len - i), used;
 		uint32_t code = 0;
-		size_t used = text_decode_utf8(bytes + i, len - i, &code);
 
+		buf_add(out, bytes + i, plain);
+		i += plain;
+		if (i == len)
+			break;
+		used = text_decode_utf8(bytes + i, len - i, &code);
 		if (used == 0 || (code < 0xa0 && is_unsafe(code))) {
 			used = used ? used : 1;
 			for (size_t k = 0; k < used; k++)
@@ -89,16 +104,19 @@ void text_escape_message(struct buf *out, const char *message)
 
 static size_t code_width(uint32_t code)
 {
-	int width = wcwidth((wchar_t)code);
+	int width;
 
+	if (code < 0x80)
+		return 1;
+	width = wcwidth((wchar_t)code);
 	return width < 0 ? 1 : (size_t)width;
 }
 
 size_t text_width(const char *text)
 {
-	size_t columns = 0, len = strlen(text);
+	size_t len = strlen(text), columns = plain_run(text, len);
 
-	for (size_t i = 0; i < len;) {
+	for (size_t i = columns; i < len;) {
 		uint32_t code = '?';
 		size_t used = text_decode_utf8(text + i, len - i, &code);
 

@@ -95,7 +95,7 @@ static void add_field(const struct view *v, const struct port_row *row, enum col
 		view_port(row, out);
 		break;
 	case COLUMN_STATE:
-		buf_add_text(out, _("listening"));
+		buf_add_text(out, v->words.listening);
 		break;
 	case COLUMN_SERVICE:
 		view_service(v, row, out);
@@ -138,7 +138,7 @@ static void fill_fields(const struct view *v, const struct fields *fields)
 
 			at[0] = at[1] = begin_field(fields->room);
 			add_field(v, row, (enum column)column, false, fields->room);
-			if (!has_short((enum column)column))
+			if (!v->width || !has_short((enum column)column))
 				continue;
 			at[1] = begin_field(fields->room);
 			add_field(v, row, (enum column)column, true, fields->room);

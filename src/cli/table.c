@@ -2,11 +2,15 @@
 #include "cli/table.h"
 #include "base/text.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GAP = 2 };
 
 struct layout {
+	uint32_t *widths; /* of each cell's text in use; measuring them twice would take longest of
+			     all */
 	size_t limit[TABLE_COLUMN_LIMIT]; /* widest allowed; SIZE_MAX: any */
 	size_t width[TABLE_COLUMN_LIMIT]; /* as wide as the texts need within the limit */
 	bool is_short[TABLE_COLUMN_LIMIT], dropped[TABLE_COLUMN_LIMIT];
@@ -28,6 +32,7 @@ static void measure_column(const struct table *t, struct layout *l, size_t colum
 	for (size_t row = 0; row < t->row_count; row++) {
 		size_t width = text_width(cell_text(t, l, row, column));
 
+		l->widths[row * t->column_count + column] = (uint32_t)width;
 		if (width > widest)
 			widest = width;
 	}
@@ -46,7 +51,6 @@ static size_t total_width(const struct table *t, const struct layout *l)
 
 static void fit(const struct table *t, size_t width, struct layout *l)
 {
-	*l = (struct layout){0};
 	for (size_t i = 0; i < t->column_count; i++) {
 		l->limit[i] = (size_t)-1;
 		measure_column(t, l, i);
@@ -69,11 +73,21 @@ static void fit(const struct table *t, size_t width, struct layout *l)
 	}
 }
 
-static void put_cell(const struct table *t, const char *text, size_t width, bool pad,
+static void put_spaces(size_t count, struct buf *out)
+{
+	char *to = buf_reserve(out, count);
+
+	if (!to)
+		return;
+	memset(to, ' ', count);
+	out->len += count;
+	out->data[out->len] = '\0';
+}
+
+/* `used` columns of text in `width` columns. */
+static void put_cell(const struct table *t, const char *text, size_t used, size_t width,
 		     const char *color, struct buf *out)
 {
-	size_t used = text_width(text);
-
 	if (!text[0])
 		color = NULL;
 	if (color)
@@ -83,14 +97,11 @@ static void put_cell(const struct table *t, const char *text, size_t width, bool
 
 		buf_add(out, text, bytes);
 		buf_add_text(out, t->ascii ? "~" : "…");
-		used = width;
 	} else if (used <= width) {
 		buf_add_text(out, text);
 	}
 	if (color)
 		buf_add_text(out, "\033[0m");
-	for (; pad && used < width + GAP; used++)
-		buf_add_char(out, ' ');
 }
 
 static size_t last_column(const struct table *t, const struct layout *l)
@@ -108,12 +119,17 @@ static void put_line(const struct table *t, const struct layout *l, bool colored
 	size_t last = last_column(t, l);
 
 	for (size_t i = 0; i <= last; i++) {
-		const char *color = is_title ? "1" : t->cells[row * t->column_count + i].color;
+		size_t cell = row * t->column_count + i;
+		const char *text = is_title ? t->titles[i] : cell_text(t, l, row, i);
+		size_t used = is_title ? text_width(text) : l->widths[cell];
+		const char *color = is_title ? "1" : t->cells[cell].color;
 
 		if (l->dropped[i])
 			continue;
-		put_cell(t, is_title ? t->titles[i] : cell_text(t, l, row, i), l->width[i],
-			 i < last, colored ? color : NULL, out);
+		put_cell(t, text, used, l->width[i], colored ? color : NULL, out);
+		if (i < last)
+			put_spaces(l->width[i] + GAP - (used < l->width[i] ? used : l->width[i]),
+				   out);
 	}
 	while (out->len && out->data[out->len - 1] == ' ')
 		out->len--;
@@ -122,8 +138,12 @@ static void put_line(const struct table *t, const struct layout *l, bool colored
 
 void table_format(const struct table *t, size_t width, bool colored, struct buf *out)
 {
-	struct layout l;
+	struct layout l = {.widths = calloc(t->row_count * t->column_count + 1, sizeof(*l.widths))};
 
+	if (!l.widths) {
+		out->failed = true;
+		return;
+	}
 	fit(t, width, &l);
 	if (!t->no_heading && t->row_count)
 		put_line(t, &l, colored, 0, true, out);
@@ -132,4 +152,5 @@ void table_format(const struct table *t, size_t width, bool colored, struct buf 
 			buf_printf(out, "%s%s\n", row ? "\n" : "", t->headings[row]);
 		put_line(t, &l, colored, row, false, out);
 	}
+	free(l.widths);
 }

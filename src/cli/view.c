@@ -38,6 +38,15 @@ static bool wants_color(const struct options *o)
 	return isatty(STDOUT_FILENO);
 }
 
+static void translate_words(struct view_words *w)
+{
+	w->listening = _("listening");
+	w->everywhere = _("everywhere");
+	w->this_machine = _("this machine");
+	for (int i = 0; i < NOTE_COUNT; i++)
+		w->notes[i] = note_brief((enum note)i) ? _(note_brief((enum note)i)) : NULL;
+}
+
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e)
 {
@@ -53,6 +62,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	int r;
 
 	*v = (struct view){.options = options};
+	translate_words(&v->words);
 	v->ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	v->colored = wants_color(options);
 	v->width = terminal_width();
@@ -103,7 +113,14 @@ static const struct activation_info *activation_of(const struct view *v, const s
 
 void view_port(const struct port_row *row, struct buf *out)
 {
-	buf_printf(out, "%u/%s", row->port, proto_name(row->proto));
+	char digits[8];
+	size_t at = sizeof(digits);
+
+	for (unsigned port = row->port; port > 0 || at == sizeof(digits); port /= 10)
+		digits[--at] = (char)('0' + port % 10);
+	buf_add(out, digits + at, sizeof(digits) - at);
+	buf_add_char(out, '/');
+	buf_add_text(out, proto_name(row->proto));
 }
 
 void view_service(const struct view *v, const struct port_row *row, struct buf *out)
@@ -185,11 +202,11 @@ void view_bound(const struct view *v, const struct port_row *row, bool brief, st
 	size_t start = out->len;
 
 	if (row->bound == BOUND_HOST) {
-		buf_add_text(out, _("this machine"));
+		buf_add_text(out, v->words.this_machine);
 		return;
 	}
 	if (row->bound == BOUND_EVERYWHERE) {
-		buf_add_text(out, _("everywhere"));
+		buf_add_text(out, v->words.everywhere);
 		add_family(row->families, out);
 		return;
 	}
@@ -362,25 +379,34 @@ void view_package(const struct view *v, const struct port_row *row, struct buf *
 		buf_add_char(out, '-');
 }
 
+/* The note of the first listener of the row that has it. */
+static void add_note(const struct view *v, const struct port_row *row, enum note note,
+		     struct buf *out)
+{
+	const struct listener *l = first_listener(v, row);
+	char text[NOTE_TEXT_SIZE];
+
+	while (!(l->notes & 1u << note))
+		l++;
+	note_format(&v->snapshot, &v->services, l, note, true, text);
+	add_escaped(v, text, out);
+}
+
 void view_notes(const struct view *v, const struct port_row *row, struct buf *out)
 {
+	/* the column PROGRAM shows by '-' that the owner could not be looked at */
+	uint32_t left = row->notes & ~(1u << NOTE_OWNER_UNREADABLE);
 	size_t start = out->len;
 
-	for (int note = 0; note < NOTE_COUNT; note++) {
-		char text[NOTE_TEXT_SIZE];
-		uint32_t i = 0;
+	for (; left; left &= left - 1) {
+		enum note note = (enum note)__builtin_ctz(left);
 
-		/* the first listener that the note is about; the owner column shows the third by
-		 * '-' */
-		while (i < row->listener_count && !(first_listener(v, row)[i].notes & 1u << note))
-			i++;
-		if (i == row->listener_count || note == NOTE_OWNER_UNREADABLE)
-			continue;
-		note_format(&v->snapshot, &v->services, first_listener(v, row) + i, (enum note)note,
-			    true, text);
 		if (out->len > start)
 			buf_add_text(out, "; ");
-		add_escaped(v, text, out);
+		if (v->words.notes[note])
+			buf_add_text(out, v->words.notes[note]);
+		else
+			add_note(v, row, note, out);
 	}
 }
 

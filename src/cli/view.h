@@ -16,6 +16,12 @@ struct view {
 	struct services services;
 	struct inventory_status status;
 	struct listener_list list;
+	/* words of many rows, translated once: gettext() for each would take longer than the rest
+	 */
+	struct view_words {
+		const char *listening, *everywhere, *this_machine;
+		const char *notes[NOTE_COUNT]; /* NULL: note_format() */
+	} words;
 	bool ascii; /* what goes to this terminal must be ASCII */
 	bool colored;
 	size_t width; /* columns of the terminal, or 0: as wide as need be */

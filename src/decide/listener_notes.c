@@ -224,6 +224,11 @@ static const struct {
 	[NOTE_MPTCP] = {N_("MPTCP"), N_("it also accepts Multipath TCP")},
 };
 
+const char *note_brief(enum note note)
+{
+	return texts[note].brief;
+}
+
 static void format_number(const struct services *services, const struct snapshot *s,
 			  const struct listener *l, enum note note, bool brief, char *text)
 {

@@ -13,6 +13,9 @@ uint32_t listener_notes(const struct snapshot *s, const struct services *service
 /* What this site or IANA calls the number; NULL when nobody gave it a name. */
 const char *listener_service_name(const struct services *services, uint16_t port, enum proto proto);
 
+/* The brief text of a note that needs no argument, not translated; NULL: ask note_format(). */
+const char *note_brief(enum note note);
+
 enum { NOTE_TEXT_SIZE = 256 };
 
 /* A sentence for the note, translated; `brief` for the table. Escape it: it may hold names. */

@@ -116,7 +116,8 @@ static int compare_listeners(const struct entry *x, const struct entry *y)
 
 static int compare_entries(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct entry *x = *(const struct entry *const *)a;
+	const struct entry *y = *(const struct entry *const *)b;
 	int r = compare_listeners(x, y);
 
 	return r ? r : (x->socket > y->socket) - (x->socket < y->socket);
@@ -226,10 +227,10 @@ static void order_processes(struct listener_list *list, struct listener *l)
 }
 
 static int add_sockets(const struct snapshot *s, struct listener_list *list, struct listener *l,
-		       const struct entry *entries, size_t count)
+		       const struct entry *const *entries, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct socket_info *socket = entries[i].socket;
+		const struct socket_info *socket = entries[i]->socket;
 
 		l->backlog_used += socket->backlog_used;
 		l->drops += socket->drops;
@@ -246,8 +247,10 @@ static int add_sockets(const struct snapshot *s, struct listener_list *list, str
 
 /* Folds entries[0..count), which agree in port, owner and address, into one listener. */
 static int add_listener(const struct snapshot *s, const struct listener_options *options,
-			struct listener_list *list, const struct entry *entries, size_t count)
+			struct listener_list *list, const struct entry *const *entries,
+			size_t count)
 {
+	const struct entry *first = entries[0];
 	struct listener *l;
 
 	if (mem_grow(&list->listeners, &list->listener_cap, list->listener_count + 1,
@@ -255,17 +258,17 @@ static int add_listener(const struct snapshot *s, const struct listener_options 
 		return -ENOMEM;
 	l = &list->listeners[list->listener_count++];
 	*l = (struct listener){
-		.netns = entries->socket->netns,
-		.proto = entries->socket->proto,
-		.port = entries->socket->port,
-		.address = entries->address,
-		.ifindex = entries->socket->ifindex,
-		.families = entries->families,
-		.socket = (uint32_t)(entries->socket - s->sockets),
+		.netns = first->socket->netns,
+		.proto = first->socket->proto,
+		.port = first->socket->port,
+		.address = first->address,
+		.ifindex = first->socket->ifindex,
+		.families = first->families,
+		.socket = (uint32_t)(first->socket - s->sockets),
 		.socket_count = (uint32_t)count,
 		.first_process = (uint32_t)list->process_index_count,
-		.owner = entries->owner,
-		.activation = entries->activation,
+		.owner = first->owner,
+		.activation = first->activation,
 	};
 	find_network(s, l);
 	l->bound = judge_bound(s, l);
@@ -305,20 +308,20 @@ static int add_row(struct listener_list *list, size_t first_listener)
 
 /* Goes through the sorted entries, closing a listener and a row where the next entry differs. */
 static int fold(const struct snapshot *s, const struct listener_options *options,
-		const struct entry *entries, size_t count, struct listener_list *list)
+		const struct entry *const *entries, size_t count, struct listener_list *list)
 {
 	size_t listener_start = 0, row_start = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct entry *next = i + 1 < count ? &entries[i + 1] : NULL;
+		const struct entry *next = i + 1 < count ? entries[i + 1] : NULL;
 
-		if (next && compare_listeners(&entries[i], next) == 0)
+		if (next && compare_listeners(entries[i], next) == 0)
 			continue;
 		if (add_listener(s, options, list, entries + listener_start,
 				 i + 1 - listener_start) < 0)
 			return -ENOMEM;
 		listener_start = i + 1;
-		if (next && compare_rows(&entries[i], next) == 0)
+		if (next && compare_rows(entries[i], next) == 0)
 			continue;
 		if (add_row(list, row_start) < 0)
 			return -ENOMEM;
@@ -331,17 +334,20 @@ int listeners_build(const struct snapshot *s, const struct listener_options *opt
 		    struct listener_list *ret)
 {
 	struct entry cleanup_free *entries = calloc(s->socket_count + 1, sizeof(*entries));
+	const struct entry cleanup_free **sorted = calloc(s->socket_count + 1, sizeof(*sorted));
 	size_t count = 0;
 
 	*ret = (struct listener_list){0};
-	if (!entries)
+	if (!entries || !sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT ||
 		    (s->sockets[i].kind == SOCKET_CLIENT && options->clients))
 			fill_entry(s, &s->sockets[i], &entries[count++]);
-	qsort(entries, count, sizeof(*entries), compare_entries);
-	if (fold(s, options, entries, count, ret) < 0)
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &entries[i];
+	qsort(sorted, count, sizeof(*sorted), compare_entries);
+	if (fold(s, options, sorted, count, ret) < 0)
 		return -ENOMEM;
 	listeners_sort(s, ret, ORDER_EXPOSURE);
 	return 0;

@@ -147,6 +147,8 @@ static size_t list_package_len(const char *name)
 	return strcspn(name, ":") < len ? strcspn(name, ":") : len - end_len;
 }
 
+enum { LIKENESS = 4 }; /* equal letters at the beginning */
+
 /*
  * A list that is a symbolic link leads nowhere outside info/. Where the kernel cannot promise that
  * (before Linux 5.6), only the machine's own lists are read.
@@ -170,13 +172,32 @@ static int match_file(struct package_wanted *w, const struct lists *l, const cha
 					       list_package_len(name));
 }
 
-/* Returns the number of lists that were read (fewer than there are when all is answered). */
-static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *text)
+/*
+ * Is the package called somewhat like a wanted program, as python3.11-minimal is like python3.11?
+ * Such lists are read first: most searches end there, without the other hundreds.
+ */
+static bool is_likely(const struct package_wanted *w, const char *list)
 {
-	size_t entries = 0, total = 0;
+	for (size_t i = 0; i < w->query_count; i++) {
+		const char *slash = strrchr(w->queries[i].path, '/');
+		const char *program = slash ? slash + 1 : w->queries[i].path;
+		size_t len = strlen(program);
+
+		if (len > 0 && strncmp(program, list, len < LIKENESS ? len : LIKENESS) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Goes over the lists that are likely, or over those that are not. Their number, or an errno. */
+static int match_some(struct package_wanted *w, const struct lists *l, bool likely,
+		      struct buf *text, size_t *total)
+{
 	const struct dirent *entry;
+	size_t entries = 0;
 	int count = 0, r;
 
+	rewinddir(l->dir);
 	while (w->open_count > 0) {
 		errno = 0;
 		entry = readdir(l->dir);
@@ -184,17 +205,29 @@ static int match_lists(struct package_wanted *w, const struct lists *l, struct b
 			return errno ? -errno : count;
 		if (++entries > ENTRY_LIMIT)
 			return -E2BIG;
-		if (list_package_len(entry->d_name) == 0)
+		if (list_package_len(entry->d_name) == 0 || is_likely(w, entry->d_name) != likely)
 			continue;
 		r = match_file(w, l, entry->d_name, text);
 		if (r < 0)
 			return r;
 		count++;
-		total += text->len;
-		if (total > LIST_TOTAL_LIMIT)
+		*total += text->len;
+		if (*total > LIST_TOTAL_LIMIT)
 			return -EFBIG;
 	}
 	return count;
+}
+
+/* Returns the number of lists that were read (fewer than there are when all is answered). */
+static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *text)
+{
+	size_t total = 0;
+	int likely = match_some(w, l, true, text, &total), others;
+
+	if (likely < 0)
+		return likely;
+	others = match_some(w, l, false, text, &total);
+	return others < 0 ? others : likely + others;
 }
 
 static void lists_done(struct lists *l)
