@@ -4,6 +4,7 @@
 #
 #   make            build/portero, its messages and its completions
 #   make check      unit, golden and namespace tests (the latter need root)
+#   make V=1 ...    shows the commands that are run
 #   make SAN=1 ...  the same with AddressSanitizer and UndefinedBehaviorSanitizer (build/san/)
 #   make lint       format, static analysis, layers, headers, messages
 #   make pot        messages from the sources into po/
@@ -29,6 +30,15 @@ endif
 BUILD ?= build
 B := $(BUILD)$(if $(filter 1,$(SAN)),/san)
 G := $(B)/gen
+
+# V=1 shows the commands
+ifeq ($(V),1)
+say = @:
+Q   :=
+else
+say = @printf '  %-8s %s\n' $(1) $(2)
+Q   := @
+endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wcast-qual \
 	-Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -82,47 +92,57 @@ all: $(B)/portero $(MO)
 
 $(B)/portero: $(OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Sources see the generated headers of the BPF objects, so those come first.
 $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
 
 $(G)/registry_table.c: data/ports.tsv tools/gen-registry
 	@mkdir -p $(@D)
-	tools/gen-registry data/ports.tsv > $@
+	$(call say,GEN,$@)
+	$(Q)tools/gen-registry data/ports.tsv > $@
 
 $(G)/programs_table.c: data/programs.tsv tools/gen-programs
 	@mkdir -p $(@D)
-	tools/gen-programs data/programs.tsv > $@
+	$(call say,GEN,$@)
+	$(Q)tools/gen-programs data/programs.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
 $(G)/%.bpf.o: src/bpf/%.bpf.c $(wildcard src/bpf/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -target bpf -Wall -Wextra -Wno-missing-declarations -Isrc \
-		-I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -O2 -g -target bpf -Wall -Wextra -Wno-missing-declarations -Isrc \
+		$(addprefix -I,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -c -o $@ $<
 
 $(G)/%.skel.h: $(G)/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(G)/%.lskel.h: $(G)/%.bpf.o
-	$(BPFTOOL) gen skeleton -L $< name $*_lbpf > $@
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton -L $< name $*_lbpf > $@
 
 $(B)/locale/%/LC_MESSAGES/portero.mo: po/%.po
 	@mkdir -p $(@D)
-	msgfmt --check -o $@ $<
+	$(call say,MO,$@)
+	$(Q)msgfmt --check -o $@ $<
 
 # --- tests ---------------------------------------------------------------------------------------
 
 $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
 		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
 PYTEST = PORTERO=$(CURDIR)/$(B)/portero SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
@@ -140,7 +160,8 @@ check: all unit
 
 build/fuzz/%: tests/fuzz/%.c $(SRC) $(GEN_SRC) | $(SKEL)
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu17 -fsanitize=fuzzer,address,undefined \
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu17 -fsanitize=fuzzer,address,undefined \
 		$(shell pkg-config --cflags $(PKGS)) -pthread -o $@ $< \
 		$(filter-out src/cli/main.c,$(SRC)) $(GEN_SRC) $(LDLIBS)
 
