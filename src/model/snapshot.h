@@ -110,11 +110,11 @@ struct container_info {
 
 struct netns_info {
 	uint64_t inum;
-	uint32_t name_str;  /* ip-netns name, container name or "pid N (comm)" */
-	uint32_t container; /* or SNAPSHOT_NONE */
-	uint32_t pid;	    /* a process inside, or 0 */
-	bool own;	    /* portero's own */
-	bool kernel_view;   /* its socket tables were read */
+	uint32_t name_str;    /* ip-netns name, container name or "pid N (comm)" */
+	uint32_t container;   /* or SNAPSHOT_NONE */
+	uint32_t pid;	      /* a process inside, or 0 */
+	bool own;	      /* portero's own */
+	uint32_t tables_read; /* bits 1 << enum sock_table: the kernel\'s tables that were read */
 };
 
 /* An address of the machine, or of a namespace on it. */
@@ -176,7 +176,6 @@ struct snapshot {
 	bool out_of_memory; /* something could not be kept: the snapshot must not be shown as whole
 			     */
 	const char *files_view; /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
-	const char *kernel_view; /* "sock_diag", "proc": which sockets there are */
 
 	/* Listeners of other namespaces that were seen by the way and are not in sockets[]. */
 	uint32_t other_listeners, other_netns;

@@ -38,6 +38,14 @@ struct look {
 	int number;	/* of the look, from 0 */
 };
 
+/* Only in the first PID namespace are all processes of the machine to be seen. */
+static bool in_other_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino != PROC_PID_INIT_INO;
+}
+
 static int take_socket(enum sock_table table, const struct kernel_socket *k, void *context)
 {
 	struct look *look = context;
@@ -81,6 +89,8 @@ static void note_tables(struct look *look, const struct sock_table_status tables
 
 		if (look->netns == 0 && look->status)
 			look->status->tables[i] = tables[i];
+		if (tables[i].source != SOURCE_NONE)
+			look->s->netns[look->netns].tables_read |= 1u << i;
 		if (tables[i].interrupted) {
 			snprintf(what, sizeof(what), _("some %s sockets may be missing"), name);
 			snapshot_add_gap(look->s, GAP_LISTENERS, what,
@@ -115,7 +125,6 @@ static int read_namespace(void *context)
 		return r;
 	}
 	note_tables(look, tables);
-	look->s->netns[look->netns].kernel_view = true;
 	if (look->options->connections_of) {
 		struct sock_diag_wish wish = {true, look->options->connections_of};
 
@@ -203,6 +212,18 @@ static int read_kernel_view(struct look *look)
 	return 0;
 }
 
+static bool still_has(int proc_fd, const struct sock_proc_record *record)
+{
+	char path[64], target[64];
+	uint64_t inode = 0;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "task/%u/fd/%d", record->tid, record->fd);
+	len = readlinkat(proc_fd, path, target, sizeof(target));
+	return len > 0 && proc_parse_inode_link(target, (size_t)len, "socket", &inode) == 0 &&
+	       inode == record->inode;
+}
+
 static int take_descriptor(const struct sock_proc_record *record, void *context)
 {
 	struct look *look = context;
@@ -210,8 +231,10 @@ static int take_descriptor(const struct sock_proc_record *record, void *context)
 	uint32_t uid = 0;
 	int cleanup_close fd = proc_open(record->pid, 0);
 
-	if (fd < 0 || proc_read_stat(fd, &stat) < 0 || proc_read_uid(fd, &uid) < 0)
-		return 0; /* it has ended */
+	/* it may have ended, and its pid been used again, since the link was read */
+	if (fd < 0 || proc_read_stat(fd, &stat) < 0 || proc_read_uid(fd, &uid) < 0 ||
+	    !still_has(fd, record))
+		return 0;
 	join_add_proc(&look->join, record, stat.start_ticks * (1000000000 / PROC_TICKS_PER_SECOND),
 		      uid, stat.comm, stat.flags & PROC_PF_KTHREAD);
 	return look->join.failed ? -ENOMEM : 0;
@@ -238,8 +261,12 @@ static void read_files_view_from_proc(struct look *look)
 static void read_files_view(struct look *look)
 {
 	const struct task_file_record *records = NULL;
-	struct err e = {.code = -EPERM};
-	long count = -EPERM;
+	struct err e;
+	long count =
+		err_set(&e, -EPERM, "%s",
+			in_other_pid_namespace()
+				? _("portero runs in a PID namespace of its own, as in a container")
+				: _("BPF was not tried"));
 
 	if (look->iter)
 		count = look->number ? sock_iter_again(look->iter, &records, &e)
@@ -258,7 +285,7 @@ static void read_files_view(struct look *look)
 /* The kernel's table that would have a socket of this kind was read, so its absence means much. */
 static bool kernel_could_see(const struct look *look, const struct socket_info *socket)
 {
-	return look->s->netns[socket->netns].kernel_view && socket->kind != SOCKET_VSOCK;
+	return look->s->netns[socket->netns].tables_read & 1u << join_table(socket);
 }
 
 static bool is_odd(const struct look *look, const struct socket_info *socket)
@@ -308,14 +335,6 @@ static size_t judge_odd(struct look *look, struct map *keys, bool mark)
 	return odd;
 }
 
-/* Only in the first PID namespace are all processes of the machine to be seen. */
-static bool in_first_pid_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PROC_PID_INIT_INO;
-}
-
 /* CAP_SYS_PTRACE: without it, /proc hides files of processes, or (hidepid) the processes. */
 static bool may_see_processes(void)
 {
@@ -351,7 +370,7 @@ static const char *find_blindness(struct snapshot *s, char *room, size_t size)
 			 s->unreadable_processes);
 	else if (!by_bpf && !may_see_processes())
 		return _("other users' processes may be hidden");
-	else if (!in_first_pid_namespace())
+	else if (in_other_pid_namespace())
 		return _("processes outside of this PID namespace are out of sight");
 	else
 		return NULL;
@@ -432,7 +451,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 
 	if (status)
 		*status = (struct inventory_status){0};
-	if (!options->no_bpf)
+	/* the iterator tells pids of the first PID namespace, which mean others in here */
+	if (!options->no_bpf && !in_other_pid_namespace())
 		look.iter = sock_iter_start();
 	r = look_until_sure(&look);
 	sock_iter_free(look.iter);

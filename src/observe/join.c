@@ -359,6 +359,28 @@ int join_finish(struct join *j)
 	return 0;
 }
 
+enum sock_table join_table(const struct socket_info *socket)
+{
+	static const enum sock_table by_proto[PROTO_COUNT] = {
+		[PROTO_TCP] = TABLE_TCP,	 [PROTO_UDP] = TABLE_UDP,
+		[PROTO_UDPLITE] = TABLE_UDPLITE, [PROTO_SCTP] = TABLE_SCTP,
+		[PROTO_DCCP] = TABLE_DCCP,
+	};
+
+	switch (socket->kind) {
+	case SOCKET_RAW:
+		return TABLE_RAW;
+	case SOCKET_PACKET:
+		return TABLE_PACKET;
+	case SOCKET_VSOCK:
+		return TABLE_VSOCK;
+	case SOCKET_PORT:
+	case SOCKET_CLIENT:
+		break;
+	}
+	return by_proto[socket->proto];
+}
+
 bool join_is_alone(const struct socket_info *socket)
 {
 	return socket->views != (VIEW_KERNEL | VIEW_FILES);

@@ -44,6 +44,8 @@ void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64
 /* Sorts the holders and ties them to their sockets. 0 or -ENOMEM. */
 int join_finish(struct join *j);
 
+/* The kernel's table that has sockets of this kind. */
+enum sock_table join_table(const struct socket_info *socket);
 /* True for a socket that one of the two views lacks. */
 bool join_is_alone(const struct socket_info *socket);
 /* A key that names a socket over two looks. */

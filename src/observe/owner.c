@@ -164,6 +164,21 @@ static void read_cmdline(struct resolve *r, int proc_fd, struct process_info *p)
 		p->cmdline_str = strpool_add(&r->s->strings, buf_text(&text), text.len);
 }
 
+/*
+ * Of a program that no package vouches for the arguments are wanted in any case: they may be made
+ * up to look like a kernel thread's (decide/listener_notes).
+ */
+static void read_suspect_cmdline(struct resolve *r, struct process_info *p)
+{
+	int cleanup_close fd = -1;
+
+	if (p->packaged == STATE_YES || p->program_state == PROGRAM_KERNEL || p->gone)
+		return;
+	fd = proc_open(p->pid, p->start_ns);
+	if (fd >= 0)
+		read_cmdline(r, fd, p);
+}
+
 static uint32_t find_user(struct resolve *r, uint32_t uid, bool by_name)
 {
 	uint64_t key = (uint64_t)by_name << 32 | uid;
@@ -299,5 +314,7 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 	map_done(&r.containers);
 	owner_resolve_activation(s);
 	owner_resolve_packages(s);
+	for (size_t i = 0; i < s->process_count && !cmdlines; i++)
+		read_suspect_cmdline(&r, &s->processes[i]);
 	return 0;
 }

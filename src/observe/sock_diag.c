@@ -225,10 +225,18 @@ static bool has_protocol(const struct buf *protocols, const char *name)
 	return false;
 }
 
+/* A kernel without IPv6 has no such table, and nothing in it. Unknown without /proc. */
+static bool lacks_ipv6(void)
+{
+	return access("/proc/thread-self/net/dev", F_OK) == 0 &&
+	       access("/proc/thread-self/net/if_inet6", F_OK) < 0;
+}
+
 static void dump_table(struct dump *d, const struct buf *protocols,
 		       struct sock_table_status *status)
 {
 	const struct table *t = &tables[d->table];
+	struct sock_table_status first;
 
 	*status = (struct sock_table_status){.source = SOURCE_ABSENT};
 	if (states_of(d) == 0 || (protocols->len && !has_protocol(protocols, t->protocol)))
@@ -238,8 +246,12 @@ static void dump_table(struct dump *d, const struct buf *protocols,
 		return;
 	}
 	dump_family(d, AF_INET, status);
-	if (status->source != SOURCE_NONE && access("/proc/thread-self/net/if_inet6", F_OK) == 0)
-		dump_family(d, AF_INET6, status);
+	first = *status;
+	if (first.source == SOURCE_NONE)
+		return;
+	dump_family(d, AF_INET6, status);
+	if (status->source == SOURCE_NONE && lacks_ipv6())
+		*status = first;
 }
 
 int sock_diag_dump(const struct sock_diag_wish *wish, sock_table_callback *callback, void *context,

@@ -35,13 +35,13 @@ struct scan {
 };
 
 /* 1 when every link could be read, 0 when some could not, or a negative errno. */
-static int scan_descriptors(const struct scan *scan, DIR *dir, uint32_t pid)
+static int scan_descriptors(const struct scan *scan, DIR *dir, uint32_t pid, uint32_t tid)
 {
 	const struct dirent *entry;
 	int all = 1;
 
 	while ((entry = readdir(dir))) {
-		struct sock_proc_record record = {.pid = pid};
+		struct sock_proc_record record = {.pid = pid, .tid = tid};
 		char target[64];
 		uint64_t fd;
 		uint32_t ignored;
@@ -86,12 +86,13 @@ static int open_folder(int proc_fd, const char *path, DIR **ret)
 	return 1;
 }
 
-static int scan_folder(const struct scan *scan, int proc_fd, const char *path, uint32_t pid)
+static int scan_folder(const struct scan *scan, int proc_fd, const char *path, uint32_t pid,
+		       uint32_t tid)
 {
 	DIR cleanup_call(close_dir) *dir = NULL;
 	int r = open_folder(proc_fd, path, &dir);
 
-	return dir ? scan_descriptors(scan, dir, pid) : r;
+	return dir ? scan_descriptors(scan, dir, pid, tid) : r;
 }
 
 /* A thread that called unshare(CLONE_FILES) has descriptors that its process's folder lacks. */
@@ -111,7 +112,7 @@ static int scan_threads(const struct scan *scan, int proc_fd, const char *name, 
 		    syscall(SYS_kcmp, (pid_t)pid, (pid_t)tid, KCMP_FILES, 0, 0) <= 0)
 			continue;
 		snprintf(path, sizeof(path), "%.16s/task/%.16s/fd", name, entry->d_name);
-		r = scan_folder(scan, proc_fd, path, pid);
+		r = scan_folder(scan, proc_fd, path, pid, (uint32_t)tid);
 	}
 	return r;
 }
@@ -122,7 +123,7 @@ static int scan_process(const struct scan *scan, int proc_fd, const char *name, 
 	int r;
 
 	snprintf(path, sizeof(path), "%.16s/fd", name);
-	r = scan_folder(scan, proc_fd, path, pid);
+	r = scan_folder(scan, proc_fd, path, pid, pid);
 	return r > 0 ? scan_threads(scan, proc_fd, name, pid) : r;
 }
 

@@ -16,6 +16,7 @@
 struct sock_proc_record {
 	uint64_t inode;
 	uint32_t pid;
+	uint32_t tid; /* of the thread whose descriptors these are; pid, as a rule */
 	int32_t fd;
 };
 
