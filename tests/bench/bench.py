@@ -4,7 +4,7 @@ How fast portero is and how much memory it takes, next to ss and lsof in the sam
 interleaved rounds: what slows the machine down for a while slows all of them down.
 
   A  2,000 processes with 10,000 TCP listeners: portero, ss -tulpn and lsof -nP -i, and that the
-     three of them list the same
+     three of them list the same; then again with processes whose program a package owns
   B  10,000, 30,000 and 100,000 sockets: time and peak memory of portero
   C  this machine as it is: portero, portero --no-bpf and ss -tulpn
 
@@ -84,8 +84,11 @@ class Bench:
                               stderr=subprocess.DEVNULL, text=True, check=False).stdout
 
     @contextmanager
-    def load(self, processes, listeners, files=FILES):
-        """A namespace with that load in it; gives its file."""
+    def load(self, processes, listeners, packaged=False):
+        """
+        A namespace with that load in it; gives its file. `packaged`: the program that runs is, by
+        /proc/PID/exe, the dynamic loader, which a package owns, and not our own tool.
+        """
         name = f"{PREFIX}{os.getpid()}"
         netns = f"/run/netns/{name}"
         holder = None
@@ -93,7 +96,8 @@ class Bench:
             subprocess.run(["ip", "netns", "add", name], check=True)
             subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
             holder = subprocess.Popen(
-                [self.tool, netns, "hold", str(processes), str(listeners), str(files)],
+                [*([self.loader()] if packaged else []), self.tool, netns, "hold",
+                 str(processes), str(listeners), str(FILES)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             if holder.stdout.readline() != "ready\n":
                 raise RuntimeError(f"no load of {processes} processes")
@@ -104,6 +108,13 @@ class Bench:
                 holder.wait()
                 holder.stdout.close()
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+    def loader(self):
+        """The tool's dynamic loader (PT_INTERP is a path that ends in a NUL)."""
+        found = re.search(rb"(/lib[\w/.-]*/ld[\w.-]*\.so[\w.]*)\0", Path(self.tool).read_bytes())
+        if not found:
+            raise RuntimeError("no dynamic loader in " + self.tool)
+        return found[1].decode()
 
     def judge(self, budget, what, met):
         """The end of a line: the budgets are for the full load, on a machine that does no more."""
@@ -239,8 +250,13 @@ def scene_a(bench, options):
     print_samples(samples)
     ratios = {name: ratio_line(bench, samples, name, budget)
               for name, (_, budget) in peers.items()}
+    print("  the same, where a package owns the program:")
+    commands.pop(" ".join(LSOF), None)
+    with bench.load(processes, listeners, packaged=True) as netns:
+        packaged = bench.rounds(netns, commands, options.rounds)
+    print_samples(packaged)
     bench.results["A"] = {"processes": processes, "listeners": total, "ratios": ratios,
-                          "samples": raw(samples)}
+                          "samples": raw(samples), "samples_packaged": raw(packaged)}
     words = [f"{processes:,} processes with {total:,} listeners: portero "
              f"{median(samples['portero']) * 1000:.0f} ms"]
     words += [f"{name} {median(samples[name]) * 1000:.0f} ms ({ratio:.0f}x)"
