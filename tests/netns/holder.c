@@ -9,11 +9,11 @@
  *   uid=N       becomes user N
  * Says "ready" and the pids of the children on standard output.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <signal.h>
 #include <unistd.h>
 
 static void set_title(int argc, char **argv, const char *title)
