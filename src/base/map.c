@@ -11,13 +11,19 @@ void map_done(struct map *m)
 	*m = (struct map){0};
 }
 
-uint64_t map_mix(uint64_t a, uint64_t b)
+/* The finaliser of splitmix64: a bijection in which every bit of x moves half of the result's. */
+static uint64_t scramble(uint64_t x)
 {
-	uint64_t x = a + 0x9e3779b97f4a7c15u + (b << 6) + (b >> 2);
-
-	x = (x ^ (x >> 30) ^ b) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
 	return x ^ (x >> 31);
+}
+
+uint64_t map_mix(uint64_t a, uint64_t b)
+{
+	/* a is scrambled before b comes in: small numbers, as inodes and indexes are, must not meet
+	 */
+	return scramble(scramble(a + 0x9e3779b97f4a7c15u) ^ (b + 0xd1b54a32d192ed03u));
 }
 
 uint64_t map_hash_bytes(const void *bytes, size_t len)

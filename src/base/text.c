@@ -38,11 +38,11 @@ size_t text_decode_utf8(const char *bytes, size_t len, uint32_t *code)
 static const struct {
 	uint32_t first, last;
 } invisible[] = {
-	{0x00ad, 0x00ad},   {0x034f, 0x034f}, {0x061c, 0x061c},	  {0x115f, 0x1160},
-	{0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x200b, 0x200f},	  {0x2028, 0x202e},
-	{0x2060, 0x206f},   {0x3164, 0x3164}, {0xfe00, 0xfe0f},	  {0xfeff, 0xfeff},
-	{0xffa0, 0xffa0},   {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
-	{0xe0000, 0xe0fff},
+	{0x00ad, 0x00ad},   {0x034f, 0x034f},	{0x061c, 0x061c},   {0x115f, 0x1160},
+	{0x17b4, 0x17b5},   {0x180b, 0x180f},	{0x200b, 0x200f},   {0x2028, 0x202e},
+	{0x2060, 0x206f},   {0x3164, 0x3164},	{0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+	{0xffa0, 0xffa0},   {0xfff0, 0xfffb},	{0x13430, 0x1343f}, {0x1bca0, 0x1bca3},
+	{0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 };
 
 static bool is_unsafe(uint32_t code)
@@ -178,11 +178,13 @@ int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret)
 	if (len == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++) {
+		uint64_t digit = (uint64_t)(text[i] - '0');
+
 		if (text[i] < '0' || text[i] > '9')
 			return -EINVAL;
-		if (value > (UINT64_MAX - 9) / 10)
+		if (value > (UINT64_MAX - digit) / 10)
 			return -ERANGE;
-		value = value * 10 + (uint64_t)(text[i] - '0');
+		value = value * 10 + digit;
 	}
 	if (value > max)
 		return -ERANGE;

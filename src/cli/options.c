@@ -82,28 +82,41 @@ static bool is_choice(const char *choices, const char *value)
 {
 	size_t len = strlen(value);
 
+	if (strchr(value, '|'))
+		return false;
 	for (const char *at = choices; at; at = strchr(at, '|'), at = at ? at + 1 : NULL)
 		if (strncmp(at, value, len) == 0 && (at[len] == '|' || at[len] == '\0') && len)
 			return true;
 	return false;
 }
 
-static int unknown_option(struct parse *p, const char *text, size_t len)
+/* The option that begins with `name`, else the one that is spelled most like it, or NULL. */
+static const char *guess_option(const char *name)
 {
 	size_t best = 3; /* further away than this is no likeness */
 	const char *near = NULL;
-	char name[64] = "";
 
-	memcpy(name, text, len < sizeof(name) ? len : sizeof(name) - 1);
+	for (size_t i = 0; strlen(name) > 2 && i < option_row_count; i++)
+		if (strncmp(option_rows[i].name, name, strlen(name)) == 0)
+			return option_rows[i].name;
 	for (size_t i = 0; i < option_row_count; i++) {
 		size_t distance = text_distance(name, option_rows[i].name);
 
-		if (distance < best || (!near && strlen(name) > 2 &&
-					strncmp(option_rows[i].name, name, strlen(name)) == 0)) {
+		if (distance < best) {
 			best = distance;
 			near = option_rows[i].name;
 		}
 	}
+	return near;
+}
+
+static int unknown_option(struct parse *p, const char *text, size_t len)
+{
+	char name[64] = "";
+	const char *near;
+
+	memcpy(name, text, len < sizeof(name) ? len : sizeof(name) - 1);
+	near = guess_option(name);
 	if (near)
 		return err_set(p->e, -EINVAL, _("unknown option --%s: did you mean --%s?"), name,
 			       near);

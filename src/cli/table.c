@@ -84,24 +84,27 @@ static void put_spaces(size_t count, struct buf *out)
 	out->data[out->len] = '\0';
 }
 
-/* `used` columns of text in `width` columns. */
-static void put_cell(const struct table *t, const char *text, size_t used, size_t width,
-		     const char *color, struct buf *out)
+/* Puts `used` columns of text in at most `width`; returns how many were put. */
+static size_t put_cell(const struct table *t, const char *text, size_t used, size_t width,
+		       const char *color, struct buf *out)
 {
 	if (!text[0])
 		color = NULL;
 	if (color)
 		buf_printf(out, "\033[%sm", color);
 	if (used > width && width > 0) {
-		size_t bytes = text_prefix(text, width - 1);
+		size_t bytes = text_prefix(text, width - 1), start = out->len;
 
 		buf_add(out, text, bytes);
+		/* a wide character that did not fit leaves a column free */
+		used = out->failed ? width : text_width(out->data + start) + 1;
 		buf_add_text(out, t->ascii ? "~" : "…");
 	} else if (used <= width) {
 		buf_add_text(out, text);
 	}
 	if (color)
 		buf_add_text(out, "\033[0m");
+	return used < width ? used : width;
 }
 
 static size_t last_column(const struct table *t, const struct layout *l)
@@ -126,10 +129,9 @@ static void put_line(const struct table *t, const struct layout *l, bool colored
 
 		if (l->dropped[i])
 			continue;
-		put_cell(t, text, used, l->width[i], colored ? color : NULL, out);
+		used = put_cell(t, text, used, l->width[i], colored ? color : NULL, out);
 		if (i < last)
-			put_spaces(l->width[i] + GAP - (used < l->width[i] ? used : l->width[i]),
-				   out);
+			put_spaces(l->width[i] + GAP - used, out);
 	}
 	while (out->len && out->data[out->len - 1] == ' ')
 		out->len--;

@@ -28,7 +28,11 @@ const char *snapshot_text(const struct snapshot *s, uint32_t str)
 
 uint32_t snapshot_add_text(struct snapshot *s, const char *text)
 {
-	return strpool_add_text(&s->strings, text);
+	uint32_t str = strpool_add_text(&s->strings, text);
+
+	if (!str && text[0])
+		s->out_of_memory = true;
+	return str;
 }
 
 /* Makes room for one more item and returns its zeroed address, or NULL (and marks the snapshot). */
