@@ -130,9 +130,7 @@ static void test_poses_as_kernel(void **state)
 		s.processes[owner].comm_str = snapshot_add_text(&s, honest[i]);
 		expect_notes(0);
 	}
-	s.processes[owner].cmdline_str = snapshot_add_text(&s, "[kworker/u8:2]");
-	expect_notes(0); /* the arguments of a packaged program are not always read */
-	s.processes[owner].packaged = STATE_UNKNOWN;
+	s.processes[owner].argv_like_kernel = true;
 	expect_notes(BIT(NOTE_POSES_AS_KERNEL));
 }
 
