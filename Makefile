@@ -101,6 +101,9 @@ $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
 
+# gcc's dependencies leave out what -isystem found
+$(B)/obj/observe/sock_iter.o: $(SKEL)
+
 $(B)/obj/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/filter.h"
 #include "base/i18n.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "decide/listener_notes.h"
 
@@ -39,13 +40,18 @@ int filter_set_bound(struct filter *f, const char *id)
 	return -EINVAL;
 }
 
-/* `unit` may leave the suffix out: nginx means nginx.service. */
+/* The suffix may be left out: nginx means nginx.service, php8.2-fpm means php8.2-fpm.service. */
 static bool unit_matches(const char *unit, const char *wanted)
 {
+	static const char *const suffixes[] = {"", ".service", ".socket", ".scope"};
 	size_t len = strlen(wanted);
 
-	return strncmp(unit, wanted, len) == 0 &&
-	       (unit[len] == '\0' || (unit[len] == '.' && !strchr(wanted, '.')));
+	if (strncmp(unit, wanted, len) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (strcmp(unit + len, suffixes[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool path_matches(const char *path, const char *wanted)

@@ -98,9 +98,7 @@ static bool poses_as_kernel(const struct snapshot *s, const struct process_info 
 					    "cpuhp/",  "irq/",	    "scsi_",	  "jbd2/"};
 	const char *comm = snapshot_text(s, p->comm_str);
 
-	/* the arguments of a packaged program are not always read, so they never count */
-	if (comm[0] == '[' ||
-	    (p->packaged != STATE_YES && snapshot_text(s, p->cmdline_str)[0] == '['))
+	if (comm[0] == '[' || p->argv_like_kernel)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strncmp(comm, names[i], strlen(names[i])) == 0)

@@ -31,9 +31,10 @@ int proto_parse(const char *name, size_t len, enum proto *ret)
 bool port_range_looks_like(const char *text)
 {
 	size_t digits = strspn(text, "0123456789-");
+	enum proto ignored;
 
-	if (digits == 0)
-		return text[0] == '/';
+	if (digits == 0) /* "/tcp": the number was forgotten; "/usr/sbin/sshd" is a path */
+		return text[0] == '/' && proto_parse(text + 1, strlen(text + 1), &ignored) == 0;
 	return text[digits] == '\0' || text[digits] == '/';
 }
 

@@ -32,8 +32,8 @@ struct port_range {
 };
 
 /*
- * True when the text is meant as a port (begins with a digit and has only digits, '-', '/' and
- * letters after a '/'), right or wrong: then port_range_parse decides. "9p" and "nginx" are not.
+ * True when the text is meant as a port (digits and '-', then the end or a '/'; or "/tcp"), right
+ * or wrong: then port_range_parse decides. "9p", "nginx" and "/usr/sbin/nginx" are not.
  */
 bool port_range_looks_like(const char *text);
 /* Parses "443/tcp", "1-1024", "53". 0, or -EINVAL with a sentence in *e. *ret only on success. */

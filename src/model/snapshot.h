@@ -92,6 +92,7 @@ struct process_info {
 	bool own_root;		/* its root directory is portero's own: not in a container */
 	bool own_file;		/* and its program's path leads to the same file here */
 	enum tristate packaged; /* does a package own the program's file? */
+	bool argv_like_kernel;	/* unpackaged, and its arguments look like a kernel thread's name */
 	bool is_manager;	/* systemd holding a socket for a service */
 	bool gone;		/* ended while it was read: what is unknown stays so */
 

@@ -27,6 +27,7 @@ struct resolve {
 	struct map cgroups;    /* set of cgroups -> a process that was read */
 	struct map roots;      /* root directory -> 1: it is portero's own, 0: another */
 	struct map users;      /* uid -> user_str */
+	struct map arguments;  /* executable, root and name -> 1: like a kernel thread's */
 	struct map containers; /* runtime and id -> containers[] */
 	struct stat own_root_stat;
 	int64_t boot_ns; /* since the epoch */
@@ -164,19 +165,36 @@ static void read_cmdline(struct resolve *r, int proc_fd, struct process_info *p)
 		p->cmdline_str = strpool_add(&r->s->strings, buf_text(&text), text.len);
 }
 
-/*
- * Of a program that no package vouches for the arguments are wanted in any case: they may be made
- * up to look like a kernel thread's (decide/listener_notes).
- */
-static void read_suspect_cmdline(struct resolve *r, struct process_info *p)
+static bool looks_like_kernel(int proc_fd)
 {
+	struct buf cleanup_call(buf_done) text = {0};
+
+	return proc_read_arguments(proc_fd, &text) == 0 && buf_text(&text)[0] == '[';
+}
+
+/*
+ * The arguments of a program that no package vouches for may be made up to look like a kernel
+ * thread
+ * ("[kworker/0:1]"). Looked at once for each program and name that its processes give themselves.
+ */
+static void judge_arguments(struct resolve *r, struct process_info *p)
+{
+	uint64_t key = map_mix(map_mix(p->exe_key, p->root_key), p->comm_str);
 	int cleanup_close fd = -1;
+	uint32_t known;
 
 	if (p->packaged == STATE_YES || p->program_state == PROGRAM_KERNEL || p->gone)
 		return;
+	if (p->exe_key && map_get(&r->arguments, key, &known)) {
+		p->argv_like_kernel = known;
+		return;
+	}
 	fd = proc_open(p->pid, p->start_ns);
-	if (fd >= 0)
-		read_cmdline(r, fd, p);
+	if (fd < 0)
+		return;
+	p->argv_like_kernel = looks_like_kernel(fd);
+	if (p->exe_key)
+		map_set(&r->arguments, key, p->argv_like_kernel);
 }
 
 static uint32_t find_user(struct resolve *r, uint32_t uid, bool by_name)
@@ -314,7 +332,8 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 	map_done(&r.containers);
 	owner_resolve_activation(s);
 	owner_resolve_packages(s);
-	for (size_t i = 0; i < s->process_count && !cmdlines; i++)
-		read_suspect_cmdline(&r, &s->processes[i]);
+	for (size_t i = 0; i < s->process_count; i++)
+		judge_arguments(&r, &s->processes[i]);
+	map_done(&r.arguments);
 	return 0;
 }
