@@ -241,6 +241,23 @@ static void test_unit_up_to_a_dot_is_another(void **state)
 	expect_ports(NO_PORTS);
 }
 
+/* Two socket units of one service are one row: each of them finds it. */
+static void test_unit_of_any_listener(void **state)
+{
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 631, "10.0.0.5");
+	scene_activate(&s, "cups-lan.socket", "cups.service", "/usr/sbin/cupsd");
+	scene_hold(&s, 5);
+	listeners_done(&list);
+	scene_build(&s, true, &list);
+	f.unit = "cups.socket";
+	expect_ports(PORTS(631));
+	f.unit = "cups-lan.socket";
+	expect_ports(PORTS(631));
+	f.unit = "cups-wan.socket";
+	expect_ports(NO_PORTS);
+}
+
 static void test_bound(void **state)
 {
 	(void)state;
@@ -336,6 +353,7 @@ int main(void)
 		TEST(test_unit),
 		TEST(test_unit_with_dot),
 		TEST(test_unit_up_to_a_dot_is_another),
+		TEST(test_unit_of_any_listener),
 		TEST(test_bound),
 		TEST(test_protocols_and_families),
 		TEST(test_all_kinds_together),

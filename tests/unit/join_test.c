@@ -627,6 +627,21 @@ static void test_out_of_memory(void **state)
 	end(&l);
 }
 
+static void test_tables(void **state)
+{
+	(void)state;
+	for (int table = 0; table < TABLE_COUNT; table++) {
+		struct look l;
+		struct kernel_socket k = kernel(80, 1, 11);
+
+		begin(&l);
+		join_add_kernel(&l.j, 0, (enum sock_table)table, &k);
+		assert_int_equal(join_table(&l.s.sockets[0]),
+				 table == TABLE_MPTCP ? TABLE_TCP : table);
+		end(&l);
+	}
+}
+
 static void test_keys(void **state)
 {
 	struct look l;
@@ -682,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_proc_records),
 		cmocka_unit_test(test_name_without_end),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_keys),
 	};
 

@@ -305,6 +305,8 @@ static void test_ids_and_texts(void **state)
 		note_format(&s, NULL, &list.listeners[0], (enum note)i, false, whole);
 		assert_true(brief[0] && whole[0]);
 		assert_true(strlen(brief) <= strlen(whole));
+		if (note_brief((enum note)i))
+			assert_string_equal(note_brief((enum note)i), brief);
 	}
 	note_format(&s, NULL, &list.listeners[0], NOTE_DROPS, true, brief);
 	assert_string_equal(brief, "3 packets dropped");

@@ -53,6 +53,29 @@ static void test_both_families_are_one_row(void **state)
 	assert_int_equal(row_owner(&s, &list, &list.rows[0])->pid, 10);
 }
 
+/* The families of a row are those of its widest addresses, not of what is beside them. */
+static void test_families_of_the_widest(void **state)
+{
+	uint32_t p = scene_process(&s, 10, "/usr/sbin/nginx", 5);
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 80, "127.0.0.1");
+	scene_hold(&s, p);
+	scene_socket(&s, PROTO_TCP, 80, "::")->v6only = true;
+	scene_hold(&s, p);
+	scene_build(&s, false, &list);
+	assert_int_equal(list.row_count, 1);
+	assert_int_equal(list.rows[0].bound, BOUND_EVERYWHERE);
+	assert_int_equal(list.rows[0].families, FAMILY_IPV6);
+	listeners_done(&list);
+	s.sockets[0].address.bytes[0] = 10; /* and the other way about */
+	s.sockets[0].address.bytes[3] = 5;
+	s.sockets[1].address.bytes[15] = 1;
+	scene_build(&s, false, &list);
+	assert_int_equal(list.rows[0].bound, BOUND_NETWORK);
+	assert_int_equal(list.rows[0].families, FAMILY_IPV4);
+}
+
 static void test_families(void **state)
 {
 	static const struct {
@@ -431,6 +454,7 @@ int main(void)
 		TEST(test_nothing),
 		TEST(test_both_families_are_one_row),
 		TEST(test_families),
+		TEST(test_families_of_the_widest),
 		TEST(test_reuseport),
 		TEST(test_two_programs_are_two_rows),
 		TEST(test_what_makes_another_row),
