@@ -4,8 +4,8 @@
  *
  * Every function that can fail for a reason a person should read takes a `struct err *` as its
  * last parameter. The sentence says what, where, why and what to do. It is translated (gettext)
- * where it is made, and holds no control characters of its own; text that came from outside is
- * escaped (base/text) before it goes in.
+ * where it is made. It may quote text from outside as it is: who prints it escapes the whole
+ * (text_escape_message).
  */
 #pragma once
 

@@ -63,6 +63,9 @@ struct sock_common {
 	unsigned char skc_ipv6only : 1;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	struct {
+		long long counter;
+	} skc_cookie; /* atomic64_t */
 	struct in6_addr skc_v6_rcv_saddr;
 } KERNEL_STRUCT;
 
@@ -79,9 +82,11 @@ struct socket {
 
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_magic;
 } KERNEL_STRUCT;
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 } KERNEL_STRUCT;
@@ -97,6 +102,20 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	void *private_data;
+} KERNEL_STRUCT;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} KERNEL_STRUCT;
+
+struct files_struct {
+	struct fdtable *fdt;
+} KERNEL_STRUCT;
+
+struct list_head {
+	struct list_head *next, *prev;
 } KERNEL_STRUCT;
 
 struct mm_struct {
@@ -129,6 +148,7 @@ struct task_struct {
 	char comm[16];
 	struct mm_struct *mm;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	const struct cred *cred;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
@@ -145,4 +165,9 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
+} KERNEL_STRUCT;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 } KERNEL_STRUCT;

@@ -36,4 +36,13 @@ struct task_file_record {
 	char comm[16]; /* the name that the process gives itself, may lack a NUL */
 };
 
+/* What task_walk puts into `type` of a record that is no socket but speaks of the process's
+ * records. */
+enum {
+	TASK_WALK_VOID =
+		0xfffe, /* those just before it do not count: it changed while it was read */
+	TASK_WALK_MANY = 0xffff, /* it has more than TASK_WALK_LIMIT: only task_file tells them */
+	TASK_WALK_LIMIT = 200, /* what fits into the 32 KiB that an iterator may write at a time */
+};
+
 _Static_assert(sizeof(struct task_file_record) == 128, "padding-free, the same on both sides");

@@ -128,6 +128,16 @@ static bool matches_unit(const struct snapshot *s, const struct listener *l, con
 	       activation_matches(s, &s->activations[l->activation], unit);
 }
 
+/* systemd may hold the addresses of one row for several socket units. */
+static bool matches_unit_of_any(const struct snapshot *s, const struct listener_list *list,
+				const struct port_row *row, const char *unit)
+{
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		if (matches_unit(s, &list->listeners[row->first_listener + i], unit))
+			return true;
+	return false;
+}
+
 static bool matches_port(const struct filter *f, const struct port_row *row)
 {
 	if (f->protos && !(f->protos & 1u << row->proto))
@@ -161,7 +171,7 @@ bool filter_matches(const struct filter *f, const struct snapshot *s,
 	    (f->only_bound && f->bound != row->bound))
 		return false;
 	if ((f->user && !matches_user(s, first, f->user)) ||
-	    (f->unit && !matches_unit(s, first, f->unit)))
+	    (f->unit && !matches_unit_of_any(s, list, row, f->unit)))
 		return false;
 	return matches_any_word(f, s, services, list, row);
 }

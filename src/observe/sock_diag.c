@@ -176,7 +176,8 @@ static int dump_by_proc(struct dump *d)
 		r = d->family == AF_PACKET
 			    ? sock_decode_proc_packet_line(line, len, &s)
 			    : sock_decode_proc_line(line, len, d->family == AF_INET6, &s);
-		if (r < 0 || (d->family != AF_PACKET && !(states_of(d) & 1u << s.state))) {
+		if (r < 0 ||
+		    (d->family != AF_PACKET && (s.state > 31 || !(states_of(d) & 1u << s.state)))) {
 			r = 0;
 			continue;
 		}

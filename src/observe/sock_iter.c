@@ -14,6 +14,7 @@
 
 #include "task_file.lskel.h"
 #include "task_file.skel.h"
+#include "task_walk.lskel.h"
 
 enum { READ_SIZE = 1 << 18 };
 
@@ -23,8 +24,9 @@ enum { READ_SIZE = 1 << 18 };
 struct sock_iter {
 	pthread_t thread;
 	bool running;
-	int link_fd;
-	int error; /* negative errno of the last load or pass */
+	int walk_fd; /* link of task_walk, or -1: the kernel does not take it */
+	int link_fd; /* link of task_file, or -1: not loaded */
+	int error;   /* negative errno of the last load or pass */
 	struct buf records;
 };
 
@@ -70,9 +72,30 @@ static int load_full(void)
 	return fd;
 }
 
-static int run_pass(struct sock_iter *it)
+static int load_walk(void)
 {
-	int cleanup_close fd = bpf_iter_create(it->link_fd);
+	struct task_walk_lbpf *skel = task_walk_lbpf__open_and_load();
+	int fd;
+
+	if (!skel)
+		return errno ? -errno : -EIO;
+	fd = attach(skel->progs.task_walk.prog_fd);
+	task_walk_lbpf__destroy(skel);
+	return fd;
+}
+
+static int load_file(struct sock_iter *it)
+{
+	if (it->link_fd < 0)
+		it->link_fd = load_light();
+	if (it->link_fd < 0)
+		it->link_fd = load_full();
+	return it->link_fd < 0 ? it->link_fd : 0;
+}
+
+static int run_pass(struct sock_iter *it, int link_fd)
+{
+	int cleanup_close fd = bpf_iter_create(link_fd);
 
 	if (fd < 0)
 		return -errno;
@@ -96,14 +119,49 @@ static int run_pass(struct sock_iter *it)
 	}
 }
 
+/*
+ * Takes out the marks, and the records of processes that were voided. A voided process is not
+ * looked at again in this pass: it ended, or got another table. 0; 1 when a process has too many
+ * sockets.
+ */
+static int take_out_marks(struct buf *records)
+{
+	struct task_file_record *r = (struct task_file_record *)(void *)records->data;
+	size_t count = records->len / sizeof(*r), kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (r[i].type == TASK_WALK_MANY)
+			return 1;
+		if (r[i].type == TASK_WALK_VOID) {
+			while (kept && r[kept - 1].pid == r[i].pid)
+				kept--;
+			continue;
+		}
+		if (kept != i)
+			r[kept] = r[i];
+		kept++;
+	}
+	records->len = kept * sizeof(*r);
+	return 0;
+}
+
+/* By the walk where it is to be had and enough, else by the iterator over all files. */
+static int run(struct sock_iter *it)
+{
+	int r;
+
+	if (it->walk_fd >= 0 && run_pass(it, it->walk_fd) == 0 && take_out_marks(&it->records) == 0)
+		return 0;
+	r = load_file(it);
+	return r < 0 ? r : run_pass(it, it->link_fd);
+}
+
 static void *load_and_run(void *context)
 {
 	struct sock_iter *it = context;
 
-	it->link_fd = load_light();
-	if (it->link_fd < 0)
-		it->link_fd = load_full();
-	it->error = it->link_fd < 0 ? it->link_fd : run_pass(it);
+	it->walk_fd = load_walk();
+	it->error = run(it);
 	return NULL;
 }
 
@@ -113,7 +171,7 @@ struct sock_iter *sock_iter_start(void)
 
 	if (!it)
 		return NULL;
-	it->link_fd = -1;
+	it->walk_fd = it->link_fd = -1;
 	it->running = pthread_create(&it->thread, NULL, load_and_run, it) == 0;
 	if (!it->running) {
 		free(it);
@@ -151,8 +209,8 @@ long sock_iter_wait(struct sock_iter *it, const struct task_file_record **ret, s
 
 long sock_iter_again(struct sock_iter *it, const struct task_file_record **ret, struct err *e)
 {
-	if (it->link_fd >= 0)
-		it->error = run_pass(it);
+	if (it->walk_fd >= 0 || it->link_fd >= 0)
+		it->error = run(it);
 	return result(it, ret, e);
 }
 
@@ -162,6 +220,8 @@ void sock_iter_free(struct sock_iter *it)
 		return;
 	if (it->running)
 		pthread_join(it->thread, NULL);
+	if (it->walk_fd >= 0)
+		close(it->walk_fd);
 	if (it->link_fd >= 0)
 		close(it->link_fd);
 	buf_done(&it->records);

@@ -4,8 +4,9 @@
  * It sees every network namespace and every process at once. Needs CAP_BPF and CAP_PERFMON (or
  * CAP_SYS_ADMIN), BTF and Linux 5.12. Where it is refused, sock_proc is the fallback.
  *
- * Two ways to load the same program: the light skeleton lets the kernel do the CO-RE relocations
- * (5.17; 5 ms), the ordinary one does them in user space, parsing the kernel's BTF (some 50 ms).
+ * Three programs are tried: task_walk (Linux 6.2, fast), then task_file as a light skeleton (5.17:
+ * the kernel does the CO-RE relocations) and as an ordinary one (parsing the kernel's BTF in user
+ * space, some 50 ms). task_file is also run where task_walk says that a process has too many sockets.
  */
 #pragma once
 
