@@ -80,15 +80,9 @@ struct socket {
 	struct sock *sk;
 } KERNEL_STRUCT;
 
-struct super_block {
-	__u32 s_dev;
-	unsigned long s_magic;
-} KERNEL_STRUCT;
-
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
-	struct super_block *i_sb;
 } KERNEL_STRUCT;
 
 struct dentry;
@@ -116,7 +110,7 @@ struct files_struct {
 
 struct list_head {
 	struct list_head *next, *prev;
-} KERNEL_STRUCT;
+};
 
 struct mm_struct {
 	struct file *exe_file;
@@ -154,20 +148,24 @@ struct task_struct {
 	struct css_set *cgroups;
 } KERNEL_STRUCT;
 
+/*
+ * What an iterator is called with is the same on every kernel, so it is not relocated: each struct
+ * that is takes the kernel a search through all its types.
+ */
 struct bpf_iter_meta {
 	struct seq_file *seq;
 	__u64 session_id;
 	__u64 seq_num;
-} KERNEL_STRUCT;
+};
 
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
-} KERNEL_STRUCT;
+};
 
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
-} KERNEL_STRUCT;
+};

@@ -10,11 +10,10 @@
 #include <linux/types.h>
 
 struct task_file_record {
-	__u64 cookie;	/* bpf_get_socket_cookie */
-	__u64 inode;	/* of the socket, in sockfs */
-	__u64 start_ns; /* of the process, boot clock */
-	__u64 exe_key;	/* dentry of the executable */
-	__u64 exe_inode;
+	__u64 cookie;	  /* bpf_get_socket_cookie */
+	__u64 inode;	  /* of the socket, in sockfs */
+	__u64 start_ns;	  /* of the process, boot clock */
+	__u64 exe_key;	  /* dentry of the executable */
 	__u64 cgroup_key; /* css_set: equal for tasks that are in the same cgroups everywhere */
 	__u64 root_key;	  /* dentry of the root directory */
 	__u32 pid;
@@ -22,8 +21,8 @@ struct task_file_record {
 	__u32 uid;	  /* effective, in the initial user namespace */
 	__u32 netns;	  /* of the socket: inode number of the namespace */
 	__u32 task_netns; /* of the process */
-	__u32 exe_dev;
-	__u32 ifindex; /* SO_BINDTODEVICE */
+	__u32 reserved;	  /* 0 */
+	__u32 ifindex;	  /* SO_BINDTODEVICE */
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
@@ -45,4 +44,4 @@ enum {
 	TASK_WALK_LIMIT = 200, /* what fits into the 32 KiB that an iterator may write at a time */
 };
 
-_Static_assert(sizeof(struct task_file_record) == 128, "padding-free, the same on both sides");
+_Static_assert(sizeof(struct task_file_record) == 120, "padding-free, the same on both sides");

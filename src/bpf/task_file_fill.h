@@ -40,13 +40,8 @@ static __always_inline void fill_task(struct task_file_record *r, struct task_st
 		r->root_key = (__u64)fs->root.dentry;
 	if (nsproxy)
 		r->task_netns = nsproxy->net_ns->ns.inum;
-	if (mm && mm->exe_file) {
-		struct file *exe = mm->exe_file;
-
-		r->exe_key = (__u64)exe->f_path.dentry;
-		r->exe_inode = exe->f_inode->i_ino;
-		r->exe_dev = exe->f_inode->i_sb->s_dev;
-	}
+	if (mm && mm->exe_file)
+		r->exe_key = (__u64)mm->exe_file->f_path.dentry;
 }
 
 static __always_inline void fill_socket(struct task_file_record *r, struct sock *sk, __u16 family)

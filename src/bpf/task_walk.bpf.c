@@ -12,9 +12,8 @@
 #include "bpf/kernel.h"
 #include "bpf/task_file_fill.h"
 
-#define S_IFMT	     0170000
-#define S_IFSOCK     0140000
-#define SOCKFS_MAGIC 0x534F434B
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -55,7 +54,9 @@ static __noinline int take(struct walk *w, __u32 fd)
 		return 0;
 	file = CAST(pointer, struct file);
 	inode = file->f_inode;
-	if ((inode->i_mode & S_IFMT) != S_IFSOCK || inode->i_sb->s_magic != SOCKFS_MAGIC)
+	/* the node of a unix socket, opened with O_PATH, has that mode too, and no private_data:
+	 * zeroes */
+	if ((inode->i_mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket = CAST(file->private_data, struct socket);
 	sk = socket->sk;

@@ -98,8 +98,6 @@ struct process_info {
 
 	/* Identities within this snapshot only, for reading each thing once. 0 = not known. */
 	uint64_t exe_key, cgroup_key, root_key;
-	uint64_t exe_inode;
-	uint32_t exe_dev; /* as the kernel encodes it: major << 20 | minor */
 };
 
 struct container_info {

@@ -257,8 +257,6 @@ static void fill_process(struct join *j, struct process_info *p, const struct ta
 	p->comm_str = strpool_add(&j->s->strings, r->comm, strnlen(r->comm, sizeof(r->comm)));
 	p->netns_inum = r->task_netns;
 	p->exe_key = r->exe_key;
-	p->exe_inode = r->exe_inode;
-	p->exe_dev = r->exe_dev;
 	p->cgroup_key = r->cgroup_key;
 	p->root_key = r->root_key;
 	p->program_state = r->kernel_thread ? PROGRAM_KERNEL : PROGRAM_UNKNOWN;

@@ -233,6 +233,34 @@ static bool lacks_ipv6(void)
 	       access("/proc/thread-self/net/if_inet6", F_OK) < 0;
 }
 
+/*
+ * The third word of the lines of a protocol is how many such sockets there are. Without any, the
+ * dump of MPTCP would go through all TCP listeners in vain.
+ */
+static bool has_no_sockets(const struct buf *protocols, const char *name)
+{
+	size_t at = 0, len, name_len = strlen(name);
+	const char *line;
+	bool any_line = false;
+
+	while (file_next_line(protocols->data, protocols->len, &at, &line, &len)) {
+		const char *end = line + len;
+
+		if (len < name_len || memcmp(line, name, name_len) != 0)
+			continue;
+		any_line = true;
+		for (int word = 0; word < 2; word++) {
+			while (line < end && *line != ' ')
+				line++;
+			while (line < end && *line == ' ')
+				line++;
+		}
+		if (end - line < 2 || line[0] != '0' || line[1] != ' ')
+			return false;
+	}
+	return any_line;
+}
+
 static void dump_table(struct dump *d, const struct buf *protocols,
 		       struct sock_table_status *status)
 {
@@ -242,6 +270,10 @@ static void dump_table(struct dump *d, const struct buf *protocols,
 	*status = (struct sock_table_status){.source = SOURCE_ABSENT};
 	if (states_of(d) == 0 || (protocols->len && !has_protocol(protocols, t->protocol)))
 		return;
+	if (d->table == TABLE_MPTCP && has_no_sockets(protocols, t->protocol)) {
+		status->source = SOURCE_DIAG;
+		return;
+	}
 	if (t->family) {
 		dump_family(d, t->family, status);
 		return;

@@ -6,7 +6,8 @@
  *
  * Three programs are tried: task_walk (Linux 6.2, fast), then task_file as a light skeleton (5.17:
  * the kernel does the CO-RE relocations) and as an ordinary one (parsing the kernel's BTF in user
- * space, some 50 ms). task_file is also run where task_walk says that a process has too many sockets.
+ * space, some 50 ms). task_file is also run where task_walk says that a process has too many
+ * sockets.
  */
 #pragma once
 
