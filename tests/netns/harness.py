@@ -74,6 +74,23 @@ def skip_sanitized(why):
 
 # --- cleaning up --------------------------------------------------------------------------------
 
+def descendants(pid):
+    """Descriptors (pidfd) of the processes below one, which a reused pid cannot turn into others."""
+    found = []
+    for tid in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            children = (tid / "children").read_text().split()
+        except OSError:
+            continue
+        for child in map(int, children):
+            try:
+                found.append(os.pidfd_open(child))
+            except ProcessLookupError:
+                continue
+            found += descendants(child)
+    return found
+
+
 class Janitor:
     """Knows every process, namespace and directory that the tests made, and ends them all."""
 
@@ -94,9 +111,17 @@ class Janitor:
         return process
 
     def end(self, process, how=signal.SIGKILL):
-        """Ends one of ours. The pid cannot have been reused: nobody has waited for it yet."""
+        """Ends one of ours, and what it started (the workers of a server outlive a killed master).
+        The pid cannot have been reused: nobody has waited for it yet."""
         if process.poll() is None:
+            workers = descendants(process.pid)
             process.send_signal(how)
+            for worker in workers:
+                try:
+                    signal.pidfd_send_signal(worker, how)
+                except ProcessLookupError:
+                    pass
+                os.close(worker)
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
