@@ -4,6 +4,7 @@
  */
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/table.h"
@@ -363,6 +364,20 @@ static const struct command *mistyped(const struct options *o, const struct view
 	return command_guess(o->words[0]);
 }
 
+static void print_no_match(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) word = {0};
+	const char *first = v->options->word_count ? v->options->words[0] : "";
+
+	text_escape(&word, first, strnlen(first, 64), v->ascii);
+	if (!first[0] || port_range_looks_like(first))
+		view_print_line(v, "%s", _("No listener matches."));
+	else
+		view_print_line(
+			v, _("No listener matches (nor is '%s' a command: see portero --help)."),
+			buf_text(&word));
+}
+
 static int print_human(const struct view *v, bool filtered)
 {
 	int r = print_table(v);
@@ -370,7 +385,7 @@ static int print_human(const struct view *v, bool filtered)
 	if (r < 0)
 		return r;
 	if (v->list.row_count == 0 && filtered && !v->options->quiet)
-		printf("%s\n", _("No listener matches."));
+		print_no_match(v);
 	else if (v->list.row_count == 0 && !v->options->quiet)
 		printf("%s\n", _("No port has a listener."));
 	print_footer(v, filtered);

@@ -97,7 +97,7 @@ def test_many_and_long_words(ns):
 
 
 def test_double_dash_ends_the_options(ns):
-    assert "No listener matches." in ns.portero("--", "--json").text
+    assert "No listener matches" in ns.portero("--", "--json").text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -177,7 +177,7 @@ def test_filter(mix, args, wanted):
     table = mix.portero(*args, "-q").text
     assert {line.split()[0] for line in table.splitlines()} == wanted
     if not wanted:
-        assert "No listener matches." in mix.portero(*args).text
+        assert "No listener matches" in mix.portero(*args).text
     if args:
         assert "have no listener" not in mix.portero(*args).text
 
