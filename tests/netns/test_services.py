@@ -71,8 +71,11 @@ def test_sshd(ns, tmp_path):
     sshd = need_program("sshd")
     keygen = need_program("ssh-keygen")
     subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", f"{tmp_path}/key"], check=True)
-    p = ns.start([sshd, "-D", "-f", "/dev/null", "-h", f"{tmp_path}/key", "-p", "22", "-o",
-                  f"PidFile={tmp_path}/pid"], stderr=subprocess.DEVNULL)
+    # it wants /run/sshd, which is there only where it was started as a service: a /run of its own
+    run = "mount -t tmpfs run /run && mkdir -m 755 /run/sshd && exec \"$@\""
+    p = ns.start(["unshare", "-m", "sh", "-c", run, "sh", sshd, "-D", "-f", "/dev/null", "-h",
+                  f"{tmp_path}/key", "-p", "22", "-o", f"PidFile={tmp_path}/pid"],
+                 stderr=subprocess.DEVNULL)
     status = wait_until(lambda: (s := ns.status())["ports"] and s)
     port = find(status, 22)
     assert {one["pid"] for one in port["listeners"]} == {p.pid}
