@@ -84,7 +84,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check lint fuzz-build fuzz bench install clean pot
+.PHONY: all unit-build unit golden check lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +94,12 @@ $(B)/portero: $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The place of the messages is compiled in: another PREFIX, another object.
+$(B)/obj/cli/main.o: $(B)/prefix
+$(B)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo "$(PREFIX)" | cmp -s - $@ || echo "$(PREFIX)" > $@
 
 # Sources see the generated headers of the BPF objects, so those come first.
 $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
@@ -148,7 +154,8 @@ $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
 		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
-PYTEST = PORTERO=$(CURDIR)/$(B)/portero SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
+# realpath, because BUILD may be absolute or not, and either may have a space in it
+PYTEST = PORTERO="$$(realpath "$(B)/portero")" SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 
 unit-build: $(UNIT)
 
@@ -174,10 +181,10 @@ fuzz: $(FUZZ)
 	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
 
 bench: all
-	PORTERO=$(CURDIR)/$(B)/portero $(PYTHON) tests/bench/bench.py
+	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
 
 lint: all
-	tools/lint
+	BUILD="$(B)" tools/lint
 
 # --- messages ------------------------------------------------------------------------------------
 

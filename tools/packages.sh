@@ -13,11 +13,11 @@ need_packages() {
 	missing=
 	if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
 		# another distribution: the compiler will tell what is missing; say what is needed
-		if [ ! -e build/.packages-told ]; then
+		if [ "$(cat build/.packages-told 2>/dev/null)" != "$*" ]; then
 			echo "This is not Debian: install the equivalents of these packages yourself:" >&2
 			echo "	$*" | tr -s ' \t\n' ' ' >&2
 			echo >&2
-			mkdir -p build && : >build/.packages-told
+			mkdir -p build && echo "$*" >build/.packages-told
 		fi
 		return 0
 	fi
@@ -34,21 +34,26 @@ need_packages() {
 	echo "Installing:$missing"
 	# No daemon of a package that the tests need may be started by its installation.
 	policy=/usr/sbin/policy-rc.d
+	apt_log=$(mktemp)
 	made_policy=
+	# left behind, the policy would keep every later package's service from starting
+	trap 'rm -f "$apt_log" $made_policy' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 	if [ ! -e $policy ]; then
+		made_policy=$policy
 		printf '#!/bin/sh\nexit 101\n' >$policy
 		chmod 755 $policy
-		made_policy=1
 	fi
 	status=0
-	install_missing >"${TMPDIR:-/tmp}/portero-apt.$$" 2>&1 || status=$?
-	[ -z "$made_policy" ] || rm -f $policy
+	install_missing >"$apt_log" 2>&1 || status=$?
 	if [ $status -ne 0 ]; then
-		cat "${TMPDIR:-/tmp}/portero-apt.$$" >&2
+		cat "$apt_log" >&2
 		echo "The packages could not be installed; the reason is above." >&2
 		exit 2
 	fi
-	rm -f "${TMPDIR:-/tmp}/portero-apt.$$"
+	rm -f "$apt_log" $made_policy
+	trap - EXIT INT TERM HUP
 }
 
 install_missing() {

@@ -213,3 +213,10 @@ int text_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret)
 	*ret = value;
 	return 0;
 }
+
+const char *text_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}

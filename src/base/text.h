@@ -24,6 +24,9 @@ void text_escape(struct buf *out, const char *bytes, size_t len, bool ascii);
  */
 void text_escape_message(struct buf *out, const char *message);
 
+/* What stands behind the last '/' of a path; the whole text when there is none. */
+const char *text_base_name(const char *path);
+
 /* Columns that an escaped text takes on a terminal (East Asian wide = 2, combining = 0). */
 size_t text_width(const char *text);
 

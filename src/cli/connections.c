@@ -30,7 +30,7 @@ static int compare_peers(const void *a, const void *b)
 {
 	const struct peer *x = a, *y = b;
 
-	return (x->count < y->count) - (x->count > y->count);
+	return (x->count < y->count) - (x->count > y->count); /* most first */
 }
 
 static bool is_counted(const struct connection_info *c, uint16_t port, enum proto proto)
@@ -103,7 +103,9 @@ void connections_print(const struct view *v, uint16_t port, enum proto proto)
 		total += peers[i].count;
 	fields_label("  ", _("Connections"));
 	if (total == 0) {
-		printf("%s\n", _("none now"));
+		printf("%s\n", snapshot_has_all_listeners(&v->snapshot)
+				       ? _("none now")
+				       : _("not known (see below)"));
 		return;
 	}
 	printf("%u", total);

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { TEXT_COLUMN = 28 }; /* where the texts of a check begin */
+
 enum health { HEALTH_GOOD, HEALTH_NOTE, HEALTH_BAD };
 
 struct check {
@@ -167,6 +169,15 @@ static void build_report(struct report *r, const struct view *v)
 		check_table(r, (enum sock_table)i);
 }
 
+static void print_remark(const struct view *v, const char *label, const char *remark)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	buf_printf(&text, "%s: %s", label, remark);
+	printf("%*s", TEXT_COLUMN, "");
+	view_print_indented(v, TEXT_COLUMN, buf_text(&text));
+}
+
 static void print_check(const struct view *v, const struct check *c)
 {
 	static const char *const colors[] = {"32", "33", "31"};
@@ -177,11 +188,12 @@ static void print_check(const struct view *v, const struct check *c)
 		printf("\033[%sm%-8s\033[0m ", colors[c->health], marks[c->health]);
 	else
 		printf("%-8s ", marks[c->health]);
-	printf("%-18s %s\n", c->what, view_escape(v, c->state, &text));
+	printf("%-18s ", c->what);
+	view_print_indented(v, TEXT_COLUMN, view_escape(v, c->state, &text));
 	if (c->hides[0])
-		printf("%9s%-18s %s: %s\n", "", "", _("hides"), c->hides);
+		print_remark(v, _("hides"), c->hides);
 	if (c->remedy[0])
-		printf("%9s%-18s %s: %s\n", "", "", _("to do"), c->remedy);
+		print_remark(v, _("to do"), c->remedy);
 }
 
 static void print_places(const struct options *o)

@@ -32,7 +32,7 @@ static void print_option(const struct option_row *row)
 
 	snprintf(name, sizeof(name), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
 		 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
-		 row->argument ? "=" : "", row->argument ? row->argument : "");
+		 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
 	if (row->environment)
 		snprintf(help, sizeof(help), "%s (%s, %s)", _(row->help), row->standard,
 			 row->environment);

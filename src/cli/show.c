@@ -114,12 +114,14 @@ static void print_container(const struct view *v, const struct process_info *p)
 	struct buf cleanup_call(buf_done) name = {0};
 	struct buf cleanup_call(buf_done) image = {0};
 	struct buf cleanup_call(buf_done) id = {0};
+	struct buf cleanup_call(buf_done) runtime = {0};
 
 	view_escape(v, snapshot_text(&v->snapshot, c->name_str), &name);
 	view_escape(v, snapshot_text(&v->snapshot, c->image_str), &image);
 	view_escape(v, snapshot_text(&v->snapshot, c->id_str), &id);
 	fields_label("    ", _("Container"));
-	printf("%s %s, %s %s, id %.12s\n", snapshot_text(&v->snapshot, c->runtime_str),
+	printf("%s %s, %s %s, id %.12s\n",
+	       view_escape(v, snapshot_text(&v->snapshot, c->runtime_str), &runtime),
 	       name.len ? buf_text(&name) : "-", _("image"), image.len ? buf_text(&image) : "-",
 	       buf_text(&id));
 }
@@ -254,7 +256,8 @@ static void print_listener(const struct view *v, const struct port_row *row,
 
 static void print_port(const struct view *v, uint16_t port, enum proto proto)
 {
-	const char *name = listener_service_name(&v->services, port, proto);
+	const char *name =
+		v->options->numeric ? NULL : listener_service_name(&v->services, port, proto);
 	bool any = false;
 
 	printf("%u/%s%s%s\n", port, proto_name(proto), name ? "  " : "", name ? name : "");
@@ -311,7 +314,7 @@ static int show_port(const struct options *o, const struct port_range *range)
 		code = command_fail("%s", e.msg);
 	} else {
 		filter_apply(f, &v.snapshot, &v.services, &v.list);
-		code = snapshot_is_complete(&v.snapshot) ? EXIT_DECLARED : EXIT_BLIND;
+		code = view_exit_code(&v);
 		if (o->json && json_print_show(&v, range, 1) < 0)
 			code = command_fail(_("out of memory"));
 		if (!o->json) {

@@ -150,11 +150,8 @@ static void fill_fields(const struct view *v, const struct fields *fields)
 
 static const char *color_of(const struct port_row *row, enum column column)
 {
-	const uint32_t alarming = 1u << NOTE_HIDDEN | 1u << NOTE_PROGRAM_MEMORY |
-				  1u << NOTE_PROGRAM_DELETED | 1u << NOTE_POSES_AS_KERNEL;
-
 	if (column == COLUMN_NOTES)
-		return row->notes & alarming ? "31" : "33";
+		return notes_are_finding(row->notes) ? "31" : "33";
 	if (column == COLUMN_BOUND)
 		return row->bound == BOUND_EVERYWHERE ? "33"
 		       : row->bound == BOUND_HOST     ? "32"
@@ -220,7 +217,7 @@ static int print_table(const struct view *v)
 	if (!cells || !at || !headings || !heading_at)
 		return -ENOMEM;
 	fill_fields(v, &fields);
-	if (v->options->all && !v->options->quiet) {
+	if (v->options->all) {
 		fill_headings(v, &heading_room, heading_at, headings);
 		t.headings = headings;
 	}
@@ -247,24 +244,35 @@ static void print_csv_field(const char *text, bool last)
 	fputs(last ? "\r\n" : ",", stdout);
 }
 
-/* RFC 4180, with the columns of the table in full. */
+/* The columns of the table in full, and the network namespace. */
+static int print_csv_row(const struct view *v, const struct port_row *row)
+{
+	struct buf cleanup_call(buf_done) field = {0};
+
+	for (int column = 0; column < COLUMN_COUNT; column++) {
+		buf_clear(&field);
+		add_field(v, row, (enum column)column, false, &field);
+		print_csv_field(buf_text(&field), false);
+	}
+	buf_clear(&field);
+	view_netns(v, row->netns, &field);
+	print_csv_field(buf_text(&field), true);
+	return field.failed ? -ENOMEM : 0;
+}
+
+/* RFC 4180 */
 static int print_csv(const struct view *v)
 {
 	static const char *const names[COLUMN_COUNT] = {
 		"port", "state", "service", "bound", "program", "user", "unit", "package", "notes"};
-	struct buf cleanup_call(buf_done) field = {0};
 
 	for (int column = 0; column < COLUMN_COUNT && !v->options->quiet; column++)
-		print_csv_field(names[column], column == COLUMN_COUNT - 1);
-	for (size_t i = 0; i < v->list.row_count; i++) {
-		for (int column = 0; column < COLUMN_COUNT; column++) {
-			buf_clear(&field);
-			add_field(v, &v->list.rows[i], (enum column)column, false, &field);
-			if (field.failed)
-				return -ENOMEM;
-			print_csv_field(buf_text(&field), column == COLUMN_COUNT - 1);
-		}
-	}
+		print_csv_field(names[column], false);
+	if (!v->options->quiet)
+		print_csv_field("namespace", true);
+	for (size_t i = 0; i < v->list.row_count; i++)
+		if (print_csv_row(v, &v->list.rows[i]) < 0)
+			return -ENOMEM;
 	return 0;
 }
 
@@ -302,6 +310,12 @@ static void print_rest(const struct view *v)
 	struct buf cleanup_call(buf_done) tcp = {0};
 	struct buf cleanup_call(buf_done) udp = {0};
 
+	if (!snapshot_has_all_listeners(&v->snapshot)) {
+		view_print_line(v, "%s",
+				_("Whether the other ports have a listener is not known (see "
+				  "below)."));
+		return;
+	}
 	view_number(count_silent(&v->snapshot, PROTO_TCP), &tcp);
 	view_number(count_silent(&v->snapshot, PROTO_UDP), &udp);
 	view_print_line(v, _("The other %s tcp and %s udp ports have no listener."), buf_text(&tcp),
@@ -371,7 +385,11 @@ static void print_no_match(const struct view *v)
 
 	text_escape(&word, first, strnlen(first, 64), v->ascii);
 	if (!first[0] || port_range_looks_like(first))
-		view_print_line(v, "%s", _("No listener matches."));
+		view_print_line(v, "%s",
+				snapshot_has_all_listeners(&v->snapshot)
+					? _("No listener matches.")
+					: _("No listener that was seen matches, but not every one "
+					    "could be (see below)."));
 	else
 		view_print_line(
 			v, _("No listener matches (nor is '%s' a command: see portero --help)."),
@@ -387,7 +405,10 @@ static int print_human(const struct view *v, bool filtered)
 	if (v->list.row_count == 0 && filtered && !v->options->quiet)
 		print_no_match(v);
 	else if (v->list.row_count == 0 && !v->options->quiet)
-		printf("%s\n", _("No port has a listener."));
+		printf("%s\n", snapshot_has_all_listeners(&v->snapshot)
+				       ? _("No port has a listener.")
+				       : _("No listener was seen, but not every one could be "
+					   "(see below)."));
 	print_footer(v, filtered);
 	view_print_gaps(v);
 	return 0;
@@ -409,7 +430,7 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 			o->words[0], near->name);
 	if ((o->json ? json_print_status(v) : o->csv ? print_csv(v) : print_human(v, filtered)) < 0)
 		return command_fail(_("out of memory"));
-	return snapshot_is_complete(&v->snapshot) ? EXIT_DECLARED : EXIT_BLIND;
+	return view_exit_code(v);
 }
 
 int command_status(const struct options *o)

@@ -3,6 +3,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "decide/listener_notes.h"
 #include "observe/services_file.h"
 
@@ -15,6 +16,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+enum { ID_COLUMNS = 12, WIDEST = 3 };
 
 static size_t terminal_width(void)
 {
@@ -84,6 +87,16 @@ void view_done(struct view *v)
 	snapshot_done(&v->snapshot);
 }
 
+int view_exit_code(const struct view *v)
+{
+	if (!snapshot_is_complete(&v->snapshot))
+		return EXIT_BLIND;
+	for (size_t i = 0; i < v->list.row_count; i++)
+		if (notes_are_finding(v->list.rows[i].notes))
+			return EXIT_DIFFERENT;
+	return EXIT_DECLARED;
+}
+
 const char *view_escape(const struct view *v, const char *text, struct buf *out)
 {
 	buf_clear(out);
@@ -94,6 +107,12 @@ const char *view_escape(const struct view *v, const char *text, struct buf *out)
 static void add_escaped(const struct view *v, const char *text, struct buf *out)
 {
 	text_escape(out, text, strlen(text), v->ascii);
+}
+
+/* An identifier as people cut it: its first 12 columns. It may come from a cgroup's name. */
+static void add_short(const struct view *v, const char *text, struct buf *out)
+{
+	text_escape(out, text, text_prefix(text, ID_COLUMNS), v->ascii);
 }
 
 static void add_str(const struct view *v, uint32_t str, struct buf *out)
@@ -234,13 +253,6 @@ void view_listener_address(const struct view *v, const struct listener *l, struc
 	add_interface(v, l, out);
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static void add_program(const struct view *v, const struct process_info *p, bool brief,
 			struct buf *out)
 {
@@ -256,7 +268,9 @@ static void add_program(const struct view *v, const struct process_info *p, bool
 		add_escaped(v, comm[0] ? comm : "-", out);
 		buf_add_char(out, '?');
 	} else {
-		add_escaped(v, brief && p->program_state != PROGRAM_MEMORY ? base_name(path) : path,
+		add_escaped(v,
+			    brief && p->program_state != PROGRAM_MEMORY ? text_base_name(path)
+									: path,
 			    out);
 	}
 }
@@ -318,7 +332,7 @@ void view_program(const struct view *v, const struct port_row *row, bool brief, 
 		const char *program = snapshot_text(&v->snapshot, a->program_str ? a->program_str
 										 : a->service_str);
 
-		add_escaped(v, brief ? base_name(program) : program, out);
+		add_escaped(v, brief ? text_base_name(program) : program, out);
 		return;
 	}
 	add_program(v, p, brief, out);
@@ -364,7 +378,7 @@ void view_unit(const struct view *v, const struct port_row *row, struct buf *out
 	if (c->name_str)
 		add_str(v, c->name_str, out);
 	else
-		buf_printf(out, "%.12s", snapshot_text(&v->snapshot, c->id_str));
+		add_short(v, snapshot_text(&v->snapshot, c->id_str), out);
 }
 
 void view_package(const struct view *v, const struct port_row *row, struct buf *out)
@@ -450,13 +464,30 @@ void view_number(unsigned long number, struct buf *out)
 /* How much of `text` goes on a line of `width` columns: up to the last space that fits. */
 static size_t line_length(const char *text, size_t width)
 {
-	size_t fits = width ? text_prefix(text, width) : strlen(text), space = fits;
+	size_t fits = width ? text_prefix(text, width) : strlen(text), space;
 
+	while (fits == 0 && width++ < WIDEST && text[0])
+		fits = text_prefix(text, width); /* a character that is wider than the line */
+	space = fits;
 	if (text[fits] == '\0')
 		return fits;
 	while (space > 0 && text[space] != ' ')
 		space--;
 	return space ? space : fits;
+}
+
+void view_print_indented(const struct view *v, size_t indent, const char *text)
+{
+	size_t width = v->width > 2 * indent ? v->width - indent : 0;
+	const char *at = text;
+
+	do {
+		size_t len = line_length(at, width);
+
+		printf("%*s%.*s\n", at == text ? 0 : (int)indent, "", (int)len, at);
+		at += len;
+		at += strspn(at, " ");
+	} while (*at);
 }
 
 void view_print_line(const struct view *v, const char *format, ...)

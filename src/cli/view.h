@@ -37,6 +37,11 @@ struct view_wish {
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e);
 void view_done(struct view *v);
+/*
+ * What `status` and `show` exit with: EXIT_BLIND when something could not be looked at, else
+ * EXIT_DIFFERENT when a row is a finding, else EXIT_DECLARED (enum exit_code).
+ */
+int view_exit_code(const struct view *v);
 
 /* Escapes a text into `out`, replacing what was there, and returns it. */
 const char *view_escape(const struct view *v, const char *text, struct buf *out);
@@ -62,5 +67,10 @@ void view_number(unsigned long number, struct buf *out);
 /* Prints a sentence as lines that are no wider than the terminal. */
 void view_print_line(const struct view *v, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/*
+ * Prints a text from column `indent` on, where the cursor is, and its next lines below it; narrow
+ * terminals get it as it is.
+ */
+void view_print_indented(const struct view *v, size_t indent, const char *text);
 /* Prints what could not be looked at. */
 void view_print_gaps(const struct view *v);

@@ -56,9 +56,7 @@ static bool unit_matches(const char *unit, const char *wanted)
 
 static bool path_matches(const char *path, const char *wanted)
 {
-	const char *slash = strrchr(path, '/');
-
-	return strcmp(path, wanted) == 0 || strcmp(slash ? slash + 1 : path, wanted) == 0;
+	return strcmp(path, wanted) == 0 || strcmp(text_base_name(path), wanted) == 0;
 }
 
 static bool process_matches(const struct snapshot *s, const struct process_info *p,
@@ -75,11 +73,17 @@ static bool process_matches(const struct snapshot *s, const struct process_info 
 	       strcmp(snapshot_text(s, s->containers[p->container].id_str), word) == 0;
 }
 
+static bool activation_unit_matches(const struct snapshot *s, const struct activation_info *a,
+				    const char *unit)
+{
+	return unit_matches(snapshot_text(s, a->service_str), unit) ||
+	       unit_matches(snapshot_text(s, a->socket_unit_str), unit);
+}
+
 static bool activation_matches(const struct snapshot *s, const struct activation_info *a,
 			       const char *word)
 {
-	return unit_matches(snapshot_text(s, a->service_str), word) ||
-	       unit_matches(snapshot_text(s, a->socket_unit_str), word) ||
+	return activation_unit_matches(s, a, word) ||
 	       path_matches(snapshot_text(s, a->program_str), word);
 }
 
@@ -119,13 +123,17 @@ static bool matches_user(const struct snapshot *s, const struct listener *l, con
 	return number == uid || strcmp(snapshot_text(s, name), user) == 0;
 }
 
-static bool matches_unit(const struct snapshot *s, const struct listener *l, const char *unit)
+static bool matches_unit(const struct snapshot *s, const struct listener_list *list,
+			 const struct listener *l, const char *unit)
 {
-	if (l->owner != SNAPSHOT_NONE &&
-	    unit_matches(snapshot_text(s, s->processes[l->owner].unit_str), unit))
-		return true;
+	for (uint32_t i = 0; i < l->process_count; i++) {
+		uint32_t index = list->process_indexes[l->first_process + i];
+
+		if (unit_matches(snapshot_text(s, s->processes[index].unit_str), unit))
+			return true;
+	}
 	return l->activation != SNAPSHOT_NONE &&
-	       activation_matches(s, &s->activations[l->activation], unit);
+	       activation_unit_matches(s, &s->activations[l->activation], unit);
 }
 
 /* systemd may hold the addresses of one row for several socket units. */
@@ -133,7 +141,7 @@ static bool matches_unit_of_any(const struct snapshot *s, const struct listener_
 				const struct port_row *row, const char *unit)
 {
 	for (uint32_t i = 0; i < row->listener_count; i++)
-		if (matches_unit(s, &list->listeners[row->first_listener + i], unit))
+		if (matches_unit(s, list, &list->listeners[row->first_listener + i], unit))
 			return true;
 	return false;
 }

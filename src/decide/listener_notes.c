@@ -2,6 +2,7 @@
 #include "decide/listener_notes.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/programs.h"
 #include "model/registry.h"
 #include "model/services.h"
@@ -35,6 +36,12 @@ const char *note_id(enum note note)
 	return ids[note];
 }
 
+bool notes_are_finding(uint32_t notes)
+{
+	return notes & (1u << NOTE_HIDDEN | 1u << NOTE_PROGRAM_MEMORY | 1u << NOTE_PROGRAM_DELETED |
+			1u << NOTE_POSES_AS_KERNEL);
+}
+
 const char *listener_service_name(const struct services *services, uint16_t port, enum proto proto)
 {
 	const char *name = services ? services_name(services, port, proto) : NULL;
@@ -50,21 +57,14 @@ static const struct process_info *owner_of(const struct snapshot *s, const struc
 	return l->owner == SNAPSHOT_NONE ? NULL : &s->processes[l->owner];
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* The program that a client will reach, for the comparison with the number. */
 static const char *serving_program(const struct snapshot *s, const struct listener *l)
 {
 	const struct process_info *p = owner_of(s, l);
 
 	if (l->activation != SNAPSHOT_NONE && (!p || p->is_manager))
-		return base_name(snapshot_text(s, s->activations[l->activation].program_str));
-	return p ? base_name(snapshot_text(s, p->program_str)) : "";
+		return text_base_name(snapshot_text(s, s->activations[l->activation].program_str));
+	return p ? text_base_name(snapshot_text(s, p->program_str)) : "";
 }
 
 static uint32_t number_notes(const struct snapshot *s, const struct services *services,
@@ -93,9 +93,11 @@ static uint32_t number_notes(const struct snapshot *s, const struct services *se
 
 static bool poses_as_kernel(const struct snapshot *s, const struct process_info *p)
 {
-	static const char *const names[] = {"kworker", "ksoftirqd", "kthreadd",	  "migration/",
-					    "rcu_",    "kswapd",    "khungtaskd", "watchdog/",
-					    "cpuhp/",  "irq/",	    "scsi_",	  "jbd2/"};
+	/* beginnings; kdevtmpfsi is a well-known miner */
+	static const char *const names[] = {
+		"kworker",    "ksoftirqd", "kthreadd",	"migration/", "rcu_",	   "kswapd",
+		"khungtaskd", "watchdog/", "cpuhp/",	"irq/",	      "scsi_",	   "jbd2/",
+		"kdevtmpfs",  "kauditd",   "kcompactd", "oom_reaper", "khugepaged"};
 	const char *comm = snapshot_text(s, p->comm_str);
 
 	if (comm[0] == '[' || p->argv_like_kernel)

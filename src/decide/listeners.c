@@ -27,22 +27,30 @@ const char *bound_id(enum bound bound)
 }
 
 /*
- * The holder to name: not systemd when a service has the socket too, and of the others the one that
- * started first, which is the parent of its workers.
+ * The process to name: not systemd when a service has the socket too, and of the others the one
+ * that started first, which is the parent of its workers. Indexes; SNAPSHOT_NONE is never better.
  */
+static bool is_better_owner(const struct snapshot *s, uint32_t candidate, uint32_t best)
+{
+	const struct process_info *p, *b;
+
+	if (candidate == SNAPSHOT_NONE || best == SNAPSHOT_NONE)
+		return best == SNAPSHOT_NONE;
+	p = &s->processes[candidate];
+	b = &s->processes[best];
+	if (p->is_manager != b->is_manager)
+		return b->is_manager;
+	return p->start_ns < b->start_ns || (p->start_ns == b->start_ns && p->pid < b->pid);
+}
+
 static uint32_t find_owner(const struct snapshot *s, const struct socket_info *socket)
 {
 	uint32_t best = SNAPSHOT_NONE;
 
 	for (uint32_t i = 0; i < socket->holder_count; i++) {
 		uint32_t index = s->holders[socket->first_holder + i].process;
-		const struct process_info *p = &s->processes[index];
-		const struct process_info *b = best == SNAPSHOT_NONE ? NULL : &s->processes[best];
 
-		if (!b || (b->is_manager && !p->is_manager) ||
-		    (b->is_manager == p->is_manager &&
-		     (p->start_ns < b->start_ns ||
-		      (p->start_ns == b->start_ns && p->pid < b->pid))))
+		if (is_better_owner(s, index, best))
 			best = index;
 	}
 	return best;
@@ -232,6 +240,8 @@ static int add_sockets(const struct snapshot *s, struct listener_list *list, str
 	for (size_t i = 0; i < count; i++) {
 		const struct socket_info *socket = entries[i]->socket;
 
+		if (is_better_owner(s, entries[i]->owner, l->owner))
+			l->owner = entries[i]->owner;
 		l->backlog_used += socket->backlog_used;
 		l->drops += socket->drops;
 		if (socket->backlog_limit > l->backlog_limit)

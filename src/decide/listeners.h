@@ -44,6 +44,8 @@ enum note {
 	NOTE_COUNT,
 };
 
+/* True when one of the notes (bits 1 << enum note) is something that a person should act on. */
+bool notes_are_finding(uint32_t notes);
 const char *note_id(enum note note); /* "hidden-listener", ... */
 
 /* One listener: a bound address of a port and who is behind it. */

@@ -52,6 +52,19 @@ static int parse_number(const char *text, const char *part, size_t len, uint16_t
 	return 0;
 }
 
+/* A person may write TCP. */
+static int parse_proto_any_case(const char *text, enum proto *ret)
+{
+	char lower[16];
+	size_t len = strlen(text);
+
+	if (len >= sizeof(lower))
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		lower[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 'a' - 'A') : text[i];
+	return proto_parse(lower, len, ret);
+}
+
 int port_range_parse(const char *text, struct port_range *ret, struct err *e)
 {
 	struct port_range range = {.any_proto = true};
@@ -72,7 +85,7 @@ int port_range_parse(const char *text, struct port_range *ret, struct err *e)
 			text, range.last, range.first);
 	if (slash) {
 		range.any_proto = false;
-		if (proto_parse(slash + 1, strlen(slash + 1), &range.proto) < 0)
+		if (parse_proto_any_case(slash + 1, &range.proto) < 0)
 			return err_set(e, -EINVAL,
 				       _("'%.64s' has no known protocol: use tcp, udp, udplite, "
 					 "sctp or dccp"),

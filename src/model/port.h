@@ -21,7 +21,7 @@ enum proto {
 };
 
 const char *proto_name(enum proto proto); /* "tcp", ... never NULL */
-/* 0, or -EINVAL when name[0..len) is no protocol. */
+/* 0, or -EINVAL when name[0..len), is no protocol. */
 int proto_parse(const char *name, size_t len, enum proto *ret);
 
 /* A range of ports of one protocol or of all: what "443/tcp", "8000-8100/udp" and "53" mean. */

@@ -66,7 +66,7 @@ def compare(name, text):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_table(scene, width):
-    result = scene.portero(prefix=scene.inside, env={"COLUMNS": str(width)}, code=0)
+    result = scene.portero(prefix=scene.inside, env={"COLUMNS": str(width)}, code=1)
     text = stable(result.text)
     for line in text.splitlines()[:text.count("/tcp ") + text.count("/udp ") + 1]:
         if line.startswith("PORT") or "/" in line.split(" ")[0]:
@@ -75,16 +75,16 @@ def test_table(scene, width):
 
 
 def test_table_of_unlimited_width(scene):
-    compare("table-unlimited.txt", stable(scene.portero(prefix=scene.inside, code=0).text))
+    compare("table-unlimited.txt", stable(scene.portero(prefix=scene.inside, code=1).text))
 
 
 def test_table_in_ascii(scene):
-    result = scene.portero(prefix=scene.inside, env={"LC_ALL": "C", "COLUMNS": "60"}, code=0)
+    result = scene.portero(prefix=scene.inside, env={"LC_ALL": "C", "COLUMNS": "60"}, code=1)
     compare("table-60-ascii.txt", stable(result.text))
 
 
 def test_csv(scene):
-    compare("table.csv", scene.portero("--csv", prefix=scene.inside, code=0)
+    compare("table.csv", scene.portero("--csv", prefix=scene.inside, code=1)
             .text.replace("\r\n", "\n"))
 
 

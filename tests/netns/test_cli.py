@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line: words, options, filters, formats, languages, widths."""
 import csv
+import datetime
 import fcntl
 import io
 import json
@@ -219,7 +220,7 @@ def test_csv(mix):
     assert {r["port"] for r in records} == ALL
     assert all(None not in r and None not in r.values() for r in records)
     assert list(records[0]) == ["port", "state", "service", "bound", "program", "user", "unit",
-                                "package", "notes"]
+                                "package", "notes", "namespace"]
     daemon = next(r for r in records if r["port"] == "9000/tcp")
     assert daemon["program"].endswith("/mydaemon") and daemon["user"] == "nobody"
     assert "portero" not in result.errors
@@ -367,13 +368,33 @@ def test_absurdly_narrow(mix, columns):
     assert "443/tcp" in mix.portero(env={"COLUMNS": str(columns)}).text
 
 
+def test_characters_wider_than_the_line(mix):
+    result = mix.portero("日本語", env={"COLUMNS": "1", "LC_ALL": "C.UTF-8"}, timeout=10)
+    assert "日" in result.text and len(result.out) < 1000
+
+
+def test_json_time_is_utc(mix):
+    times = [datetime.datetime.fromisoformat(
+                 mix.portero("--json", env={"TZ": zone}).json["time"].replace("Z", "+00:00"))
+             for zone in ("UTC", "Asia/Tokyo")]
+    assert abs((times[1] - times[0]).total_seconds()) < 60
+
+
+def test_no_service_names_with_numeric(mix):
+    assert mix.portero("show", "443/tcp", "-n").text.splitlines()[0] == "443/tcp"
+
+
+def test_upper_case_protocol(mix):
+    assert mix.portero("443/TCP", "-q").text == mix.portero("443/tcp", "-q").text
+
+
 # --- show, doctor, completion -------------------------------------------------------------------
 
 def test_show_connections_by_peer(ns):
     server = ns.tcp("127.0.0.1", 8902)
     pairs = []
     with ns:
-        for source in ("127.0.0.5", "127.0.0.5", "127.0.0.6"):
+        for source in ("127.0.0.6", "127.0.0.5", "127.0.0.5"):
             c = socket.create_connection(("127.0.0.1", 8902), source_address=(source, 0))
             pairs.append((c, server.accept()[0]))
             c.sendall(b"x" * 1000)
@@ -390,6 +411,7 @@ def test_show_connections_by_peer(ns):
 
         text = ns.portero("show", "8902/tcp").text
         assert "127.0.0.5: 2 connections" in text and "127.0.0.6: 1 connection," in text
+        assert text.index("127.0.0.5:") < text.index("127.0.0.6:"), "who has most comes first"
         assert "3 from 2 peers" in text
         assert f"pid {os.getpid()}" in text and PYTHON in text
     finally:

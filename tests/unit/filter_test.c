@@ -43,7 +43,7 @@ static int begin(void **state)
 	s.processes[p].container = 0;
 	p = add(PROTO_TCP, 631, "127.0.0.1", "/usr/lib/systemd/systemd", "init.scope", "root", 0);
 	s.processes[p].is_manager = true;
-	scene_activate(&s, "cups.socket", "cups.service", "/usr/sbin/cupsd");
+	scene_activate(&s, "cups.socket", "cups.service", "/usr/sbin/print-daemon");
 	scene_socket(&s, PROTO_UDP, 51820, "::"); /* nobody's */
 	s.sockets[s.socket_count - 1].user_str = snapshot_add_text(&s, "nobody");
 	s.sockets[s.socket_count - 1].uid = 65534;
@@ -129,7 +129,7 @@ static void test_names(void **state)
 		{"3f4e8d", 8080},
 		{"server", 8080},
 		{"cups", 631},
-		{"cupsd", 631},
+		{"print-daemon", 631},
 		{"cups.socket", 631},
 		{"php-fpm8.2", 9000},
 
@@ -158,7 +158,7 @@ static void test_paths(void **state)
 	(void)state;
 	word("/usr/sbin/nginx");
 	expect_ports(PORTS(80));
-	word("/usr/sbin/cupsd");
+	word("/usr/sbin/print-daemon");
 	expect_ports(PORTS(631));
 	word("/sbin/nginx");
 	expect_ports(NO_PORTS);
@@ -216,6 +216,8 @@ static void test_unit(void **state)
 	f.unit = "cups.service";
 	expect_ports(PORTS(631));
 	f.unit = "/usr/sbin/nginx";
+	expect_ports(NO_PORTS);
+	f.unit = "print-daemon"; /* a program, no unit */
 	expect_ports(NO_PORTS);
 	f.unit = "php8.2-fpm.service";
 	expect_ports(PORTS(9000));

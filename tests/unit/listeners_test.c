@@ -127,6 +127,8 @@ static void test_reuseport(void **state)
 	assert_int_equal(list.process_indexes[list.listeners[0].first_process],
 			 list.listeners[0].owner);
 	assert_int_equal(list.process_index_count, 4);
+	/* the oldest of all, whichever socket the kernel tells first */
+	assert_int_equal(s.processes[list.listeners[0].owner].pid, 13);
 }
 
 static void test_two_programs_are_two_rows(void **state)
