@@ -77,7 +77,11 @@ def skip_sanitized(why):
 def descendants(pid):
     """Descriptors (pidfd) of the processes below one, which a reused pid cannot turn into others."""
     found = []
-    for tid in Path(f"/proc/{pid}/task").glob("*"):
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").glob("*"))
+    except OSError:
+        return found  # it ended meanwhile
+    for tid in tasks:
         try:
             children = (tid / "children").read_text().split()
         except OSError:
