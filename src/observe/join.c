@@ -279,8 +279,10 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 		return;
 	}
 	socket = find_socket(j, netns, r->inode);
-	/* with MPTCP the table may know the cookie of the TCP socket below */
-	if (socket && socket->cookie && socket->cookie != r->cookie && !socket->mptcp)
+	/* with MPTCP the table may know the cookie of the TCP socket below, and only that where the
+	 * kernel has no mptcp_diag */
+	if (socket && socket->cookie && socket->cookie != r->cookie && !socket->mptcp &&
+	    table != TABLE_MPTCP)
 		socket = NULL;
 	if (!socket)
 		socket = add_socket_of_record(j, netns, r, table);
@@ -288,6 +290,7 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 	if (!socket || !process)
 		return;
 	socket->views |= VIEW_FILES;
+	socket->mptcp |= table == TABLE_MPTCP;
 	if (socket->kind == SOCKET_PORT && (table == TABLE_UDP || table == TABLE_UDPLITE)) {
 		socket->explicit_bind = r->userlocks & BINDPORT_LOCK ? STATE_YES : STATE_NO;
 		if (socket->explicit_bind == STATE_NO)

@@ -207,6 +207,18 @@ static void test_mptcp_table_alone(void **state)
 	end(&l);
 }
 
+/* Debian 12's kernel without mptcp_diag.ko: the listener was "hidden", and had a twin. */
+static void test_mptcp_without_its_table(void **state)
+{
+	struct look l;
+
+	(void)state;
+	begin(&l);
+	add_recorded(&l, TABLE_TCP, "mptcp4-tcp");
+	expect_mptcp_twin(&l);
+	end(&l);
+}
+
 /* The inode was used again between the two looks: two sockets, which must not be mixed. */
 static void test_inode_reused(void **state)
 {
@@ -680,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_says_it_twice),
 		cmocka_unit_test(test_mptcp_twin),
 		cmocka_unit_test(test_mptcp_table_alone),
+		cmocka_unit_test(test_mptcp_without_its_table),
 		cmocka_unit_test(test_inode_reused),
 		cmocka_unit_test(test_no_cookie),
 		cmocka_unit_test(test_no_inode),
