@@ -15,7 +15,9 @@
 #include <linux/vm_sockets_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
@@ -261,6 +263,21 @@ static bool has_no_sockets(const struct buf *protocols, const char *name)
 	return any_line;
 }
 
+/* Before Linux 6.2 the count of MPTCP sockets is always 0. An older kernel to which it was added is
+ * only asked in vain. */
+static bool counts_mptcp(void)
+{
+	struct utsname name;
+	unsigned long major, minor;
+	char *dot;
+
+	if (uname(&name) != 0)
+		return false;
+	major = strtoul(name.release, &dot, 10);
+	minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
+	return major > 6 || (major == 6 && minor >= 2);
+}
+
 static void dump_table(struct dump *d, const struct buf *protocols,
 		       struct sock_table_status *status)
 {
@@ -270,7 +287,7 @@ static void dump_table(struct dump *d, const struct buf *protocols,
 	*status = (struct sock_table_status){.source = SOURCE_ABSENT};
 	if (states_of(d) == 0 || (protocols->len && !has_protocol(protocols, t->protocol)))
 		return;
-	if (d->table == TABLE_MPTCP && has_no_sockets(protocols, t->protocol)) {
+	if (d->table == TABLE_MPTCP && counts_mptcp() && has_no_sockets(protocols, t->protocol)) {
 		status->source = SOURCE_DIAG;
 		return;
 	}
