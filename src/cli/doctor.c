@@ -77,11 +77,14 @@ static void check_privileges(struct report *r)
 static void check_bpf(struct report *r)
 {
 	const struct err *e = &r->v->status.bpf;
+	char text[160];
 	struct check *c;
 
 	if (e->code == 0) {
-		add(r, "bpf-iterator", HEALTH_GOOD, _("BPF iterator"),
-		    _("works: all processes and namespaces in one pass"));
+		snprintf(text, sizeof(text),
+			 _("works (%s): all processes and namespaces in one pass"),
+			 sock_iter_way_name(r->v->status.bpf_way));
+		add(r, "bpf-iterator", HEALTH_GOOD, _("BPF iterator"), text);
 		return;
 	}
 	c = add(r, "bpf-iterator", HEALTH_BAD, _("BPF iterator"),
@@ -89,8 +92,7 @@ static void check_bpf(struct report *r)
 	say(c,
 	    _("how UDP ports were bound; sockets of processes that /proc does not show; it is "
 	      "slower"),
-	    _("run as root on Linux 5.12 or later with BTF (CONFIG_DEBUG_INFO_BTF), without "
-	      "lockdown"));
+	    _("run as root on Linux 5.12 or later with BTF (CONFIG_DEBUG_INFO_BTF)"));
 }
 
 static void check_proc(struct report *r)

@@ -9,7 +9,6 @@
 #include "observe/netns.h"
 #include "observe/owner.h"
 #include "observe/proc_file.h"
-#include "observe/sock_iter.h"
 #include "observe/sock_proc.h"
 
 #include <errno.h>
@@ -271,8 +270,10 @@ static void read_files_view(struct look *look)
 	if (look->iter)
 		count = look->number ? sock_iter_again(look->iter, &records, &e)
 				     : sock_iter_wait(look->iter, &records, &e);
-	if (look->status)
+	if (look->status) {
 		look->status->bpf = count < 0 ? e : (struct err){0};
+		look->status->bpf_way = look->iter ? sock_iter_way(look->iter) : SOCK_ITER_NONE;
+	}
 	if (count < 0) {
 		read_files_view_from_proc(look);
 		return;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/snapshot.h"
 #include "observe/sock_diag.h"
+#include "observe/sock_iter.h"
 
 #include <stdbool.h>
 
@@ -26,7 +27,8 @@ struct inventory_options {
 /* How each source answered, for `portero doctor`. */
 struct inventory_status {
 	struct sock_table_status tables[TABLE_COUNT];
-	struct err bpf;	 /* code 0: the iterator ran */
+	struct err bpf; /* code 0: the iterator ran */
+	enum sock_iter_way bpf_way;
 	struct err proc; /* when it was asked: code 0: /proc could be read */
 };
 

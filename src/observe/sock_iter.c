@@ -24,9 +24,11 @@ enum { READ_SIZE = 1 << 18 };
 struct sock_iter {
 	pthread_t thread;
 	bool running;
-	int walk_fd; /* link of task_walk, or -1: the kernel does not take it */
-	int link_fd; /* link of task_file, or -1: not loaded */
-	int error;   /* negative errno of the last load or pass */
+	int walk_fd;		     /* link of task_walk, or -1: the kernel does not take it */
+	int link_fd;		     /* link of task_file, or -1: not loaded */
+	int error;		     /* negative errno of the last load or pass */
+	enum sock_iter_way file_way; /* how task_file was loaded */
+	enum sock_iter_way way;	     /* which gave the last answer */
 	struct buf records;
 };
 
@@ -86,10 +88,14 @@ static int load_walk(void)
 
 static int load_file(struct sock_iter *it)
 {
-	if (it->link_fd < 0)
+	if (it->link_fd < 0) {
 		it->link_fd = load_light();
-	if (it->link_fd < 0)
+		it->file_way = SOCK_ITER_LIGHT;
+	}
+	if (it->link_fd < 0) {
 		it->link_fd = load_full();
+		it->file_way = SOCK_ITER_FULL;
+	}
 	return it->link_fd < 0 ? it->link_fd : 0;
 }
 
@@ -150,9 +156,11 @@ static int run(struct sock_iter *it)
 {
 	int r;
 
+	it->way = SOCK_ITER_WALK;
 	if (it->walk_fd >= 0 && run_pass(it, it->walk_fd) == 0 && take_out_marks(&it->records) == 0)
 		return 0;
 	r = load_file(it);
+	it->way = it->file_way;
 	return r < 0 ? r : run_pass(it, it->link_fd);
 }
 
@@ -212,6 +220,23 @@ long sock_iter_again(struct sock_iter *it, const struct task_file_record **ret, 
 	if (it->walk_fd >= 0 || it->link_fd >= 0)
 		it->error = run(it);
 	return result(it, ret, e);
+}
+
+enum sock_iter_way sock_iter_way(const struct sock_iter *it)
+{
+	return it->error < 0 ? SOCK_ITER_NONE : it->way;
+}
+
+const char *sock_iter_way_name(enum sock_iter_way way)
+{
+	static const char *const names[] = {
+		[SOCK_ITER_NONE] = "-",
+		[SOCK_ITER_WALK] = "task_walk",
+		[SOCK_ITER_LIGHT] = "task_file, light",
+		[SOCK_ITER_FULL] = "task_file",
+	};
+
+	return names[way];
 }
 
 void sock_iter_free(struct sock_iter *it)

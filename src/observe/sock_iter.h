@@ -6,8 +6,9 @@
  *
  * Three programs are tried: task_walk (Linux 6.2, fast), then task_file as a light skeleton (5.17:
  * the kernel does the CO-RE relocations) and as an ordinary one (parsing the kernel's BTF in user
- * space, some 50 ms). task_file is also run where task_walk says that a process has too many
- * sockets.
+ * space, some 50 ms; a kernel in lockdown's confidentiality mode takes only this, as the loader of
+ * the others calls bpf_probe_read_kernel). task_file is also run where task_walk says that a
+ * process has too many sockets.
  */
 #pragma once
 
@@ -18,6 +19,9 @@
 #include <stddef.h>
 
 struct sock_iter;
+
+/* Which of the programs gave the answer. */
+enum sock_iter_way { SOCK_ITER_NONE, SOCK_ITER_WALK, SOCK_ITER_LIGHT, SOCK_ITER_FULL };
 
 /*
  * Starts loading and running the iterator in a thread of its own. NULL when out of memory or
@@ -33,5 +37,11 @@ long sock_iter_wait(struct sock_iter *it, const struct task_file_record **ret, s
 
 /* Runs one more pass with the program that is loaded. As sock_iter_wait(). */
 long sock_iter_again(struct sock_iter *it, const struct task_file_record **ret, struct err *e);
+
+/* Of the last pass. */
+enum sock_iter_way sock_iter_way(const struct sock_iter *it);
+
+/* What doctor calls it: the name of the program. */
+const char *sock_iter_way_name(enum sock_iter_way way);
 
 void sock_iter_free(struct sock_iter *it);
