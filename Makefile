@@ -9,6 +9,7 @@
 #   make lint       format, static analysis, layers, headers, messages
 #   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
+#   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
 
@@ -84,7 +85,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -168,6 +169,20 @@ golden: all
 check: all unit
 	$(PYTEST) tests/golden tests/netns
 
+# What runs inside of the virtual machines besides portero.
+VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c))
+
+$(B)/vm/%: tests/vm/%.c | $(SKEL)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -Wl,--as-needed -o $@ $< $(LDLIBS)
+
+# gcc's dependencies leave out what -isystem found
+$(B)/vm/ladder: $(SKEL)
+
+check-vm: all $(VM_TOOLS)
+	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm
+
 build/fuzz/%: tests/fuzz/%.c $(SRC) $(GEN_SRC) | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
@@ -209,4 +224,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(UNIT:=.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(VM_TOOLS:=.d)

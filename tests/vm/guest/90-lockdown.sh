@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Locks the kernel down, which cannot be undone: the last script. Checked by test_lockdown.py.
+echo confidentiality >/sys/kernel/security/lockdown
+show state cat /sys/kernel/security/lockdown
+show web portero --json 80/tcp
+show doctor portero doctor --json
+show ladder ladder
