@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/nl.h"
+#include "base/buf.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/nla.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -135,4 +139,159 @@ int nl_dump(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *op
 	if (r < 0)
 		return err_set(e, r, _("the kernel's answer could not be read: %s"), strerror(-r));
 	return r;
+}
+
+/* --- messages that change something --------------------------------------------------------------
+ */
+
+/* nf_tables' BATCH_BEGIN and BATCH_END are the only ones of its types that are this small. */
+static bool is_bracket(uint16_t type)
+{
+	return type == NLMSG_MIN_TYPE || type == NLMSG_MIN_TYPE + 1;
+}
+
+struct sending {
+	uint32_t first_seq;
+	size_t count, unanswered;
+	int refusals;
+	nl_refused *refused;
+	void *context;
+};
+
+/* Numbers the messages; returns -EINVAL when the buffer is not a row of whole messages. */
+static int prepare(struct nl *n, struct buf *messages, struct sending *s)
+{
+	size_t at = 0;
+
+	s->first_seq = n->seq + 1;
+	while (at + sizeof(struct nlmsghdr) <= messages->len) {
+		struct nlmsghdr *header = (void *)(messages->data + at);
+
+		if (header->nlmsg_len < sizeof(*header) || header->nlmsg_len > messages->len - at)
+			return -EINVAL;
+		header->nlmsg_seq = ++n->seq;
+		header->nlmsg_flags |= NLM_F_REQUEST;
+		if (!is_bracket(header->nlmsg_type)) {
+			header->nlmsg_flags |= NLM_F_ACK;
+			s->unanswered++;
+		}
+		s->count++;
+		at += NLMSG_ALIGN(header->nlmsg_len);
+	}
+	return at >= messages->len ? 0 : -EINVAL;
+}
+
+/* With room for what is sent, and for an answer to each. */
+static int make_room(struct nl *n, const struct buf *messages, const struct sending *s)
+{
+	int fd = mnl_socket_get_fd(n->socket), yes = 1;
+	size_t answers = (s->count + 1) * 1024 + RECEIVE_SIZE, bytes = messages->len + RECEIVE_SIZE;
+	int send_size = (int)bytes,
+	    receive_size = answers > NL_SEND_LIMIT ? NL_SEND_LIMIT : (int)answers;
+
+	if (bytes > NL_SEND_LIMIT)
+		return -EMSGSIZE;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_size, sizeof(send_size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_size, sizeof(receive_size));
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof(yes));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof(yes));
+	return 0;
+}
+
+static void take_answer(const struct nlmsghdr *header, struct sending *s)
+{
+	struct cur c = cur_init(mnl_nlmsg_get_payload(header), mnl_nlmsg_get_payload_len(header)),
+		   text;
+	size_t index = header->nlmsg_seq - s->first_seq;
+	struct nlmsgerr answer;
+	char reason[256] = "";
+
+	cur_read(&c, &answer, sizeof(answer));
+	if (!c.ok || index >= s->count)
+		return;
+	if (s->unanswered)
+		s->unanswered--;
+	if (answer.error == 0)
+		return;
+	if (!(header->nlmsg_flags & NLM_F_CAPPED))
+		cur_take(&c, NLMSG_ALIGN(answer.msg.nlmsg_len) - sizeof(answer.msg));
+	if (header->nlmsg_flags & NLM_F_ACK_TLVS && nla_find(c, NLMSGERR_ATTR_MSG, &text))
+		nla_string(text, reason, sizeof(reason));
+	s->refusals++;
+	if (s->refused)
+		s->refused(index, -answer.error, reason, s->context);
+}
+
+/* The kernel answered while it took the messages: what is not there now will not come. */
+static int take_answers(struct nl *n, struct sending *s)
+{
+	void cleanup_free *room = malloc(RECEIVE_SIZE);
+	ssize_t got;
+
+	if (!room)
+		return -ENOMEM;
+	for (;;) {
+		const struct nlmsghdr *header = room;
+		int left;
+
+		got = recv(mnl_socket_get_fd(n->socket), room, RECEIVE_SIZE, MSG_DONTWAIT);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		for (left = (int)got; mnl_nlmsg_ok(header, left);
+		     header = mnl_nlmsg_next(header, &left))
+			if (header->nlmsg_type == NLMSG_ERROR)
+				take_answer(header, s);
+	}
+}
+
+int nl_send(struct nl *n, struct buf *messages, nl_refused *refused, void *context, struct err *e)
+{
+	struct sending s = {.refused = refused, .context = context};
+	int r;
+
+	if (messages->failed)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	if (messages->len == 0)
+		return 0;
+	r = prepare(n, messages, &s);
+	if (r == 0)
+		r = make_room(n, messages, &s);
+	if (r == 0 && mnl_socket_sendto(n->socket, messages->data, messages->len) < 0)
+		r = -errno;
+	if (r == 0)
+		r = take_answers(n, &s);
+	if (r < 0)
+		return err_set(e, r, _("the kernel did not take a netlink message: %s"),
+			       strerror(-r));
+	/* of a batch that it refused, the kernel need not answer more than what was wrong */
+	if (s.unanswered && s.refusals == 0)
+		return err_set(e, -EIO, _("the kernel did not answer a netlink message"));
+	return s.refusals;
+}
+
+struct refusal {
+	int error;
+	char reason[256];
+};
+
+static void keep_refusal(size_t index, int error, const char *reason, void *context)
+{
+	struct refusal *kept = context;
+
+	(void)index;
+	kept->error = error;
+	snprintf(kept->reason, sizeof(kept->reason), "%s", reason);
+}
+
+int nl_request(struct nl *n, struct buf *message, const char *what, struct err *e)
+{
+	struct refusal refusal = {0};
+	int r = nl_send(n, message, keep_refusal, &refusal, e);
+
+	if (r <= 0)
+		return r;
+	return err_set(e, -refusal.error, "%s: %s%s%s", what, strerror(refusal.error),
+		       refusal.reason[0] ? ": " : "", refusal.reason);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nl: asking the kernel for a netlink dump (over libmnl). No product knowledge.
+ * nl: asking the kernel for a netlink dump, and sending it messages that change something (over
+ * libmnl). No product knowledge.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct mnl_socket;
 struct nlmsghdr;
 
@@ -43,3 +45,20 @@ void nl_close(struct nl *n);
  * dump).
  */
 int nl_dump(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops, struct err *e);
+
+/* Told of each message that the kernel refused: its index in the buffer, the errno (positive), and
+ * what the kernel says about it ("" when it says nothing). */
+typedef void nl_refused(size_t index, int error, const char *reason, void *context);
+
+/*
+ * Sends all messages of the buffer (made with base/nla) in one write: nf_tables takes its batches
+ * only so. Their sequence numbers and NLM_F_REQUEST | NLM_F_ACK are filled in here, but for
+ * messages of types below 0x20 (NFNL_MSG_BATCH_BEGIN and _END), which get no NLM_F_ACK. Returns how
+ * many were refused (`refused` is called for each, and may be NULL), or a negative errno when the
+ * messages could not be sent, or the kernel did not answer each. The socket is given buffers that
+ * are large enough (CAP_NET_ADMIN), up to NL_SEND_LIMIT bytes.
+ */
+enum { NL_SEND_LIMIT = 256 << 20 };
+int nl_send(struct nl *n, struct buf *messages, nl_refused *refused, void *context, struct err *e);
+/* Sends one message: 0 or a negative errno, the kernel's, with a sentence that names `what`. */
+int nl_request(struct nl *n, struct buf *message, const char *what, struct err *e);

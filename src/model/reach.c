@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/reach.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+const char *verdict_id(enum verdict verdict)
+{
+	static const char *const ids[VERDICT_COUNT] = {"unknown", "accept", "drop", "reject",
+						       "rate-limited"};
+
+	return verdict < VERDICT_COUNT ? ids[verdict] : "unknown";
+}
+
+const char *source_class_id(enum source_class class)
+{
+	static const char *const ids[SOURCE_CLASS_COUNT] = {"host", "link", "private", "internet",
+							    "listed"};
+
+	return class < SOURCE_CLASS_COUNT ? ids[class] : "unknown";
+}
+
+void reach_done(struct reach *r)
+{
+	strpool_done(&r->strings);
+	free(r->classes);
+	free(r->intervals);
+	free(r->gaps);
+	*r = (struct reach){0};
+}
+
+const char *reach_text(const struct reach *r, uint32_t str)
+{
+	return strpool_get(&r->strings, str);
+}
+
+struct reach_class *reach_add_class(struct reach *r)
+{
+	if (mem_grow(&r->classes, &r->class_cap, r->class_count + 1, sizeof(*r->classes)) < 0)
+		return NULL;
+	r->classes[r->class_count] = (struct reach_class){0};
+	return &r->classes[r->class_count++];
+}
+
+struct reach_interval *reach_add_interval(struct reach *r)
+{
+	if (mem_grow(&r->intervals, &r->interval_cap, r->interval_count + 1,
+		     sizeof(*r->intervals)) < 0)
+		return NULL;
+	r->intervals[r->interval_count] = (struct reach_interval){0};
+	return &r->intervals[r->interval_count++];
+}
+
+void reach_add_gap(struct reach *r, const char *what, const char *why, const char *remedy)
+{
+	struct reach_gap gap = {strpool_add_text(&r->strings, what),
+				strpool_add_text(&r->strings, why),
+				strpool_add_text(&r->strings, remedy)};
+
+	r->complete = false;
+	for (size_t i = 0; i < r->gap_count; i++)
+		if (r->gaps[i].what_str == gap.what_str && r->gaps[i].why_str == gap.why_str)
+			return;
+	if (mem_grow(&r->gaps, &r->gap_cap, r->gap_count + 1, sizeof(gap)) == 0)
+		r->gaps[r->gap_count++] = gap;
+}
+
+const struct reach_interval *reach_find(const struct reach *r, const struct reach_class *class,
+					uint16_t port)
+{
+	size_t low = class->first_interval, high = low + class->interval_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct reach_interval *i = &r->intervals[middle];
+
+		if (port < i->first)
+			high = middle;
+		else if (port > i->last)
+			low = middle + 1;
+		else
+			return i;
+	}
+	return NULL;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach: who can send packets to which port: verdicts, and for each class of sources the intervals
+ * of ports that the kernel treats alike. Plain data, made by observe/reach, read by decide/ and
+ * cli/.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "model/port.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the kernel does with a new packet. */
+enum verdict {
+	VERDICT_UNKNOWN,      /* could not be asked, or depends on what the twin does not have */
+	VERDICT_ACCEPT,	      /* it gets to where a socket would be looked up, or is forwarded */
+	VERDICT_DROP,	      /* silence */
+	VERDICT_REJECT,	      /* a refusal: TCP RST or an ICMP error */
+	VERDICT_RATE_LIMITED, /* some get through and some do not: limits, quotas, counts, chance */
+	VERDICT_COUNT,
+};
+const char *verdict_id(enum verdict verdict); /* "accept", ...: in JSON; never NULL */
+
+/* Everything of a packet but the port that it knocks at. */
+struct flow {
+	uint32_t ifindex; /* where it comes in; 0: the machine sends it to itself */
+	enum proto proto; /* PROTO_TCP: a SYN; PROTO_UDP: a datagram */
+	struct address source, destination;
+	uint16_t source_port; /* 0: an ordinary one */
+};
+
+/* What one kernel did with one packet. */
+struct outcome {
+	enum verdict verdict;  /* ACCEPT, DROP, REJECT; UNKNOWN: the packet could not be sent */
+	bool forwarded;	       /* ACCEPT: on its way through the machine, not to it */
+	struct address target; /* ACCEPT: destination after NAT */
+	uint16_t target_port;
+	uint32_t out_ifindex; /* ACCEPT, forwarded: where it leaves */
+};
+
+/* How far a source is; the order is the order of width. */
+enum source_class {
+	SOURCE_HOST,	 /* this machine */
+	SOURCE_LINK,	 /* the networks that the machine is attached to */
+	SOURCE_PRIVATE,	 /* RFC 1918, RFC 6598 (CGNAT), RFC 4193 (ULA) */
+	SOURCE_INTERNET, /* any other */
+	SOURCE_LISTED,	 /* addresses that the rules themselves mention */
+	SOURCE_CLASS_COUNT,
+};
+const char *source_class_id(enum source_class class); /* "host", "link", ... */
+
+/* Ports that are treated alike. Those of a list cover 1-65535 without a gap. */
+struct reach_interval {
+	uint16_t first, last;
+	enum verdict verdict;
+	bool forwarded;	       /* accepted on the way to another machine or container */
+	bool shifts;	       /* target_port is that of `first`; the others follow it one by one */
+	bool nat;	       /* the destination was rewritten: target says to what */
+	struct address target; /* destination as it arrives, when accepted */
+	uint16_t target_port;  /* of `first` (see shifts) */
+	uint32_t out_ifindex;
+	uint32_t why_str; /* why it is unknown or rate-limited: a sentence; 0: nothing to say */
+};
+
+/* What one group of sources gets, at one interface, family, protocol and destination. */
+struct reach_class {
+	enum source_class source_class;
+	uint32_t ifindex; /* 0: the machine itself */
+	uint32_t ifname_str;
+	enum proto proto;
+	struct address source;	    /* the representative that was asked with */
+	struct address destination; /* of the machine, or of a container behind it */
+	bool behind;		    /* destination is not the machine's own */
+	uint32_t sources_str;	    /* who is meant, in words: "10.0.0.0/8, @blocklist"; 0: class */
+	uint32_t first_interval, interval_count;
+};
+
+struct reach_gap {
+	uint32_t what_str, why_str, remedy_str;
+};
+
+struct reach {
+	struct strpool strings;
+	bool complete;	     /* nothing is unknown that the twin should have known */
+	bool available;	     /* there was a twin; false: every verdict is unknown, gaps say why */
+	uint32_t generation; /* of nf_tables, that was seen */
+	struct reach_class *classes;
+	size_t class_count, class_cap;
+	struct reach_interval *intervals;
+	size_t interval_count, interval_cap;
+	struct reach_gap *gaps;
+	size_t gap_count, gap_cap;
+};
+
+void reach_done(struct reach *r);
+const char *reach_text(const struct reach *r, uint32_t str);
+/* Append one, zeroed; valid until the next append; NULL when out of memory. */
+struct reach_class *reach_add_class(struct reach *r);
+struct reach_interval *reach_add_interval(struct reach *r);
+/* Adds a gap once; complete becomes false. */
+void reach_add_gap(struct reach *r, const char *what, const char *why, const char *remedy);
+/* The interval of a class that has the port; NULL when the class has none (port 0). */
+const struct reach_interval *reach_find(const struct reach *r, const struct reach_class *class,
+					uint16_t port);
