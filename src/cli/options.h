@@ -16,7 +16,9 @@ struct options {
 	/* what to look at */
 	bool all, clients, no_bpf;
 	bool tcp, udp, ipv4, ipv6;
+	bool no_reach, full;
 	const char *listening_on, *user, *unit, *sort;
+	const char *from, *to, *in, *proto; /* of a packet */
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	bool help, version;
@@ -33,6 +35,8 @@ enum option_scope {
 	SCOPE_STATUS = 1 << 1,
 	SCOPE_SHOW = 1 << 2,
 	SCOPE_DOCTOR = 1 << 3,
+	SCOPE_REACH = 1 << 4,
+	SCOPE_EXPLAIN = 1 << 5,
 };
 
 struct option_row {

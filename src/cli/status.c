@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/reach_words.h"
+#include "cli/rest.h"
 #include "cli/table.h"
 #include "cli/view.h"
 #include "decide/filter.h"
@@ -21,7 +23,7 @@ enum column {
 	COLUMN_PORT,
 	COLUMN_STATE,
 	COLUMN_SERVICE,
-	COLUMN_BOUND,
+	COLUMN_REACH,
 	COLUMN_PROGRAM,
 	COLUMN_USER,
 	COLUMN_UNIT,
@@ -33,16 +35,30 @@ enum column {
 /* What goes first when the line is too long. */
 static const struct table_step steps[] = {
 	{COLUMN_PROGRAM, STEP_SHORT, 0},  {COLUMN_NOTES, STEP_WIDTH, 40},
-	{COLUMN_BOUND, STEP_SHORT, 0},	  {COLUMN_PACKAGE, STEP_WIDTH, 16},
+	{COLUMN_REACH, STEP_SHORT, 0},	  {COLUMN_PACKAGE, STEP_WIDTH, 16},
 	{COLUMN_UNIT, STEP_WIDTH, 20},	  {COLUMN_NOTES, STEP_WIDTH, 28},
 	{COLUMN_STATE, STEP_DROP, 0},	  {COLUMN_PACKAGE, STEP_DROP, 0},
 	{COLUMN_UNIT, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_WIDTH, 10},
-	{COLUMN_USER, STEP_WIDTH, 8},	  {COLUMN_BOUND, STEP_WIDTH, 19},
+	{COLUMN_USER, STEP_WIDTH, 8},	  {COLUMN_REACH, STEP_WIDTH, 19},
 	{COLUMN_PROGRAM, STEP_WIDTH, 14}, {COLUMN_UNIT, STEP_DROP, 0},
 	{COLUMN_NOTES, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_DROP, 0},
-	{COLUMN_BOUND, STEP_WIDTH, 14},	  {COLUMN_USER, STEP_DROP, 0},
+	{COLUMN_REACH, STEP_WIDTH, 14},	  {COLUMN_USER, STEP_DROP, 0},
 	{COLUMN_PROGRAM, STEP_WIDTH, 8},  {COLUMN_NOTES, STEP_WIDTH, 8},
-	{COLUMN_BOUND, STEP_WIDTH, 8},
+	{COLUMN_REACH, STEP_WIDTH, 8},
+};
+
+/* The same, with the columns that tell who can reach a port. */
+static const struct table_step reach_steps[] = {
+	{COLUMN_PROGRAM, STEP_SHORT, 0},  {COLUMN_NOTES, STEP_WIDTH, 40},
+	{COLUMN_PACKAGE, STEP_WIDTH, 16}, {COLUMN_UNIT, STEP_WIDTH, 20},
+	{COLUMN_NOTES, STEP_WIDTH, 28},	  {COLUMN_PACKAGE, STEP_DROP, 0},
+	{COLUMN_UNIT, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_WIDTH, 10},
+	{COLUMN_USER, STEP_WIDTH, 8},	  {COLUMN_REACH, STEP_WIDTH, 19},
+	{COLUMN_PROGRAM, STEP_WIDTH, 14}, {COLUMN_UNIT, STEP_DROP, 0},
+	{COLUMN_NOTES, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_DROP, 0},
+	{COLUMN_USER, STEP_DROP, 0},	  {COLUMN_REACH, STEP_WIDTH, 14},
+	{COLUMN_PROGRAM, STEP_WIDTH, 8},  {COLUMN_NOTES, STEP_WIDTH, 8},
+	{COLUMN_STATE, STEP_WIDTH, 8},	  {COLUMN_REACH, STEP_WIDTH, 8},
 };
 
 static int build_filter(const struct options *o, struct filter *f, struct err *e)
@@ -96,13 +112,16 @@ static void add_field(const struct view *v, const struct port_row *row, enum col
 		view_port(row, out);
 		break;
 	case COLUMN_STATE:
-		buf_add_text(out, v->words.listening);
+		view_state(v, row, out);
 		break;
 	case COLUMN_SERVICE:
 		view_service(v, row, out);
 		break;
-	case COLUMN_BOUND:
-		view_bound(v, row, brief, out);
+	case COLUMN_REACH:
+		if (v->with_reach)
+			reach_words_row(v, row, out);
+		else
+			view_bound(v, row, brief, out);
 		break;
 	case COLUMN_PROGRAM:
 		view_program(v, row, brief, out);
@@ -126,7 +145,7 @@ static void add_field(const struct view *v, const struct port_row *row, enum col
 
 static bool has_short(enum column column)
 {
-	return column == COLUMN_PROGRAM || column == COLUMN_BOUND;
+	return column == COLUMN_PROGRAM || column == COLUMN_REACH;
 }
 
 static void fill_fields(const struct view *v, const struct fields *fields)
@@ -148,14 +167,25 @@ static void fill_fields(const struct view *v, const struct fields *fields)
 	begin_field(fields->room);
 }
 
-static const char *color_of(const struct port_row *row, enum column column)
+static const char *exposure_color(const struct view *v, const struct port_row *row)
 {
-	if (column == COLUMN_NOTES)
-		return notes_are_finding(row->notes) ? "31" : "33";
-	if (column == COLUMN_BOUND)
+	if (!v->with_reach)
 		return row->bound == BOUND_EVERYWHERE ? "33"
 		       : row->bound == BOUND_HOST     ? "32"
 						      : NULL;
+	if (row->reach.state == PORT_OPEN)
+		return row->reach.widest == SOURCE_INTERNET ? "33"
+		       : row->reach.widest == SOURCE_HOST   ? "32"
+							    : NULL;
+	return row->reach.state == PORT_UNKNOWN ? "33" : "32";
+}
+
+static const char *color_of(const struct view *v, const struct port_row *row, enum column column)
+{
+	if (column == COLUMN_NOTES)
+		return notes_are_finding(row->notes) ? "31" : "33";
+	if (column == COLUMN_REACH || column == COLUMN_STATE)
+		return exposure_color(v, row);
 	return NULL;
 }
 
@@ -166,7 +196,7 @@ static void fill_cells(const struct view *v, const struct fields *fields, struct
 
 		cells[i].text = fields->room->data + fields->at[i * 2];
 		cells[i].short_text = fields->room->data + fields->at[i * 2 + 1];
-		cells[i].color = color_of(&v->list.rows[i / COLUMN_COUNT], column);
+		cells[i].color = color_of(v, &v->list.rows[i / COLUMN_COUNT], column);
 	}
 }
 
@@ -191,9 +221,10 @@ static void fill_headings(const struct view *v, struct buf *room, size_t *at, co
 
 static int print_table(const struct view *v)
 {
-	const char *titles[COLUMN_COUNT] = {_("PORT"),	   _("STATE"),	 _("SERVICE"),
-					    _("BOUND TO"), _("PROGRAM"), _("USER"),
-					    _("UNIT"),	   _("PACKAGE"), _("NOTES")};
+	const char *titles[COLUMN_COUNT] = {
+		_("PORT"),    _("STATE"), _("SERVICE"), v->with_reach ? _("REACH") : _("BOUND TO"),
+		_("PROGRAM"), _("USER"),  _("UNIT"),	_("PACKAGE"),
+		_("NOTES")};
 	size_t count = v->list.row_count * COLUMN_COUNT + 1;
 	struct buf cleanup_call(buf_done) room = {0};
 	struct buf cleanup_call(buf_done) heading_room = {0};
@@ -206,8 +237,8 @@ static int print_table(const struct view *v)
 	struct table t = {
 		.titles = titles,
 		.column_count = COLUMN_COUNT,
-		.steps = steps,
-		.step_count = ARRAY_LEN(steps),
+		.steps = v->with_reach ? reach_steps : steps,
+		.step_count = v->with_reach ? ARRAY_LEN(reach_steps) : ARRAY_LEN(steps),
 		.ascii = v->ascii,
 		.no_heading = v->options->quiet,
 		.cells = cells,
@@ -264,36 +295,19 @@ static int print_csv_row(const struct view *v, const struct port_row *row)
 static int print_csv(const struct view *v)
 {
 	static const char *const names[COLUMN_COUNT] = {
-		"port", "state", "service", "bound", "program", "user", "unit", "package", "notes"};
+		"port", "state", "service", NULL, "program", "user", "unit", "package", "notes"};
 
 	for (int column = 0; column < COLUMN_COUNT && !v->options->quiet; column++)
-		print_csv_field(names[column], false);
+		print_csv_field(names[column]	? names[column]
+				: v->with_reach ? "reach"
+						: "bound",
+				false);
 	if (!v->options->quiet)
 		print_csv_field("namespace", true);
 	for (size_t i = 0; i < v->list.row_count; i++)
 		if (print_csv_row(v, &v->list.rows[i]) < 0)
 			return -ENOMEM;
 	return 0;
-}
-
-/* How many of the ports of a protocol nobody listens on, of this machine's own namespace. */
-static unsigned long count_silent(const struct snapshot *s, enum proto proto)
-{
-	unsigned char seen[65536 / 8] = {0};
-	unsigned long count = 65535;
-
-	for (size_t i = 0; i < s->socket_count; i++) {
-		const struct socket_info *socket = &s->sockets[i];
-		unsigned char bit = (unsigned char)(1u << (socket->port % 8));
-
-		if (socket->netns != 0 || socket->proto != proto || !socket->port ||
-		    (socket->kind != SOCKET_PORT && socket->kind != SOCKET_CLIENT) ||
-		    seen[socket->port / 8] & bit)
-			continue;
-		seen[socket->port / 8] |= bit;
-		count--;
-	}
-	return count;
 }
 
 static unsigned count_kind(const struct snapshot *s, enum socket_kind kind)
@@ -303,23 +317,6 @@ static unsigned count_kind(const struct snapshot *s, enum socket_kind kind)
 	for (size_t i = 0; i < s->socket_count; i++)
 		count += s->sockets[i].kind == kind;
 	return count;
-}
-
-static void print_rest(const struct view *v)
-{
-	struct buf cleanup_call(buf_done) tcp = {0};
-	struct buf cleanup_call(buf_done) udp = {0};
-
-	if (!snapshot_has_all_listeners(&v->snapshot)) {
-		view_print_line(v, "%s",
-				_("Whether the other ports have a listener is not known (see "
-				  "below)."));
-		return;
-	}
-	view_number(count_silent(&v->snapshot, PROTO_TCP), &tcp);
-	view_number(count_silent(&v->snapshot, PROTO_UDP), &udp);
-	view_print_line(v, _("The other %s tcp and %s udp ports have no listener."), buf_text(&tcp),
-			buf_text(&udp));
 }
 
 /* Sockets that are no port, and yet receive: one line, so that they are not forgotten. */
@@ -346,7 +343,7 @@ static void print_footer(const struct view *v, bool filtered)
 	if (v->list.row_count)
 		putchar('\n');
 	if (!filtered)
-		print_rest(v);
+		rest_print(v);
 	if (!filtered && clients && !v->options->clients)
 		view_print_line(v,
 				ngettext("%u UDP client is not shown (--clients shows it).",
@@ -365,9 +362,11 @@ static void print_footer(const struct view *v, bool filtered)
 				"shows them).",
 				v->snapshot.other_listeners),
 			v->snapshot.other_listeners);
-	view_print_line(v, "%s",
-			_("The firewall was not looked at: a port that listens may still be out of "
-			  "reach."));
+	if (!v->with_reach)
+		view_print_line(
+			v, "%s",
+			_("The firewall was not looked at: a port that listens may still be "
+			  "out of reach."));
 }
 
 /* A word that is no port, no command and matches nothing may be a mistyped command. */
@@ -435,7 +434,7 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 
 int command_status(const struct options *o)
 {
-	struct view_wish wish = {.cmdlines = o->json, .clients = o->clients};
+	struct view_wish wish = {.cmdlines = o->json, .clients = o->clients, .reach = true};
 	struct filter cleanup_free *f = calloc(1, sizeof(*f));
 	struct view v = {0};
 	struct err e = {0};

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/reach_words.h"
 #include "decide/listener_notes.h"
+#include "observe/reach.h"
 #include "observe/services_file.h"
 
 #include <errno.h>
@@ -46,30 +48,92 @@ static void translate_words(struct view_words *w)
 	w->listening = _("listening");
 	w->everywhere = _("everywhere");
 	w->this_machine = _("this machine");
+	for (int i = 0; i < PORT_STATE_COUNT; i++)
+		w->states[i] = reach_words_state((enum port_state)i);
 	for (int i = 0; i < NOTE_COUNT; i++)
 		w->notes[i] = note_brief((enum note)i) ? _(note_brief((enum note)i)) : NULL;
 }
 
-int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
-	      struct err *e)
+static void start_view(struct view *v, const struct options *options)
 {
-	struct inventory_options inventory = {
-		.all_netns = options->all,
-		.cmdlines = wish->cmdlines,
-		.numeric = options->numeric,
-		.no_bpf = options->no_bpf,
-		.connections_of = wish->connections_of,
-	};
-	struct listener_options listeners = {.services = &v->services, .clients = wish->clients};
-	struct err services = {0};
-	int r;
-
 	*v = (struct view){.options = options};
 	translate_words(&v->words);
 	v->ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	v->colored = wants_color(options);
 	v->width = terminal_width();
+}
+
+/*
+ * Ports may be published to containers, and containers be reached: so with reach, their listeners
+ * are looked at too. What they are not shown for stays a number.
+ */
+static int take_inventory(struct view *v, const struct view_wish *wish, struct err *e)
+{
+	struct inventory_options inventory = {
+		.all_netns = v->options->all,
+		.cmdlines = wish->cmdlines,
+		.numeric = v->options->numeric,
+		.no_bpf = v->options->no_bpf,
+		.connections_of = wish->connections_of,
+	};
+	uint32_t listeners, netns;
+	int r = inventory_take(&inventory, &v->snapshot, &v->status, e);
+
+	if (r < 0 || !v->with_reach || inventory.all_netns || !v->snapshot.other_netns ||
+	    !reach_forwards())
+		return r;
+	listeners = v->snapshot.other_listeners;
+	netns = v->snapshot.other_netns;
+	inventory.all_netns = true;
+	snapshot_done(&v->snapshot);
+	v->snapshot = (struct snapshot){0};
+	v->status = (struct inventory_status){0};
 	r = inventory_take(&inventory, &v->snapshot, &v->status, e);
+	v->snapshot.other_listeners = listeners;
+	v->snapshot.other_netns = netns;
+	return r;
+}
+
+/* Rows of other namespaces were only needed for what is published to them. */
+static void keep_own_rows(struct view *v)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->list.row_count; i++)
+		if (v->list.rows[i].netns == 0)
+			v->list.rows[kept++] = v->list.rows[i];
+	v->list.row_count = kept;
+}
+
+static int take_reach(struct view *v, struct err *e)
+{
+	struct reach_options options = {.snapshot = &v->snapshot,
+					.cache_dir = v->options->runtime_dir};
+	int r = reach_take(&options, &v->reach, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < v->reach.gap_count; i++)
+		snapshot_add_gap(&v->snapshot, GAP_REACH,
+				 reach_text(&v->reach, v->reach.gaps[i].what_str),
+				 reach_text(&v->reach, v->reach.gaps[i].why_str),
+				 reach_text(&v->reach, v->reach.gaps[i].remedy_str));
+	r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
+	if (!v->options->all)
+		keep_own_rows(v);
+	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
+}
+
+int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
+	      struct err *e)
+{
+	struct listener_options listeners = {.services = &v->services, .clients = wish->clients};
+	struct err services = {0};
+	int r;
+
+	start_view(v, options);
+	v->with_reach = wish->reach && !options->no_reach;
+	r = take_inventory(v, wish, e);
 	if (r < 0)
 		return r;
 	if (services_load(&v->services, "/etc/services", &services) < 0)
@@ -77,11 +141,15 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 				 _("the site's own names of services are not known"), services.msg,
 				 "");
 	r = listeners_build(&v->snapshot, &listeners, &v->list);
-	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
+	if (r < 0)
+		return err_set(e, r, _("out of memory"));
+	return v->with_reach ? take_reach(v, e) : 0;
 }
 
 void view_done(struct view *v)
 {
+	reach_join_done(&v->join);
+	reach_done(&v->reach);
 	listeners_done(&v->list);
 	services_done(&v->services);
 	snapshot_done(&v->snapshot);
@@ -138,8 +206,15 @@ void view_port(const struct port_row *row, struct buf *out)
 	for (unsigned port = row->port; port > 0 || at == sizeof(digits); port /= 10)
 		digits[--at] = (char)('0' + port % 10);
 	buf_add(out, digits + at, sizeof(digits) - at);
+	if (row->last_port)
+		buf_printf(out, "-%u", row->last_port);
 	buf_add_char(out, '/');
 	buf_add_text(out, proto_name(row->proto));
+}
+
+void view_state(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	buf_add_text(out, v->with_reach ? v->words.states[row->reach.state] : v->words.listening);
 }
 
 void view_service(const struct view *v, const struct port_row *row, struct buf *out)

@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "decide/listeners.h"
+#include "decide/reach_join.h"
 #include "model/services.h"
 #include "observe/inventory.h"
 
@@ -16,10 +17,14 @@ struct view {
 	struct services services;
 	struct inventory_status status;
 	struct listener_list list;
+	bool with_reach; /* the firewall was to be looked at: reach and join are filled in */
+	struct reach reach;
+	struct reach_join join;
 	/* words of many rows, translated once: gettext() for each would take longer than the rest
 	 */
 	struct view_words {
 		const char *listening, *everywhere, *this_machine;
+		const char *states[PORT_STATE_COUNT];
 		const char *notes[NOTE_COUNT]; /* NULL: note_format() */
 	} words;
 	bool ascii; /* what goes to this terminal must be ASCII */
@@ -31,6 +36,7 @@ struct view_wish {
 	bool cmdlines;
 	bool clients;
 	uint16_t connections_of;
+	bool reach; /* look at the firewall too, unless --no-reach */
 };
 
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
@@ -49,6 +55,7 @@ const char *view_escape(const struct view *v, const char *text, struct buf *out)
 /* The fields of a row, escaped and translated, each appended to `out`. */
 void view_port(const struct port_row *row, struct buf *out);
 void view_service(const struct view *v, const struct port_row *row, struct buf *out);
+void view_state(const struct view *v, const struct port_row *row, struct buf *out);
 void view_bound(const struct view *v, const struct port_row *row, bool brief, struct buf *out);
 void view_program(const struct view *v, const struct port_row *row, bool brief, struct buf *out);
 void view_user(const struct view *v, const struct port_row *row, struct buf *out);

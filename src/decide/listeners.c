@@ -401,14 +401,24 @@ static const char *sort_text(const struct sort *sort, const struct port_row *row
 	return snapshot_text(sort->s, sort->order == ORDER_USER ? p->user_str : p->program_str);
 }
 
+/* The same for all rows when nobody looked at the firewall. */
+static unsigned exposure(const struct port_row *row)
+{
+	if (row->reach.state == PORT_OPEN)
+		return 3 + source_class_rank(row->reach.widest) * 2 + !row->reach.rate_limited;
+	return row->reach.looked + (row->reach.state == PORT_UNKNOWN);
+}
+
 static int compare_port_rows(const void *a, const void *b, void *context)
 {
 	const struct sort *sort = context;
 	const struct port_row *x = a, *y = b;
 
 	COMPARE(x->netns, y->netns);
-	if (sort->order == ORDER_EXPOSURE)
+	if (sort->order == ORDER_EXPOSURE) {
+		COMPARE(exposure(y), exposure(x));
 		COMPARE(y->bound, x->bound);
+	}
 	if (sort->order == ORDER_PROGRAM || sort->order == ORDER_USER) {
 		int r = strcmp(sort_text(sort, x), sort_text(sort, y));
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "model/reach.h"
 #include "model/snapshot.h"
 
 #include <stdbool.h>
@@ -70,6 +71,19 @@ struct listener {
 	uint32_t notes;				     /* bits 1 << enum note */
 };
 
+/* What becomes of packets to a row; filled in by reach_join. All zero: nobody looked. */
+struct port_reach {
+	bool looked;
+	enum port_state state;
+	bool reached;		  /* by whom: widest; false: by nobody */
+	enum source_class widest; /* LISTED: only by addresses that the rules mention */
+	uint8_t families;	  /* FAMILY_...: those by which the widest class comes in */
+	bool rate_limited;  /* of the widest class's packets, some get through and some do not */
+	bool wider_unknown; /* a wider class may reach it too: it could not be told */
+	uint32_t why_str;   /* of the reach: why something is unknown; 0: nothing to say */
+	uint32_t first_way, way_count; /* of the join */
+};
+
 /* A port with one owner: a line of the table. Its listeners differ in address only. */
 struct port_row {
 	uint32_t netns;
@@ -79,6 +93,11 @@ struct port_row {
 	uint8_t families;			 /* of its listeners that are bound that widely */
 	uint32_t first_listener, listener_count; /* in listeners[] */
 	uint32_t notes;
+	/* its packets are sent on to the listeners, which have another number, or are in another
+	 * namespace */
+	bool published;
+	uint16_t last_port; /* published: this many ports are sent on alike; 0: only `port` */
+	struct port_reach reach;
 };
 
 struct listener_list {

@@ -20,6 +20,24 @@ const char *source_class_id(enum source_class class)
 	return class < SOURCE_CLASS_COUNT ? ids[class] : "unknown";
 }
 
+unsigned source_class_rank(enum source_class class)
+{
+	static const unsigned ranks[SOURCE_CLASS_COUNT] = {
+		[SOURCE_HOST] = 0,    [SOURCE_LINK] = 1,     [SOURCE_LISTED] = 2,
+		[SOURCE_PRIVATE] = 3, [SOURCE_INTERNET] = 4,
+	};
+
+	return ranks[class];
+}
+
+const char *port_state_id(enum port_state state)
+{
+	static const char *const ids[PORT_STATE_COUNT] = {"unknown", "open", "filtered", "rejected",
+							  "closed"};
+
+	return state < PORT_STATE_COUNT ? ids[state] : "unknown";
+}
+
 void reach_done(struct reach *r)
 {
 	strpool_done(&r->strings);

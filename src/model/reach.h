@@ -24,6 +24,17 @@ enum verdict {
 };
 const char *verdict_id(enum verdict verdict); /* "accept", ...: in JSON; never NULL */
 
+/* Never CLOSED when it was not looked at. */
+enum port_state {
+	PORT_UNKNOWN,
+	PORT_OPEN,     /* somebody listens, and packets from somewhere reach it */
+	PORT_FILTERED, /* somebody listens; from outside, packets are dropped on the way */
+	PORT_REJECTED, /* ... are refused on the way */
+	PORT_CLOSED,   /* nobody listens */
+	PORT_STATE_COUNT,
+};
+const char *port_state_id(enum port_state state); /* "open", ...: in JSON */
+
 /* Everything of a packet but the port that it knocks at. */
 struct flow {
 	uint32_t ifindex; /* where it comes in; 0: the machine sends it to itself */
@@ -51,6 +62,8 @@ enum source_class {
 	SOURCE_CLASS_COUNT,
 };
 const char *source_class_id(enum source_class class); /* "host", "link", ... */
+/* How much of the world it is, for comparing: host 0, link, listed, private, internet. */
+unsigned source_class_rank(enum source_class class);
 
 /* Ports that are treated alike. Those of a list cover 1-65535 without a gap. */
 struct reach_interval {
@@ -68,7 +81,8 @@ struct reach_interval {
 /* What one group of sources gets, at one interface, family, protocol and destination. */
 struct reach_class {
 	enum source_class source_class;
-	uint32_t ifindex; /* 0: the machine itself */
+	enum source_class within; /* LISTED: the class whose addresses it is a part of */
+	uint32_t ifindex;	  /* 0: the machine itself */
 	uint32_t ifname_str;
 	enum proto proto;
 	struct address source;	    /* the representative that was asked with */

@@ -158,7 +158,9 @@ struct connection_info {
 /* What a gap hides. */
 enum gap_kind {
 	GAP_LISTENERS, /* there may be listeners that are not shown */
+	GAP_NETNS,     /* the same, in other network namespaces only */
 	GAP_OWNERS,    /* all listeners are shown, but not all that is asked about them is known */
+	GAP_REACH,     /* who can reach a port is not known of all */
 };
 
 /* Something that could not be looked at: what is hidden, why, and how to see it. Sentences. */
@@ -229,7 +231,10 @@ void snapshot_add_gap(struct snapshot *s, enum gap_kind kind, const char *what, 
 		      const char *remedy);
 /* True when everything that was asked for was looked at. */
 bool snapshot_is_complete(const struct snapshot *s);
-/* True when no listener can have been missed: a port that is not there is closed. */
+/*
+ * True when no listener of portero's own namespace can have been missed: a port that is not there
+ * has none.
+ */
 bool snapshot_has_all_listeners(const struct snapshot *s);
 
 /* The name of an interface of a namespace, or NULL. */

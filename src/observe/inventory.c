@@ -165,10 +165,10 @@ static int add_namespaces(struct look *look)
 		n->pid = entry->pid;
 	}
 	if (look->namespaces.unreadable)
-		snapshot_add_gap(
-			look->s, GAP_LISTENERS, _("some network namespaces may be missing"),
-			_("not every process shows which one it is in"),
-			geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
+		snapshot_add_gap(look->s, GAP_NETNS, _("some network namespaces may be missing"),
+				 _("not every process shows which one it is in"),
+				 geteuid() == 0 ? _("see portero doctor")
+						: _("run portero as root"));
 	return 0;
 }
 

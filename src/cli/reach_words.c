@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/reach_words.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+const char *reach_words_state(enum port_state state)
+{
+	static const char *const words[PORT_STATE_COUNT] = {
+		N_("unknown"), N_("open"), N_("filtered"), N_("rejected"), N_("closed")};
+
+	return _(words[state]);
+}
+
+const char *reach_words_verdict(enum verdict verdict)
+{
+	static const char *const words[VERDICT_COUNT] = {
+		[VERDICT_UNKNOWN] = N_("unknown"),	[VERDICT_ACCEPT] = N_("let in"),
+		[VERDICT_DROP] = N_("dropped"),		[VERDICT_REJECT] = N_("refused"),
+		[VERDICT_RATE_LIMITED] = N_("limited"),
+	};
+
+	return _(words[verdict]);
+}
+
+static const char *class_words(enum source_class class)
+{
+	static const char *const words[SOURCE_CLASS_COUNT] = {
+		[SOURCE_HOST] = N_("this machine"),	   [SOURCE_LINK] = N_("attached networks"),
+		[SOURCE_PRIVATE] = N_("private networks"), [SOURCE_INTERNET] = N_("internet"),
+		[SOURCE_LISTED] = N_("listed addresses"),
+	};
+
+	return _(words[class]);
+}
+
+/* The table's words, which are those of --reach and of the JSON. */
+static const char *class_word(enum source_class class)
+{
+	static const char *const words[SOURCE_CLASS_COUNT] = {
+		[SOURCE_HOST] = N_("host"),	  [SOURCE_LINK] = N_("link"),
+		[SOURCE_PRIVATE] = N_("private"), [SOURCE_INTERNET] = N_("internet"),
+		[SOURCE_LISTED] = N_("some"),
+	};
+
+	return _(words[class]);
+}
+
+static void add_escaped(const struct view *v, const char *text, struct buf *out)
+{
+	text_escape(out, text, strlen(text), v->ascii);
+}
+
+void reach_words_sources(const struct view *v, const struct reach_class *c, struct buf *out)
+{
+	if (c->sources_str)
+		add_escaped(v, reach_text(&v->reach, c->sources_str), out);
+	else
+		buf_add_text(out, class_words(c->source_class));
+}
+
+static const struct reach_way *way_of(const struct view *v, const struct port_row *row, uint32_t n)
+{
+	return &v->join.ways[row->reach.first_way + n];
+}
+
+static uint8_t family_bit(const struct reach_class *c)
+{
+	return c->destination.family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
+}
+
+/* The families that a row is served on, by the ways that lead to it. */
+static uint8_t served(const struct view *v, const struct port_row *row)
+{
+	uint8_t families = 0;
+
+	for (uint32_t i = 0; i < row->reach.way_count; i++)
+		families |= family_bit(&v->reach.classes[way_of(v, row, i)->class]);
+	return families;
+}
+
+/* Sources that the rules mention, each once, as far as the column has room for them. */
+static void add_listed(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	const struct reach_class *only = NULL;
+
+	for (uint32_t i = 0; i < row->reach.way_count; i++) {
+		const struct reach_way *way = way_of(v, row, i);
+		const struct reach_class *c = &v->reach.classes[way->class];
+		enum verdict verdict = v->reach.intervals[way->interval].verdict;
+
+		if (c->source_class != SOURCE_LISTED ||
+		    (verdict != VERDICT_ACCEPT && verdict != VERDICT_RATE_LIMITED))
+			continue;
+		if (only && only->sources_str != c->sources_str) {
+			buf_add_text(out, class_word(SOURCE_LISTED));
+			return;
+		}
+		only = c;
+	}
+	if (only)
+		reach_words_sources(v, only, out);
+}
+
+void reach_words_row(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	const struct port_reach *r = &row->reach;
+
+	if (!r->looked || (!r->reached && (r->wider_unknown || r->way_count == 0))) {
+		buf_add_text(out, _("unknown"));
+		return;
+	}
+	if (!r->reached) {
+		buf_add_text(out, _("none"));
+		return;
+	}
+	if (r->widest == SOURCE_LISTED)
+		add_listed(v, row, out);
+	else
+		buf_add_text(out, class_word(r->widest));
+	if (r->families != served(v, row) && r->families == FAMILY_IPV4)
+		buf_add_text(out, " (IPv4)");
+	if (r->families != served(v, row) && r->families == FAMILY_IPV6)
+		buf_add_text(out, " (IPv6)");
+	if (r->rate_limited)
+		buf_add_text(out, _(", limited"));
+	if (r->wider_unknown)
+		buf_add_text(out, _(" or wider"));
+}
+
+/* Do two ways read the same but for their family and address? */
+static bool same_words(const struct reach_class *a, const struct reach_class *b)
+{
+	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
+	       a->sources_str == b->sources_str;
+}
+
+static bool gets(const struct view *v, const struct reach_way *way, enum verdict verdict)
+{
+	return v->reach.intervals[way->interval].verdict == verdict;
+}
+
+void reach_words_ways(const struct view *v, const struct port_row *row, enum verdict verdict,
+		      struct buf *out)
+{
+	uint8_t all = served(v, row);
+	size_t start = out->len;
+
+	for (uint32_t i = 0; i < row->reach.way_count; i++) {
+		const struct reach_class *c = &v->reach.classes[way_of(v, row, i)->class];
+		uint8_t families = 0;
+		bool told = !gets(v, way_of(v, row, i), verdict);
+
+		for (uint32_t k = 0; k < row->reach.way_count; k++) {
+			const struct reach_way *other = way_of(v, row, k);
+
+			if (!gets(v, other, verdict) ||
+			    !same_words(c, &v->reach.classes[other->class]))
+				continue;
+			told |= k < i;
+			families |= family_bit(&v->reach.classes[other->class]);
+		}
+		if (told)
+			continue;
+		if (out->len > start)
+			buf_add_text(out, ", ");
+		reach_words_sources(v, c, out);
+		if (c->ifindex) {
+			buf_add_text(out, /* by this interface */ _(" via "));
+			add_escaped(v, reach_text(&v->reach, c->ifname_str), out);
+		}
+		if (families != all)
+			buf_add_text(out, families == FAMILY_IPV4 ? _(" (IPv4 only)")
+								  : _(" (IPv6 only)"));
+	}
+}
+
+void reach_words_spans(const struct port_span *spans, size_t count, size_t limit, struct buf *out)
+{
+	for (size_t i = 0; i < count && i < limit; i++) {
+		buf_add_text(out, i ? ", " : "");
+		if (spans[i].first == spans[i].last)
+			buf_printf(out, "%u", spans[i].first);
+		else
+			buf_printf(out, "%u-%u", spans[i].first, spans[i].last);
+	}
+	if (count > limit)
+		buf_printf(out, _(" and %zu more"), count - limit);
+}

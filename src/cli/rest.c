@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/rest.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "cli/reach_words.h"
+
+#include <stdlib.h>
+
+enum { SPAN_LIMIT = 8, FORWARD_LIMIT = 8 };
+
+/* How many of the ports of a protocol nobody listens on, of this machine's own namespace. */
+static unsigned long count_silent(const struct snapshot *s, enum proto proto)
+{
+	unsigned char seen[65536 / 8] = {0};
+	unsigned long count = 65535;
+
+	for (size_t i = 0; i < s->socket_count; i++) {
+		const struct socket_info *socket = &s->sockets[i];
+		unsigned char bit = (unsigned char)(1u << (socket->port % 8));
+
+		if (socket->netns != 0 || socket->proto != proto || !socket->port ||
+		    (socket->kind != SOCKET_PORT && socket->kind != SOCKET_CLIENT) ||
+		    seen[socket->port / 8] & bit)
+			continue;
+		seen[socket->port / 8] |= bit;
+		count--;
+	}
+	return count;
+}
+
+/* Without a look at the firewall, nobody can say that a port is closed: it may be sent on. */
+static void print_without_reach(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) tcp = {0};
+	struct buf cleanup_call(buf_done) udp = {0};
+
+	view_number(count_silent(&v->snapshot, PROTO_TCP), &tcp);
+	view_number(count_silent(&v->snapshot, PROTO_UDP), &udp);
+	view_print_line(v, _("The other %s tcp and %s udp ports have no listener."), buf_text(&tcp),
+			buf_text(&udp));
+}
+
+/* "65,000 tcp and 65,535 udp"; false when there are none. */
+static bool format_counts(const uint32_t tcp, uint32_t udp, struct buf *out)
+{
+	struct buf cleanup_call(buf_done) number = {0};
+
+	if (tcp) {
+		view_number(tcp, &number);
+		buf_printf(out, "%s tcp", buf_text(&number));
+	}
+	if (tcp && udp)
+		buf_add_text(out, _(" and "));
+	if (udp) {
+		buf_clear(&number);
+		view_number(udp, &number);
+		buf_printf(out, "%s udp", buf_text(&number));
+	}
+	return tcp || udp;
+}
+
+/* The counts of ports that nobody listens on and that are in that state; false: none. */
+static bool silent_counts(const struct view *v, enum port_state state, struct buf *out)
+{
+	buf_clear(out);
+	return format_counts(v->join.silent[PROTO_TCP][state], v->join.silent[PROTO_UDP][state],
+			     out);
+}
+
+static void print_closed(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) counts = {0};
+
+	if (silent_counts(v, PORT_FILTERED, &counts))
+		view_print_line(v,
+				_("Closed: %s ports without a listener, whose packets the firewall "
+				  "drops (filtered)."),
+				buf_text(&counts));
+	if (silent_counts(v, PORT_REJECTED, &counts))
+		view_print_line(v,
+				_("Closed: %s ports without a listener, whose packets the firewall "
+				  "refuses (rejected)."),
+				buf_text(&counts));
+	if (silent_counts(v, PORT_CLOSED, &counts))
+		view_print_line(v,
+				_("Closed: %s ports that the firewall lets in, and on which nobody "
+				  "listens."),
+				buf_text(&counts));
+	if (silent_counts(v, PORT_UNKNOWN, &counts))
+		view_print_line(v,
+				_("Unknown: %s ports without a listener, of which nobody can say "
+				  "what the firewall does."),
+				buf_text(&counts));
+}
+
+static const char *source_sentence(enum source_class class)
+{
+	static const char *const words[SOURCE_CLASS_COUNT] = {
+		[SOURCE_HOST] = N_("this machine"),	   [SOURCE_LINK] = N_("attached networks"),
+		[SOURCE_PRIVATE] = N_("private networks"), [SOURCE_INTERNET] = N_("the internet"),
+		[SOURCE_LISTED] = N_("some addresses"),
+	};
+
+	return _(words[class]);
+}
+
+/* Holes that agree in protocol, sources and families, as one line. */
+static void print_hole_group(const struct view *v, size_t first, bool *done)
+{
+	const struct hole *holes = v->join.holes, *h = &holes[first];
+	struct port_span cleanup_free *spans = calloc(v->join.hole_count, sizeof(*spans));
+	struct buf cleanup_call(buf_done) text = {0};
+	size_t count = 0;
+
+	for (size_t i = first; spans && i < v->join.hole_count; i++) {
+		if (done[i] || holes[i].proto != h->proto || holes[i].widest != h->widest ||
+		    holes[i].families != h->families)
+			continue;
+		done[i] = true;
+		spans[count++] = (struct port_span){holes[i].first, holes[i].last};
+	}
+	reach_words_spans(spans, count, SPAN_LIMIT, &text);
+	view_print_line(v, _("Holes, let in from %s%s, although nobody listens: %s/%s."),
+			source_sentence(h->widest),
+			h->families == FAMILY_IPV4   ? " (IPv4)"
+			: h->families == FAMILY_IPV6 ? " (IPv6)"
+						     : "",
+			buf_text(&text), proto_name(h->proto));
+}
+
+static bool has_no_firewall(const struct view *v)
+{
+	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++)
+		for (int state = 0; state < PORT_STATE_COUNT; state++)
+			if (state != PORT_CLOSED && v->join.silent[proto][state])
+				return false;
+	return v->join.hole_count > 0;
+}
+
+static void print_holes(const struct view *v)
+{
+	bool cleanup_free *done = calloc(v->join.hole_count + 1, sizeof(*done));
+
+	for (size_t i = 0; done && i < v->join.hole_count; i++)
+		if (!done[i])
+			print_hole_group(v, i, done);
+}
+
+static void print_forward(const struct view *v, const struct forward *f)
+{
+	char target[ADDRESS_TEXT_SIZE];
+	struct port_span span = {f->first, f->last};
+	struct buf cleanup_call(buf_done) ports = {0};
+
+	address_format(&f->target, target);
+	reach_words_spans(&span, 1, 1, &ports);
+	view_print_line(v,
+			f->here ? _("Sent on: %s/%s from %s to %s, port %u, where nobody listens.")
+				: _("Sent on: %s/%s from %s to %s, port %u: whether somebody "
+				    "listens there cannot be seen from here."),
+			buf_text(&ports), proto_name(f->proto),
+			source_sentence(v->reach.classes[f->class].source_class), target,
+			f->target_port);
+}
+
+static void print_forwards(const struct view *v)
+{
+	for (size_t i = 0; i < v->join.forward_count && i < FORWARD_LIMIT; i++)
+		print_forward(v, &v->join.forwards[i]);
+	if (v->join.forward_count > FORWARD_LIMIT)
+		view_print_line(v, _("Sent on: %zu more ports (see portero reach)."),
+				v->join.forward_count - FORWARD_LIMIT);
+}
+
+void rest_print(const struct view *v)
+{
+	if (!snapshot_has_all_listeners(&v->snapshot)) {
+		view_print_line(v, "%s",
+				_("Whether the other ports have a listener is not known (see "
+				  "below)."));
+	} else if (!v->with_reach || !v->reach.available) {
+		print_without_reach(v);
+	} else if (has_no_firewall(v)) {
+		print_without_reach(v);
+		view_print_line(v, "%s",
+				_("No firewall: whatever listens next can be reached from "
+				  "everywhere."));
+	} else {
+		print_closed(v);
+		print_holes(v);
+	}
+	if (v->with_reach && v->reach.available)
+		print_forwards(v);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rest: what is below the table of `status`: the ports without a listener, what the firewall lets
+ * in although nobody listens, and what it sends on to other machines.
+ */
+#pragma once
+
+#include "cli/view.h"
+
+void rest_print(const struct view *v);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach: asks the kernel who can reach which port: copies the machine's interfaces, routes and
+ * packet filter into a twin, and sends it packets. Changes nothing of the machine. What could not
+ * be copied or asked makes exactly the affected verdicts unknown, with the reason.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "model/reach.h"
+#include "model/snapshot.h"
+
+#include <stdbool.h>
+
+struct reach_options {
+	const struct snapshot
+		*snapshot; /* whose listeners' addresses and containers are asked for */
+	bool full;	   /* all 65,535 ports one by one */
+	bool no_cache;
+	const char
+		*cache_dir; /* where the answers of an unchanged machine are kept; NULL: nowhere */
+	/* what to ask; empty: everything */
+	struct address from, to;
+	const char *in;	  /* interface */
+	uint32_t protos;  /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
+	uint8_t families; /* bits 1 (IPv4), 2 (IPv6); 0: both */
+};
+
+/*
+ * Fills *ret (zeroed by the caller, who ends it with reach_done in every case). 0: *ret has the
+ * answers, or the gaps that say why there are none (ret->available false); a negative errno when
+ * out of memory, or when the options name what is not there (-EINVAL, with a sentence).
+ */
+int reach_take(const struct reach_options *options, struct reach *ret, struct err *e);
+
+/* Does this machine forward packets at all: could it send some on to containers? */
+bool reach_forwards(void);
