@@ -23,6 +23,17 @@ const struct command commands[] = {
 	 N_("Shows what a number is reserved for, every listener with its processes, and the\n"
 	    "current connections by peer."),
 	 SCOPE_SHOW, command_show},
+	{"reach", "", N_("which ports the firewall lets in, from where"),
+	 N_("Asks the kernel itself, with a copy of this machine's interfaces, routes and "
+	    "firewall\n"
+	    "rules in a scratch network namespace: what would become of a packet from the "
+	    "internet,\n"
+	    "from private and attached networks, from this machine, and from every address that "
+	    "the\n"
+	    "rules mention, to each of the 65,535 tcp and udp ports? Changes nothing. Needs root.\n"
+	    "\n"
+	    "Exit code: 0, or 2 when something could not be asked."),
+	 SCOPE_REACH, command_reach},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -2,6 +2,7 @@
 #include "cli/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/json_reach.h"
 #include "decide/listener_notes.h"
 #include "model/registry.h"
 
@@ -243,6 +244,27 @@ static json_t *reserved(const struct view *v, uint16_t port, enum proto proto)
 			 safe(entry.description), "reference", safe(entry.reference));
 }
 
+/* The row that is the most exposed: what the port as a whole is. */
+static const struct port_row *most_exposed(const struct port_row *rows, size_t count)
+{
+	const struct port_row *most = rows;
+
+	for (size_t i = 1; i < count; i++)
+		if (row_exposure(&rows[i]) > row_exposure(most))
+			most = &rows[i];
+	return most;
+}
+
+static const char *state(const struct view *v, const struct port_row *rows, size_t count)
+{
+	return v->with_reach ? port_state_id(most_exposed(rows, count)->reach.state) : "listening";
+}
+
+static json_t *reach(const struct view *v, const struct port_row *rows, size_t count)
+{
+	return v->with_reach ? json_reach_row(v, most_exposed(rows, count)) : json_null();
+}
+
 /* A port: rows[from..to) are its owners. */
 static json_t *port(const struct view *v, const struct port_row *rows, size_t count)
 {
@@ -260,9 +282,10 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 			add_notes(v, l, notes);
 		}
 	}
-	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "port", rows->port, "proto",
-			 proto_name(rows->proto), "service", safe(name), "state", "listening",
-			 "bound", bound_id(bound), "reserved", reserved(v, rows->port, rows->proto),
+	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "port", rows->port,
+			 "proto", proto_name(rows->proto), "service", safe(name), "state",
+			 state(v, rows, count), "bound", bound_id(bound), "reach",
+			 reach(v, rows, count), "reserved", reserved(v, rows->port, rows->proto),
 			 "listeners", listeners, "notes", notes);
 }
 
@@ -383,6 +406,7 @@ int json_print_status(const struct view *v)
 	int r = print_open(json_heading(v, "portero.status/1"));
 
 	r |= print_ports(v);
+	r |= print_member("rest", v->with_reach ? json_reach_rest(v) : json_null());
 	r |= print_member("portless", portless(v));
 	r |= print_member("other_namespaces",
 			  json_pack("{s:I, s:I}", "count", (json_int_t)v->snapshot.other_netns,

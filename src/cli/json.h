@@ -15,6 +15,9 @@ int json_print_status(const struct view *v);
 /* portero.show/1: the rows of the view that are in the ranges, and what the numbers are for. */
 int json_print_show(const struct view *v, const struct port_range *ranges, size_t count);
 
+/* portero.reach/1: the classes of the view. 0 or -ENOMEM. */
+int json_print_reach(const struct view *v);
+
 /* The heading that every output begins with: schema, host, time, complete, missing. New reference.
  */
 json_t *json_heading(const struct view *v, const char *schema);

@@ -105,12 +105,14 @@ static void keep_own_rows(struct view *v)
 	v->list.row_count = kept;
 }
 
-static int take_reach(struct view *v, struct err *e)
+static int take_reach(struct view *v, const struct reach_options *ask, struct err *e)
 {
-	struct reach_options options = {.snapshot = &v->snapshot,
-					.cache_dir = v->options->runtime_dir};
-	int r = reach_take(&options, &v->reach, e);
+	struct reach_options options = ask ? *ask : (struct reach_options){0};
+	int r;
 
+	options.snapshot = &v->snapshot;
+	options.cache_dir = v->options->runtime_dir;
+	r = reach_take(&options, &v->reach, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < v->reach.gap_count; i++)
@@ -143,7 +145,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	r = listeners_build(&v->snapshot, &listeners, &v->list);
 	if (r < 0)
 		return err_set(e, r, _("out of memory"));
-	return v->with_reach ? take_reach(v, e) : 0;
+	return v->with_reach ? take_reach(v, wish->ask, e) : 0;
 }
 
 void view_done(struct view *v)
@@ -583,21 +585,27 @@ void view_print_line(const struct view *v, const char *format, ...)
 	} while (*at);
 }
 
+void view_print_gap(const struct view *v, const char *what, const char *why, const char *remedy)
+{
+	struct buf cleanup_call(buf_done) safe_what = {0};
+	struct buf cleanup_call(buf_done) safe_why = {0};
+
+	text_escape_message(&safe_what, what);
+	text_escape_message(&safe_why, why);
+	if (remedy[0])
+		view_print_line(v, _("Not seen: %s: %s. To see it: %s."), buf_text(&safe_what),
+				buf_text(&safe_why), remedy);
+	else
+		view_print_line(v, _("Not seen: %s: %s."), buf_text(&safe_what),
+				buf_text(&safe_why));
+}
+
 void view_print_gaps(const struct view *v)
 {
 	const struct snapshot *s = &v->snapshot;
 
-	for (size_t i = 0; i < s->gap_count; i++) {
-		struct buf cleanup_call(buf_done) what = {0};
-		struct buf cleanup_call(buf_done) why = {0};
-		const char *remedy = snapshot_text(s, s->gaps[i].remedy_str);
-
-		text_escape_message(&what, snapshot_text(s, s->gaps[i].what_str));
-		text_escape_message(&why, snapshot_text(s, s->gaps[i].why_str));
-		if (remedy[0])
-			view_print_line(v, _("Not seen: %s: %s. To see it: %s."), buf_text(&what),
-					buf_text(&why), remedy);
-		else
-			view_print_line(v, _("Not seen: %s: %s."), buf_text(&what), buf_text(&why));
-	}
+	for (size_t i = 0; i < s->gap_count; i++)
+		view_print_gap(v, snapshot_text(s, s->gaps[i].what_str),
+			       snapshot_text(s, s->gaps[i].why_str),
+			       snapshot_text(s, s->gaps[i].remedy_str));
 }

@@ -36,7 +36,8 @@ struct view_wish {
 	bool cmdlines;
 	bool clients;
 	uint16_t connections_of;
-	bool reach; /* look at the firewall too, unless --no-reach */
+	bool reach;			 /* look at the firewall too, unless --no-reach */
+	const struct reach_options *ask; /* what to ask there; NULL: everything */
 };
 
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
@@ -79,5 +80,7 @@ void view_print_line(const struct view *v, const char *format, ...)
  * terminals get it as it is.
  */
 void view_print_indented(const struct view *v, size_t indent, const char *text);
+/* "Not seen: what: why. To see it: remedy." */
+void view_print_gap(const struct view *v, const char *what, const char *why, const char *remedy);
 /* Prints what could not be looked at. */
 void view_print_gaps(const struct view *v);

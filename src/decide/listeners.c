@@ -401,8 +401,7 @@ static const char *sort_text(const struct sort *sort, const struct port_row *row
 	return snapshot_text(sort->s, sort->order == ORDER_USER ? p->user_str : p->program_str);
 }
 
-/* The same for all rows when nobody looked at the firewall. */
-static unsigned exposure(const struct port_row *row)
+unsigned row_exposure(const struct port_row *row)
 {
 	if (row->reach.state == PORT_OPEN)
 		return 3 + source_class_rank(row->reach.widest) * 2 + !row->reach.rate_limited;
@@ -416,7 +415,7 @@ static int compare_port_rows(const void *a, const void *b, void *context)
 
 	COMPARE(x->netns, y->netns);
 	if (sort->order == ORDER_EXPOSURE) {
-		COMPARE(exposure(y), exposure(x));
+		COMPARE(row_exposure(y), row_exposure(x));
 		COMPARE(y->bound, x->bound);
 	}
 	if (sort->order == ORDER_PROGRAM || sort->order == ORDER_USER) {

@@ -125,6 +125,8 @@ enum row_order { ORDER_EXPOSURE, ORDER_PORT, ORDER_PROGRAM, ORDER_USER, ORDER_CO
 const char *row_order_name(enum row_order order);
 void listeners_sort(const struct snapshot *s, struct listener_list *list, enum row_order order);
 
+/* For comparing rows: who can reach the more of them; the same for all when nobody looked. */
+unsigned row_exposure(const struct port_row *row);
 /* The process a row is shown with: the owner of its first listener, or NULL. */
 const struct process_info *row_owner(const struct snapshot *s, const struct listener_list *list,
 				     const struct port_row *row);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach: which ports the firewall lets in, for each class of sources.
+ */
+#include "observe/reach.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/reach_words.h"
+#include "cli/view.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPAN_LIMIT = 24 };
+
+/* Do two intervals read the same but for their ports? */
+static bool same_fate(const struct reach_interval *a, const struct reach_interval *b)
+{
+	return a->verdict == b->verdict && a->forwarded == b->forwarded && a->nat == b->nat &&
+	       a->why_str == b->why_str &&
+	       (!a->nat || (address_equal(&a->target, &b->target) && a->shifts == b->shifts &&
+			    (a->shifts || a->target_port == b->target_port)));
+}
+
+static void add_fate(const struct view *v, const struct reach_interval *i, struct buf *out)
+{
+	char target[ADDRESS_TEXT_SIZE];
+
+	buf_add_text(out, reach_words_verdict(i->verdict));
+	if (i->forwarded)
+		buf_add_text(out, _(", on its way through"));
+	if (i->nat) {
+		address_format(&i->target, target);
+		buf_printf(out, _(", as %s port %u"), target, i->target_port);
+		if (i->shifts && i->first != i->last)
+			buf_add_text(out, _(" and on"));
+	}
+	if (i->why_str) {
+		struct buf cleanup_call(buf_done) why = {0};
+
+		view_escape(v, reach_text(&v->reach, i->why_str), &why);
+		buf_printf(out, " (%s)", buf_text(&why));
+	}
+}
+
+static const struct reach_interval *intervals_of(const struct view *v, const struct reach_class *c)
+{
+	return &v->reach.intervals[c->first_interval];
+}
+
+/* The fate of the most ports: index of an interval that has it. */
+static uint32_t commonest(const struct view *v, const struct reach_class *c)
+{
+	const struct reach_interval *i = intervals_of(v, c);
+	unsigned most = 0;
+	uint32_t best = 0;
+
+	for (uint32_t k = 0; k < c->interval_count; k++) {
+		unsigned ports = 0;
+
+		for (uint32_t n = 0; n < c->interval_count; n++)
+			if (same_fate(&i[k], &i[n]))
+				ports += (unsigned)(i[n].last - i[n].first) + 1;
+		if (ports > most)
+			best = k;
+		if (ports > most)
+			most = ports;
+		if (most > 32768)
+			break;
+	}
+	return best;
+}
+
+static void print_fate(const struct view *v, const struct reach_interval *fate, const char *ports)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	buf_printf(&text, "%s: ", ports);
+	add_fate(v, fate, &text);
+	printf("       ");
+	view_print_indented(v, 7, buf_text(&text));
+}
+
+/* All ports of one fate, in one line, when `at` is the first interval that has it. */
+static void print_spans(const struct view *v, const struct reach_class *c, uint32_t at)
+{
+	const struct reach_interval *i = intervals_of(v, c);
+	struct port_span cleanup_free *spans = calloc(c->interval_count, sizeof(*spans));
+	struct buf cleanup_call(buf_done) text = {0};
+	size_t count = 0;
+
+	for (uint32_t k = 0; spans && k < c->interval_count; k++) {
+		if (!same_fate(&i[at], &i[k]))
+			continue;
+		if (k < at)
+			return;
+		spans[count++] = (struct port_span){i[k].first, i[k].last};
+	}
+	reach_words_spans(spans, count, SPAN_LIMIT, &text);
+	print_fate(v, &i[at], buf_text(&text));
+}
+
+static void print_class(const struct view *v, const struct reach_class *c)
+{
+	const struct reach_interval *i = intervals_of(v, c);
+	uint32_t rest = commonest(v, c);
+
+	printf("  %s\n", proto_name(c->proto));
+	for (uint32_t k = 0; k < c->interval_count; k++)
+		if (!same_fate(&i[k], &i[rest]))
+			print_spans(v, c, k);
+	print_fate(v, &i[rest], c->interval_count == 1 ? _("every port") : _("all other ports"));
+}
+
+static void print_heading(const struct view *v, const struct reach_class *c)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	char destination[ADDRESS_TEXT_SIZE];
+
+	buf_add_text(&text, _("From "));
+	reach_words_sources(v, c, &text);
+	if (c->ifindex) {
+		struct buf cleanup_call(buf_done) name = {0};
+
+		buf_add_text(&text, _(" via "));
+		buf_add_text(&text, view_escape(v, reach_text(&v->reach, c->ifname_str), &name));
+	}
+	address_format(&c->destination, destination);
+	buf_printf(&text, _(" to %s"), destination);
+	if (c->behind)
+		buf_add_text(&text, _(" (behind this machine)"));
+	view_print_line(v, "%s", buf_text(&text));
+}
+
+static bool same_heading(const struct reach_class *a, const struct reach_class *b)
+{
+	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
+	       a->sources_str == b->sources_str && a->behind == b->behind &&
+	       address_equal(&a->destination, &b->destination);
+}
+
+static void print_human(const struct view *v)
+{
+	const struct reach *r = &v->reach;
+
+	for (size_t i = 0; i < r->class_count; i++) {
+		if (i == 0 || !same_heading(&r->classes[i - 1], &r->classes[i])) {
+			if (i && !v->options->quiet)
+				putchar('\n');
+			print_heading(v, &r->classes[i]);
+		}
+		print_class(v, &r->classes[i]);
+	}
+	for (size_t i = 0; i < r->gap_count; i++)
+		view_print_gap(v, reach_text(r, r->gaps[i].what_str),
+			       reach_text(r, r->gaps[i].why_str),
+			       reach_text(r, r->gaps[i].remedy_str));
+}
+
+int command_parse_address(const char *text, struct address *ret, const char *option)
+{
+	struct address a = {0};
+
+	if (inet_pton(AF_INET, text, a.bytes) == 1)
+		a.family = AF_INET;
+	else if (inet_pton(AF_INET6, text, a.bytes) == 1)
+		a.family = AF_INET6;
+	else
+		return command_fail(_("--%s: '%.64s' is no IP address, such as 198.51.100.7 or "
+				      "2001:db8::7"),
+				    option, text);
+	*ret = a;
+	return 0;
+}
+
+static int read_options(const struct options *o, struct reach_options *ask)
+{
+	bool tcp = o->tcp || (o->proto && strcmp(o->proto, "tcp") == 0);
+	bool udp = o->udp || (o->proto && strcmp(o->proto, "udp") == 0);
+	int code = 0;
+
+	*ask = (struct reach_options){
+		.full = o->full,
+		.in = o->in,
+		.protos = (tcp ? 1u << PROTO_TCP : 0) | (udp ? 1u << PROTO_UDP : 0),
+		.families = (uint8_t)((o->ipv4 ? 1 : 0) | (o->ipv6 ? 2 : 0)),
+	};
+	if (o->word_count)
+		return command_fail(_("reach takes no ports: it tells of all; portero show %s "
+				      "tells of one"),
+				    o->words[0]);
+	if (o->from)
+		code = command_parse_address(o->from, &ask->from, "from");
+	if (code == 0 && o->to)
+		code = command_parse_address(o->to, &ask->to, "to");
+	if (code == 0 && o->from && o->to && ask->from.family != ask->to.family)
+		return command_fail(_("--from and --to are of different families: %s, %s"), o->from,
+				    o->to);
+	return code;
+}
+
+int command_reach(const struct options *o)
+{
+	struct reach_options ask;
+	struct view_wish wish = {.reach = true, .ask = &ask};
+	struct view v = {0};
+	struct err e = {0};
+	int code = read_options(o, &ask);
+
+	if (code)
+		return code;
+	if (view_take(&v, o, &wish, &e) < 0) {
+		code = command_fail("%s", e.msg);
+	} else {
+		code = v.reach.complete && v.reach.available ? EXIT_DECLARED : EXIT_BLIND;
+		if (!o->json)
+			print_human(&v);
+		else if (json_print_reach(&v) < 0)
+			code = command_fail(_("out of memory"));
+	}
+	view_done(&v);
+	return code;
+}
