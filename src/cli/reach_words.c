@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -131,51 +132,84 @@ void reach_words_row(const struct view *v, const struct port_row *row, struct bu
 		buf_add_text(out, _(" or wider"));
 }
 
-/* Do two ways read the same but for their family and address? */
+/* Classes that read the same but for their family and address are told once. */
+struct telling {
+	const struct reach_class *class;
+	uint8_t families;
+};
+
 static bool same_words(const struct reach_class *a, const struct reach_class *b)
 {
 	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
-	       a->sources_str == b->sources_str;
+	       a->sources_str == b->sources_str && a->behind == b->behind;
 }
 
-static bool gets(const struct view *v, const struct reach_way *way, enum verdict verdict)
+static void tell(struct telling *tellings, size_t *count, const struct reach_class *c)
 {
-	return v->reach.intervals[way->interval].verdict == verdict;
+	for (size_t i = 0; i < *count; i++) {
+		if (!same_words(tellings[i].class, c))
+			continue;
+		tellings[i].families |= family_bit(c);
+		return;
+	}
+	tellings[(*count)++] = (struct telling){c, family_bit(c)};
+}
+
+static void add_telling(const struct view *v, const struct telling *t, uint8_t all, struct buf *out)
+{
+	reach_words_sources(v, t->class, out);
+	if (t->class->ifindex) {
+		buf_add_text(out, /* by this interface */ _(" via "));
+		add_escaped(v, reach_text(&v->reach, t->class->ifname_str), out);
+	}
+	if (t->families != all)
+		buf_add_text(out,
+			     t->families == FAMILY_IPV4 ? _(" (IPv4 only)") : _(" (IPv6 only)"));
+}
+
+static void add_tellings(const struct view *v, const struct telling *tellings, size_t count,
+			 uint8_t all, struct buf *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			buf_add_text(out, ", ");
+		add_telling(v, &tellings[i], all, out);
+	}
 }
 
 void reach_words_ways(const struct view *v, const struct port_row *row, enum verdict verdict,
 		      struct buf *out)
 {
-	uint8_t all = served(v, row);
-	size_t start = out->len;
+	struct telling cleanup_free *tellings = calloc(row->reach.way_count + 1, sizeof(*tellings));
+	size_t count = 0;
 
-	for (uint32_t i = 0; i < row->reach.way_count; i++) {
-		const struct reach_class *c = &v->reach.classes[way_of(v, row, i)->class];
-		uint8_t families = 0;
-		bool told = !gets(v, way_of(v, row, i), verdict);
+	for (uint32_t i = 0; tellings && i < row->reach.way_count; i++) {
+		const struct reach_way *way = way_of(v, row, i);
 
-		for (uint32_t k = 0; k < row->reach.way_count; k++) {
-			const struct reach_way *other = way_of(v, row, k);
-
-			if (!gets(v, other, verdict) ||
-			    !same_words(c, &v->reach.classes[other->class]))
-				continue;
-			told |= k < i;
-			families |= family_bit(&v->reach.classes[other->class]);
-		}
-		if (told)
-			continue;
-		if (out->len > start)
-			buf_add_text(out, ", ");
-		reach_words_sources(v, c, out);
-		if (c->ifindex) {
-			buf_add_text(out, /* by this interface */ _(" via "));
-			add_escaped(v, reach_text(&v->reach, c->ifname_str), out);
-		}
-		if (families != all)
-			buf_add_text(out, families == FAMILY_IPV4 ? _(" (IPv4 only)")
-								  : _(" (IPv6 only)"));
+		if (v->reach.intervals[way->interval].verdict == verdict)
+			tell(tellings, &count, &v->reach.classes[way->class]);
 	}
+	add_tellings(v, tellings, count, served(v, row), out);
+}
+
+void reach_words_port(const struct view *v, uint16_t port, enum proto proto, enum verdict verdict,
+		      struct buf *out)
+{
+	struct telling cleanup_free *tellings = calloc(v->reach.class_count + 1, sizeof(*tellings));
+	uint8_t all = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; tellings && i < v->reach.class_count; i++) {
+		const struct reach_class *c = &v->reach.classes[i];
+		const struct reach_interval *at = reach_find(&v->reach, c, port);
+
+		if (c->proto != proto || c->behind)
+			continue;
+		all |= family_bit(c);
+		if (at && at->verdict == verdict)
+			tell(tellings, &count, c);
+	}
+	add_tellings(v, tellings, count, all, out);
 }
 
 void reach_words_spans(const struct port_span *spans, size_t count, size_t limit, struct buf *out)

@@ -16,10 +16,13 @@ void reach_words_sources(const struct view *v, const struct reach_class *c, stru
 /* The column REACH of a row: "internet", "internet (IPv4)", "private, limited", "none". */
 void reach_words_row(const struct view *v, const struct port_row *row, struct buf *out);
 /*
- * Who gets that verdict at the listener (or all listeners of the row: SNAPSHOT_NONE): "internet via
- * eth0, private networks via eth0 (IPv6 only)"; appends nothing when nobody does.
+ * Who gets that verdict at the listeners of the row: "internet via eth0, private networks via eth0
+ * (IPv6 only)"; appends nothing when nobody does.
  */
 void reach_words_ways(const struct view *v, const struct port_row *row, enum verdict verdict,
+		      struct buf *out);
+/* The same of a port, whether somebody listens on it or not. */
+void reach_words_port(const struct view *v, uint16_t port, enum proto proto, enum verdict verdict,
 		      struct buf *out);
 /* "1-21, 23-79/tcp": at most `limit` ranges, then "and N more". */
 struct port_span {

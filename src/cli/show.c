@@ -8,6 +8,7 @@
 #include "cli/connections.h"
 #include "cli/fields.h"
 #include "cli/json.h"
+#include "cli/reach_words.h"
 #include "cli/view.h"
 #include "decide/filter.h"
 #include "decide/listener_notes.h"
@@ -254,6 +255,91 @@ static void print_listener(const struct view *v, const struct port_row *row,
 	print_notes(v, l);
 }
 
+static void print_ways(const struct view *v, const struct port_row *row, enum verdict verdict,
+		       const char *label)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	reach_words_ways(v, row, verdict, &text);
+	if (text.len)
+		fields_print("  ", label, buf_text(&text));
+}
+
+/* Who can reach it, who cannot, and why not. */
+static void print_reach(const struct view *v, const struct port_row *row)
+{
+	struct buf cleanup_call(buf_done) why = {0};
+
+	if (!v->with_reach)
+		return;
+	fields_print("  ", _("State"), reach_words_state(row->reach.state));
+	print_ways(v, row, VERDICT_ACCEPT, _("Open from"));
+	print_ways(v, row, VERDICT_RATE_LIMITED, _("Limited from"));
+	print_ways(v, row, VERDICT_REJECT, _("Refused from"));
+	print_ways(v, row, VERDICT_DROP, _("Dropped from"));
+	print_ways(v, row, VERDICT_UNKNOWN, _("Unknown from"));
+	if (row->reach.why_str)
+		fields_print("  ", _("Because"),
+			     view_escape(v, reach_text(&v->reach, row->reach.why_str), &why));
+}
+
+/* A class that would be let in is a hole; what is sent on may be answered elsewhere. */
+static const char *silent_state(const struct view *v, uint16_t port, enum proto proto)
+{
+	bool unknown = false, sent_on = false;
+
+	for (size_t i = 0; i < v->reach.class_count; i++) {
+		const struct reach_class *c = &v->reach.classes[i];
+		const struct reach_interval *at = reach_find(&v->reach, c, port);
+
+		if (c->proto != proto || c->behind)
+			continue;
+		unknown |= !at || at->verdict == VERDICT_UNKNOWN;
+		sent_on |= at && at->forwarded && at->verdict != VERDICT_UNKNOWN;
+	}
+	return sent_on	 ? _("unknown: sent on to where no listener can be seen from here")
+	       : unknown ? _("closed: nobody listens (what the firewall does is not known)")
+			 : _("closed: nobody listens");
+}
+
+static void print_fates(const struct view *v, uint16_t port, enum proto proto)
+{
+	static const struct {
+		enum verdict verdict;
+		const char *label;
+	} fates[] = {{VERDICT_ACCEPT, N_("Let in from")},
+		     {VERDICT_RATE_LIMITED, N_("Limited from")},
+		     {VERDICT_REJECT, N_("Refused from")},
+		     {VERDICT_DROP, N_("Dropped from")},
+		     {VERDICT_UNKNOWN, N_("Unknown from")}};
+
+	fields_print("  ", _("State"), silent_state(v, port, proto));
+	for (size_t k = 0; k < ARRAY_LEN(fates); k++) {
+		struct buf cleanup_call(buf_done) text = {0};
+
+		reach_words_port(v, port, proto, fates[k].verdict, &text);
+		if (text.len)
+			fields_print("  ", _(fates[k].label), buf_text(&text));
+	}
+}
+
+/* What would become of a packet to a port that nobody listens on. */
+static void print_silent(const struct view *v, uint16_t port, enum proto proto)
+{
+	bool certain = snapshot_has_all_listeners(&v->snapshot);
+
+	if (!certain) {
+		fields_print("  ", _("State"),
+			     _("unknown: no listener was seen, but not everything could be (see "
+			       "below)"));
+		return;
+	}
+	if (!v->with_reach || !v->reach.available)
+		fields_print("  ", _("State"), _("closed: nobody listens"));
+	else
+		print_fates(v, port, proto);
+}
+
 static void print_port(const struct view *v, uint16_t port, enum proto proto)
 {
 	const char *name =
@@ -268,6 +354,7 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 		if (row->port != port || row->proto != proto)
 			continue;
 		any = true;
+		print_reach(v, row);
 		for (uint32_t k = 0; k < row->listener_count; k++) {
 			const struct listener *l = &v->list.listeners[row->first_listener + k];
 
@@ -275,11 +362,7 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 		}
 	}
 	if (!any)
-		fields_print("  ", _("State"),
-			     snapshot_has_all_listeners(&v->snapshot)
-				     ? _("closed: nobody listens")
-				     : _("unknown: no listener was seen, but not everything could "
-					 "be (see below)"));
+		print_silent(v, port, proto);
 	connections_print(v, port, proto);
 	putchar('\n');
 }
@@ -300,7 +383,8 @@ static void print_show(const struct view *v, const struct port_range *range)
 
 static int show_port(const struct options *o, const struct port_range *range)
 {
-	struct view_wish wish = {.cmdlines = true, .clients = true, .connections_of = range->first};
+	struct view_wish wish = {
+		.cmdlines = true, .clients = true, .connections_of = range->first, .reach = true};
 	struct filter cleanup_free *f = calloc(1, sizeof(*f));
 	struct view v = {0};
 	struct err e = {0};
