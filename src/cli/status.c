@@ -13,6 +13,7 @@
 #include "decide/listener_notes.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +46,32 @@ static const struct table_step steps[] = {
 	{COLUMN_BOUND, STEP_WIDTH, 8},
 };
 
+/* A name that nobody has would match nothing, and look like a user who listens nowhere. */
+static int set_user(const char *user, struct filter *f, struct err *e)
+{
+	const struct passwd *account;
+	uint64_t number;
+
+	f->only_user = true;
+	if (text_parse_number(user, strlen(user), UINT32_MAX, &number) == 0) {
+		f->uid = (uint32_t)number;
+		return 0;
+	}
+	account = getpwnam(user);
+	if (!account)
+		return err_set(e, -EINVAL,
+			       _("no user of this machine is called '%.64s': --user takes a name "
+				 "or a number"),
+			       user);
+	f->uid = account->pw_uid;
+	return 0;
+}
+
 static int build_filter(const struct options *o, struct filter *f, struct err *e)
 {
-	*f = (struct filter){.user = o->user, .unit = o->unit};
+	*f = (struct filter){.unit = o->unit};
+	if (o->user && set_user(o->user, f, e) < 0)
+		return -EINVAL;
 	if (o->tcp)
 		f->protos |= 1u << PROTO_TCP;
 	if (o->udp)
@@ -416,8 +440,8 @@ static int print_human(const struct view *v, bool filtered)
 
 static int print_view(const struct options *o, struct view *v, const struct filter *f)
 {
-	bool filtered = f->range_count || f->word_count || f->user || f->unit || f->only_bound ||
-			f->protos || f->families;
+	bool filtered = f->range_count || f->word_count || f->only_user || f->unit ||
+			f->only_bound || f->protos || f->families;
 	const struct command *near;
 
 	filter_apply(f, &v->snapshot, &v->services, &v->list);

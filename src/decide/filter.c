@@ -112,15 +112,23 @@ static bool matches_word(const struct snapshot *s, const struct services *servic
 	return false;
 }
 
-static bool matches_user(const struct snapshot *s, const struct listener *l, const char *user)
+/* Whoever has the socket can take its connections: also a worker of another user than the owner. */
+static bool matches_user(const struct snapshot *s, const struct listener_list *list,
+			 const struct listener *l, uint32_t uid)
 {
-	uint64_t number = UINT64_MAX;
-	const struct process_info *p = l->owner == SNAPSHOT_NONE ? NULL : &s->processes[l->owner];
-	uint32_t uid = p ? p->uid : s->sockets[l->socket].uid;
-	uint32_t name = p ? p->user_str : s->sockets[l->socket].user_str;
+	for (uint32_t i = 0; i < l->process_count; i++)
+		if (s->processes[list->process_indexes[l->first_process + i]].uid == uid)
+			return true;
+	return l->process_count == 0 && s->sockets[l->socket].uid == uid;
+}
 
-	text_parse_number(user, strlen(user), UINT32_MAX, &number);
-	return number == uid || strcmp(snapshot_text(s, name), user) == 0;
+static bool matches_user_of_any(const struct snapshot *s, const struct listener_list *list,
+				const struct port_row *row, uint32_t uid)
+{
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		if (matches_user(s, list, &list->listeners[row->first_listener + i], uid))
+			return true;
+	return false;
 }
 
 static bool matches_unit(const struct snapshot *s, const struct listener_list *list,
@@ -178,7 +186,7 @@ bool filter_matches(const struct filter *f, const struct snapshot *s,
 	if (!matches_port(f, row) || (f->families && !(f->families & families)) ||
 	    (f->only_bound && f->bound != row->bound))
 		return false;
-	if ((f->user && !matches_user(s, first, f->user)) ||
+	if ((f->only_user && !matches_user_of_any(s, list, row, f->uid)) ||
 	    (f->unit && !matches_unit_of_any(s, list, row, f->unit)))
 		return false;
 	return matches_any_word(f, s, services, list, row);

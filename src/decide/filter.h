@@ -15,7 +15,9 @@ struct filter {
 	size_t range_count;
 	const char *words[FILTER_WORD_LIMIT]; /* program, service, unit, container, package */
 	size_t word_count;
-	const char *user, *unit; /* NULL: any */
+	const char *unit; /* NULL: any */
+	bool only_user;
+	uint32_t uid;
 	bool only_bound;
 	enum bound bound;
 	uint32_t protos;  /* bits 1 << enum proto; 0: all */

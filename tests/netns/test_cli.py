@@ -59,6 +59,8 @@ COMMANDS = ["status", "show", "doctor", "completion", "help", "version"]
     (("--sort",), "needs a value"),
     (("--user", ""), "needs a value"),
     (("--user",), "needs a value"),
+    (("--user=nosuchuser",), "no user of this machine is called 'nosuchuser'"),
+    (("--user=nosuchuser", "--json"), "no user of this machine"),
     (("--listening-on=mars",), "everywhere|network|this-machine"),
     (("--json", "--csv"), "exclude"),
     (("completion",), "bash"),
@@ -168,7 +170,7 @@ ALL = {"443/tcp", "631/tcp", "53/udp", "5432/tcp", "8080/tcp", "9000/tcp"}
     (("--user=65534",), {"9000/tcp"}),
     (("--user=root",), ALL - {"9000/tcp"}),
     (("--user=0",), ALL - {"9000/tcp"}),
-    (("--user=nosuchuser",), set()),
+    (("--user=nobody", "-n"), {"9000/tcp"}),
     (("--unit=nosuchunit",), set()),
     (("nosuchthing",), set()),
 ], ids=lambda a: " ".join(a) if isinstance(a, tuple) else "")

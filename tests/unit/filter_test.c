@@ -177,25 +177,44 @@ static void test_ports_and_names(void **state)
 	expect_ports(NO_PORTS);
 }
 
+static void user(uint32_t uid)
+{
+	f.only_user = true;
+	f.uid = uid;
+}
+
 static void test_user(void **state)
 {
 	(void)state;
-	f.user = "www-data";
+	user(33);
 	expect_ports(PORTS(80, 9000));
-	f.user = "33";
-	expect_ports(PORTS(80, 9000));
-	f.user = "1000";
+	user(1000);
 	expect_ports(PORTS(8080));
-	f.user = "nobody"; /* a socket without a process has an owner too */
+	user(65534); /* a socket without a process has an owner too */
 	expect_ports(PORTS(51820));
-	f.user = "65534";
-	expect_ports(PORTS(51820));
-	f.user = "0";
+	user(0);
 	expect_ports(PORTS(22, 631));
-	f.user = "ww";
+	user(UINT32_MAX); /* not a number that any user has */
 	expect_ports(NO_PORTS);
-	f.user = "18446744073709551615"; /* not a number that any user has */
-	expect_ports(NO_PORTS);
+}
+
+/* A worker that gave up root still has the socket. */
+static void test_user_of_any_process(void **state)
+{
+	uint32_t worker = scene_process(&s, 4000, "/usr/sbin/sshd", 4000);
+	uint32_t master = scene_process(&s, 3000, "/usr/sbin/sshd", 3000);
+
+	(void)state;
+	s.processes[worker].uid = 74;
+	scene_socket(&s, PROTO_TCP, 2222, "10.0.0.5");
+	scene_hold(&s, master);
+	scene_hold(&s, worker);
+	listeners_done(&list);
+	scene_build(&s, true, &list);
+	user(74);
+	expect_ports(PORTS(2222));
+	user(0);
+	expect_ports(PORTS(22, 631, 2222));
 }
 
 static void test_unit(void **state)
@@ -296,14 +315,14 @@ static void test_all_kinds_together(void **state)
 	(void)state;
 	word("1-1024");
 	word("nginx");
-	f.user = "www-data";
+	user(33);
 	f.unit = "nginx";
 	f.protos = 1u << PROTO_TCP;
 	f.families = FAMILY_IPV4;
 	filter_set_bound(&f, "everywhere");
 	expect_ports(PORTS(80));
 	word("nginx");
-	f.user = "root";
+	user(0);
 	expect_ports(NO_PORTS);
 	word("nginx");
 	filter_set_bound(&f, "network");
@@ -352,6 +371,7 @@ int main(void)
 		TEST(test_paths),
 		TEST(test_ports_and_names),
 		TEST(test_user),
+		TEST(test_user_of_any_process),
 		TEST(test_unit),
 		TEST(test_unit_with_dot),
 		TEST(test_unit_up_to_a_dot_is_another),
