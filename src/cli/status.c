@@ -402,32 +402,37 @@ static const struct command *mistyped(const struct options *o, const struct view
 	return command_guess(o->words[0]);
 }
 
-static void print_no_match(const struct view *v)
+static void print_no_match(const struct view *v, const struct filter *f)
 {
 	struct buf cleanup_call(buf_done) word = {0};
 	const char *first = v->options->word_count ? v->options->words[0] : "";
+	bool by_owner = f->word_count || f->only_user || f->unit;
 
 	text_escape(&word, first, strnlen(first, 64), v->ascii);
-	if (!first[0] || port_range_looks_like(first))
+	if (!snapshot_has_all_listeners(&v->snapshot))
 		view_print_line(v, "%s",
-				snapshot_has_all_listeners(&v->snapshot)
-					? _("No listener matches.")
-					: _("No listener that was seen matches, but not every one "
-					    "could be (see below)."));
+				_("No listener that was seen matches, but not every one could be "
+				  "(see below)."));
+	else if (by_owner && !snapshot_has_all_owners(&v->snapshot))
+		view_print_line(v, "%s",
+				_("No listener is known to match, but not every owner could be "
+				  "looked at (see below)."));
+	else if (!first[0] || port_range_looks_like(first))
+		view_print_line(v, "%s", _("No listener matches."));
 	else
 		view_print_line(
 			v, _("No listener matches (nor is '%s' a command: see portero --help)."),
 			buf_text(&word));
 }
 
-static int print_human(const struct view *v, bool filtered)
+static int print_human(const struct view *v, const struct filter *f, bool filtered)
 {
 	int r = print_table(v);
 
 	if (r < 0)
 		return r;
 	if (v->list.row_count == 0 && filtered && !v->options->quiet)
-		print_no_match(v);
+		print_no_match(v, f);
 	else if (v->list.row_count == 0 && !v->options->quiet)
 		printf("%s\n", snapshot_has_all_listeners(&v->snapshot)
 				       ? _("No port has a listener.")
@@ -452,7 +457,9 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 			_("'%.64s' is no command, and no listener has that name: did you "
 			  "mean '%s'?"),
 			o->words[0], near->name);
-	if ((o->json ? json_print_status(v) : o->csv ? print_csv(v) : print_human(v, filtered)) < 0)
+	if ((o->json  ? json_print_status(v)
+	     : o->csv ? print_csv(v)
+		      : print_human(v, f, filtered)) < 0)
 		return command_fail(_("out of memory"));
 	return view_exit_code(v);
 }

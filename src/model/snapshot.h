@@ -158,7 +158,8 @@ struct connection_info {
 /* What a gap hides. */
 enum gap_kind {
 	GAP_LISTENERS, /* there may be listeners that are not shown */
-	GAP_OWNERS,    /* all listeners are shown, but not all that is asked about them is known */
+	GAP_OWNERS,    /* all listeners are shown, but not who all of them are */
+	GAP_DETAILS,   /* who listens is known, but not all the rest that is asked */
 };
 
 /* Something that could not be looked at: what is hidden, why, and how to see it. Sentences. */
@@ -231,6 +232,8 @@ void snapshot_add_gap(struct snapshot *s, enum gap_kind kind, const char *what, 
 bool snapshot_is_complete(const struct snapshot *s);
 /* True when no listener can have been missed: a port that is not there is closed. */
 bool snapshot_has_all_listeners(const struct snapshot *s);
+/* False when one of the gaps hides who listens: then a search by owner may miss listeners. */
+bool snapshot_has_all_owners(const struct snapshot *s);
 
 /* The name of an interface of a namespace, or NULL. */
 const char *snapshot_interface_name(const struct snapshot *s, uint32_t netns, uint32_t ifindex);
