@@ -10,6 +10,8 @@
 
 int filter_add_word(struct filter *f, const char *word, struct err *e)
 {
+	enum proto proto;
+
 	if (!word[0])
 		return err_set(
 			e, -EINVAL,
@@ -24,6 +26,9 @@ int filter_add_word(struct filter *f, const char *word, struct err *e)
 		f->range_count++;
 		return 0;
 	}
+	if (proto_parse(word, strlen(word), &proto) == 0)
+		return err_set(e, -EINVAL, _("'%s' is a protocol: all of its ports are 1-65535/%s"),
+			       word, word);
 	f->words[f->word_count++] = word;
 	return 0;
 }

@@ -334,7 +334,8 @@ static void test_all_kinds_together(void **state)
 
 static void test_bad_words(void **state)
 {
-	static const char *const bad[] = {"", "0", "65536", "80-", "90-80", "80/foo", "80/"};
+	static const char *const bad[] = {"",	 "0",	   "65536", "80-", "90-80", "80/foo",
+					  "80/", "80,443", "*:80",  "tcp", "udp"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
