@@ -76,10 +76,6 @@ static int build_filter(const struct options *o, struct filter *f, struct err *e
 		f->protos |= 1u << PROTO_TCP;
 	if (o->udp)
 		f->protos |= 1u << PROTO_UDP | 1u << PROTO_UDPLITE;
-	if (o->ipv4)
-		f->families |= FAMILY_IPV4;
-	if (o->ipv6)
-		f->families |= FAMILY_IPV6;
 	if (o->listening_on)
 		filter_set_bound(f, o->listening_on);
 	for (size_t i = 0; i < o->word_count; i++) {
@@ -446,7 +442,7 @@ static int print_human(const struct view *v, const struct filter *f, bool filter
 static int print_view(const struct options *o, struct view *v, const struct filter *f)
 {
 	bool filtered = f->range_count || f->word_count || f->only_user || f->unit ||
-			f->only_bound || f->protos || f->families;
+			f->only_bound || f->protos || o->ipv4 || o->ipv6;
 	const struct command *near;
 
 	filter_apply(f, &v->snapshot, &v->services, &v->list);

@@ -60,7 +60,11 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 		.no_bpf = options->no_bpf,
 		.connections_of = wish->connections_of,
 	};
-	struct listener_options listeners = {.services = &v->services, .clients = wish->clients};
+	struct listener_options listeners = {
+		.services = &v->services,
+		.clients = wish->clients,
+		.families = (options->ipv4 ? FAMILY_IPV4 : 0) | (options->ipv6 ? FAMILY_IPV6 : 0),
+	};
 	struct err services = {0};
 	int r;
 

@@ -183,13 +183,7 @@ bool filter_matches(const struct filter *f, const struct snapshot *s,
 		    const struct services *services, const struct listener_list *list,
 		    const struct port_row *row)
 {
-	const struct listener *first = &list->listeners[row->first_listener];
-	uint8_t families = 0;
-
-	for (uint32_t i = 0; i < row->listener_count; i++)
-		families |= first[i].families;
-	if (!matches_port(f, row) || (f->families && !(f->families & families)) ||
-	    (f->only_bound && f->bound != row->bound))
+	if (!matches_port(f, row) || (f->only_bound && f->bound != row->bound))
 		return false;
 	if ((f->only_user && !matches_user_of_any(s, list, row, f->uid)) ||
 	    (f->unit && !matches_unit_of_any(s, list, row, f->unit)))

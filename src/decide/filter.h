@@ -20,8 +20,7 @@ struct filter {
 	uint32_t uid;
 	bool only_bound;
 	enum bound bound;
-	uint32_t protos;  /* bits 1 << enum proto; 0: all */
-	uint8_t families; /* FAMILY_...; 0: all */
+	uint32_t protos; /* bits 1 << enum proto; 0: all */
 };
 
 /* Takes a word of the command line: a port or range, else a name. -EINVAL with a sentence. */

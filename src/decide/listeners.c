@@ -350,10 +350,14 @@ int listeners_build(const struct snapshot *s, const struct listener_options *opt
 	*ret = (struct listener_list){0};
 	if (!entries || !sorted)
 		return -ENOMEM;
-	for (size_t i = 0; i < s->socket_count; i++)
-		if (s->sockets[i].kind == SOCKET_PORT ||
-		    (s->sockets[i].kind == SOCKET_CLIENT && options->clients))
-			fill_entry(s, &s->sockets[i], &entries[count++]);
+	for (size_t i = 0; i < s->socket_count; i++) {
+		if (s->sockets[i].kind != SOCKET_PORT &&
+		    (s->sockets[i].kind != SOCKET_CLIENT || !options->clients))
+			continue;
+		fill_entry(s, &s->sockets[i], &entries[count]);
+		if (!options->families || options->families & entries[count].families)
+			count++;
+	}
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &entries[i];
 	qsort(sorted, count, sizeof(*sorted), compare_entries);

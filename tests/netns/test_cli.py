@@ -194,6 +194,24 @@ def test_filter(mix, args, wanted):
         assert "have no listener" not in mix.portero(*args).text
 
 
+def test_family_tells_what_that_family_is_bound_to(ns):
+    """A port that is open on IPv4 may be local on IPv6: the other family's answer is none."""
+    ns.tcp("0.0.0.0", 8001)
+    ns.tcp("::1", 8001)
+    ns.tcp("127.0.0.1", 8002)
+    ns.tcp("::", 8002, v6only=True)
+
+    def bound(*args):
+        return {p["port"]: p["bound"] for p in ns.status(*args)["ports"]}
+
+    assert bound() == {8001: "everywhere", 8002: "everywhere"}
+    assert bound("-6") == {8001: "this-machine", 8002: "everywhere"}
+    assert bound("-4") == {8001: "everywhere", 8002: "this-machine"}
+    assert bound("-46") == bound()
+    assert bound("-6", "--listening-on=everywhere") == {8002: "everywhere"}
+    assert all(x["families"] == ["ipv6"] for p in ns.status("-6")["ports"] for x in p["listeners"])
+
+
 def test_sort(mix):
     def order(*args):
         return [line.split()[0] for line in mix.portero("-q", *args).text.splitlines()]

@@ -293,7 +293,7 @@ static void test_bound(void **state)
 	assert_false(f.only_bound);
 }
 
-static void test_protocols_and_families(void **state)
+static void test_protocols(void **state)
 {
 	(void)state;
 	f.protos = 1u << PROTO_UDP;
@@ -302,12 +302,6 @@ static void test_protocols_and_families(void **state)
 	expect_ports(PORTS(80, 22, 53, 9000, 8080, 631, 51820));
 	f.protos = 1u << PROTO_SCTP;
 	expect_ports(NO_PORTS);
-	f.families = FAMILY_IPV6;
-	expect_ports(PORTS(53, 51820));
-	f.families = FAMILY_IPV4;
-	expect_ports(PORTS(80, 22, 9000, 8080, 631, 51820));
-	f.families = FAMILY_IPV4 | FAMILY_IPV6;
-	expect_ports(PORTS(80, 22, 53, 9000, 8080, 631, 51820));
 }
 
 static void test_all_kinds_together(void **state)
@@ -318,7 +312,6 @@ static void test_all_kinds_together(void **state)
 	user(33);
 	f.unit = "nginx";
 	f.protos = 1u << PROTO_TCP;
-	f.families = FAMILY_IPV4;
 	filter_set_bound(&f, "everywhere");
 	expect_ports(PORTS(80));
 	word("nginx");
@@ -378,7 +371,7 @@ int main(void)
 		TEST(test_unit_up_to_a_dot_is_another),
 		TEST(test_unit_of_any_listener),
 		TEST(test_bound),
-		TEST(test_protocols_and_families),
+		TEST(test_protocols),
 		TEST(test_all_kinds_together),
 		TEST(test_bad_words),
 		TEST(test_limit),

@@ -76,6 +76,31 @@ static void test_families_of_the_widest(void **state)
 	assert_int_equal(list.rows[0].families, FAMILY_IPV4);
 }
 
+/* Asked for one family, a row's bound is that family's, however far the other one reaches. */
+static void test_families_wanted(void **state)
+{
+	struct listener_options v6 = {.families = FAMILY_IPV6}, v4 = {.families = FAMILY_IPV4};
+	uint32_t p = scene_process(&s, 10, "/usr/sbin/nginx", 5);
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 80, "0.0.0.0");
+	scene_hold(&s, p);
+	scene_socket(&s, PROTO_TCP, 80, "::1");
+	scene_hold(&s, p);
+	scene_socket(&s, PROTO_TCP, 81, "::"); /* serves both */
+	assert_int_equal(listeners_build(&s, &v6, &list), 0);
+	assert_int_equal(list.row_count, 2);
+	assert_int_equal(list.listener_count, 2);
+	assert_int_equal(list.rows[0].port, 81);
+	assert_int_equal(list.rows[1].bound, BOUND_HOST);
+	listeners_done(&list);
+	assert_int_equal(listeners_build(&s, &v4, &list), 0);
+	assert_int_equal(list.row_count, 2);
+	assert_int_equal(list.listener_count, 2);
+	assert_int_equal(list.rows[0].bound, BOUND_EVERYWHERE);
+	assert_int_equal(list.rows[1].families, FAMILY_IPV4 | FAMILY_IPV6);
+}
+
 static void test_families(void **state)
 {
 	static const struct {
@@ -457,6 +482,7 @@ int main(void)
 		TEST(test_both_families_are_one_row),
 		TEST(test_families),
 		TEST(test_families_of_the_widest),
+		TEST(test_families_wanted),
 		TEST(test_reuseport),
 		TEST(test_two_programs_are_two_rows),
 		TEST(test_what_makes_another_row),
