@@ -16,6 +16,7 @@ struct options {
 	/* what to look at */
 	bool all, clients, no_bpf;
 	bool tcp, udp, ipv4, ipv6;
+	bool listeners, programs; /* as -l and -p of ss: they change nothing */
 	const char *listening_on, *user, *unit, *sort;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
