@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "decide/listener_notes.h"
+#include "model/registry.h"
+#include "model/services.h"
 
 #include <errno.h>
 #include <string.h>
@@ -103,13 +105,24 @@ static bool listener_matches_word(const struct snapshot *s, const struct listene
 	       activation_matches(s, &s->activations[l->activation], word);
 }
 
+/* By every name that the number has, not only by the one that is shown: www, imap. */
+static bool service_matches(const struct services *services, uint16_t port, enum proto proto,
+			    const char *word)
+{
+	const char *shown = listener_service_name(services, port, proto);
+	struct registry_entry entry;
+
+	if ((shown && strcmp(shown, word) == 0) ||
+	    (services && services_has_alias(services, port, proto, word)))
+		return true;
+	return registry_find(port, proto, &entry) && entry.name && strcmp(entry.name, word) == 0;
+}
+
 static bool matches_word(const struct snapshot *s, const struct services *services,
 			 const struct listener_list *list, const struct port_row *row,
 			 const char *word)
 {
-	const char *service = listener_service_name(services, row->port, row->proto);
-
-	if (service && strcmp(service, word) == 0)
+	if (service_matches(services, row->port, row->proto, word))
 		return true;
 	for (uint32_t i = 0; i < row->listener_count; i++)
 		if (listener_matches_word(s, list, &list->listeners[row->first_listener + i], word))

@@ -2,6 +2,7 @@
 /* filter: each condition by itself, together, and what is no filter. */
 #include "base/mem.h"
 #include "decide/filter.h"
+#include "model/services.h"
 #include "scene.h"
 #include "unit.h"
 
@@ -150,6 +151,28 @@ static void test_names(void **state)
 	word("nginx");
 	word("sshd");
 	expect_ports(PORTS(80, 22));
+}
+
+/* The site may show another name of a number than the one that is typed. */
+static void test_all_names_of_a_service(void **state)
+{
+	static const char text[] = "imap2 143/tcp imap-old\nhttp 80/tcp www";
+	static const char *const names[] = {"imap2", "imap", "imap-old"};
+	struct services services = {0};
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 143, "10.0.0.5");
+	assert_int_equal(services_parse(&services, text, sizeof(text) - 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		listeners_done(&list);
+		scene_build(&s, true, &list);
+		f = (struct filter){0};
+		word(names[i]);
+		filter_apply(&f, &s, &services, &list);
+		assert_int_equal(list.row_count, 1);
+		assert_int_equal(list.rows[0].port, 143);
+	}
+	services_done(&services);
 }
 
 /* A program by its whole path. */
@@ -362,6 +385,7 @@ int main(void)
 		TEST(test_no_condition),
 		TEST(test_ports),
 		TEST(test_names),
+		TEST(test_all_names_of_a_service),
 		TEST(test_paths),
 		TEST(test_ports_and_names),
 		TEST(test_user),
