@@ -118,6 +118,7 @@ def test_help_of_each_command(command):
     by_option = portero(command, "--help", code=0)
     assert by_option.text.startswith(f"Usage: portero {command}")
     assert by_option.err == b""
+    assert all(line == line.rstrip() for line in by_option.text.splitlines())
     assert portero("help", command, code=0).text == by_option.text
     assert portero(command, "-h", code=0).text == by_option.text
     assert all(len(line) <= 100 for line in by_option.text.splitlines())
