@@ -155,6 +155,14 @@ $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
 		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
+# What the namespace tests drive parts of portero with.
+NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))
+
+$(B)/netns/%: tests/netns/tools/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
+
 # realpath, because BUILD may be absolute or not, and either may have a space in it
 PYTEST = PORTERO="$$(realpath "$(B)/portero")" SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 
@@ -166,7 +174,7 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit
+check: all unit $(NETNS_TOOLS)
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
@@ -224,4 +232,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(VM_TOOLS:=.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(NETNS_TOOLS:=.d) $(VM_TOOLS:=.d)
