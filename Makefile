@@ -166,7 +166,15 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit
+# Programs that drive parts of portero for the tests in namespaces.
+NETNS_TOOLS := $(patsubst tests/netns/%.c,$(B)/netns/%,$(wildcard tests/netns/*_tool.c))
+
+$(B)/netns/%: tests/netns/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
+
+check: all unit $(NETNS_TOOLS)
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
@@ -224,4 +232,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(VM_TOOLS:=.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(VM_TOOLS:=.d) $(NETNS_TOOLS:=.d)
