@@ -91,7 +91,7 @@ static void add_listed(const struct view *v, const struct port_row *row, struct 
 	for (uint32_t i = 0; i < row->reach.way_count; i++) {
 		const struct reach_way *way = way_of(v, row, i);
 		const struct reach_class *c = &v->reach.classes[way->class];
-		enum verdict verdict = v->reach.intervals[way->interval].verdict;
+		enum verdict verdict = way->verdict;
 
 		if (c->source_class != SOURCE_LISTED ||
 		    (verdict != VERDICT_ACCEPT && verdict != VERDICT_RATE_LIMITED))
@@ -186,7 +186,7 @@ void reach_words_ways(const struct view *v, const struct port_row *row, enum ver
 	for (uint32_t i = 0; tellings && i < row->reach.way_count; i++) {
 		const struct reach_way *way = way_of(v, row, i);
 
-		if (v->reach.intervals[way->interval].verdict == verdict)
+		if (way->verdict == verdict)
 			tell(tellings, &count, &v->reach.classes[way->class]);
 	}
 	add_tellings(v, tellings, count, served(v, row), out);
