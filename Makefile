@@ -81,6 +81,7 @@ SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
 	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(wildcard tests/netns/tools/*.c))
 LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
@@ -187,6 +188,12 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
+
+# Small programs over portero's own modules, for tests in namespaces (tests/netns/tools/).
+$(B)/netns/%: tests/netns/tools/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
 
 check-vm: all $(VM_TOOLS)
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm
