@@ -64,7 +64,7 @@ void legacy_image_done(struct legacy_image *image)
 
 const uint8_t *legacy_image_blob(const struct legacy_image *image, const struct legacy_table *t)
 {
-	return (const uint8_t *)image->bytes.data + t->offset;
+	return (const uint8_t *)buf_text(&image->bytes) + t->offset;
 }
 
 /* Path order first; tables of other names, which no kernel has so far, at the end. */
