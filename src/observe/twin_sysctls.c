@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,8 +52,7 @@ static const struct conf conf6[] = {
 	{"ioam6_enabled", DEVCONF_IOAM6_ENABLED},
 	{"ignore_routes_with_linkdown", DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN},
 	{"drop_unicast_in_l2_multicast", DEVCONF_DROP_UNICAST_IN_L2_MULTICAST},
-	/* Linux 6.17; not told by netlink */
-	{"force_forwarding", RT_CONF_LIMIT},
+	{"force_forwarding", DEVCONF_ACCEPT_RA_MIN_LFT + 1}, /* Linux 6.17 */
 };
 
 static const struct family {
@@ -102,38 +102,39 @@ static const char *const globals[] = {
 	"netfilter/nf_hooks_lwtunnel",
 };
 
-/* The twin's own. */
+/* The twin's own, and what is lost when it cannot be had. */
+enum own_loss { LOSS_NONE, LOSS_REJECTS, LOSS_LOG };
+
 static const struct {
 	const char *path, *value;
+	enum own_loss loss;
 } own[] = {
 	/* no reject is withheld */
-	{"ipv4/icmp_ratelimit", "0"},
-	{"ipv4/icmp_ratemask", "0"},
-	{"ipv4/icmp_msgs_per_sec", "1000000000"},
-	{"ipv4/icmp_msgs_burst", "1000000"},
-	{"ipv6/icmp/ratelimit", "0"},
-	{"ipv6/icmp/ratemask", "\n"},
+	{"ipv4/icmp_ratelimit", "0", LOSS_REJECTS},
+	{"ipv4/icmp_ratemask", "0", LOSS_REJECTS},
+	{"ipv4/icmp_msgs_per_sec", "1000000000", LOSS_NONE}, /* does not count with that mask */
+	{"ipv4/icmp_msgs_burst", "1000000", LOSS_NONE},
+	{"ipv6/icmp/ratelimit", "0", LOSS_REJECTS},
+	{"ipv6/icmp/ratemask", "\n", LOSS_REJECTS},
 	/* nothing is written to the machine's log */
-	{"ipv4/conf/all/log_martians", "0"},
-	{"ipv4/conf/default/log_martians", "0"},
-	{"netfilter/nf_conntrack_log_invalid", "0"},
+	{"ipv4/conf/all/log_martians", "0", LOSS_LOG},
+	{"ipv4/conf/default/log_martians", "0", LOSS_LOG},
+	{"netfilter/nf_conntrack_log_invalid", "0", LOSS_LOG},
 	/* it makes no address by itself, looks for no router and for no double, reports no group */
-	{"ipv6/conf/default/addr_gen_mode", "1"},
-	{"ipv6/conf/default/accept_dad", "0"},
-	{"ipv6/conf/default/dad_transmits", "0"},
-	{"ipv6/conf/default/accept_ra", "0"},
-	{"ipv6/conf/default/autoconf", "0"},
-	{"ipv6/conf/default/router_solicitations", "0"},
-	{"ipv6/conf/default/ndisc_notify", "0"},
-	{"ipv6/conf/default/mldv1_unsolicited_report_interval", "86400000"},
-	{"ipv6/conf/default/mldv2_unsolicited_report_interval", "86400000"},
-	{"ipv4/conf/default/arp_notify", "0"},
-	/* what is sent to it in order to be tried is not stopped for its number */
-	{"netfilter/nf_conntrack_events", "0"},
+	{"ipv6/conf/default/addr_gen_mode", "1", LOSS_NONE},
+	{"ipv6/conf/default/accept_dad", "0", LOSS_NONE},
+	{"ipv6/conf/default/dad_transmits", "0", LOSS_NONE},
+	{"ipv6/conf/default/accept_ra", "0", LOSS_NONE},
+	{"ipv6/conf/default/autoconf", "0", LOSS_NONE},
+	{"ipv6/conf/default/router_solicitations", "0", LOSS_NONE},
+	{"ipv6/conf/default/ndisc_notify", "0", LOSS_NONE},
+	{"ipv6/conf/default/mldv1_unsolicited_report_interval", "86400000", LOSS_NONE},
+	{"ipv6/conf/default/mldv2_unsolicited_report_interval", "86400000", LOSS_NONE},
+	{"ipv4/conf/default/arp_notify", "0", LOSS_NONE},
 };
 
-/* The value without its newline; "" when there is none to read. */
-static void read_value(const char *path, char value[VALUE_SIZE])
+/* The value without its newline; "" when there is none to read (false) or it is empty. */
+static bool read_value(const char *path, char value[VALUE_SIZE])
 {
 	char full[PATH_SIZE];
 	int cleanup_close fd = -1;
@@ -143,10 +144,11 @@ static void read_value(const char *path, char value[VALUE_SIZE])
 	snprintf(full, sizeof(full), "/proc/sys/net/%s", path);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return false;
 	got = read(fd, value, VALUE_SIZE - 1);
 	value[got > 0 ? got : 0] = '\0';
 	value[strcspn(value, "\n")] = '\0';
+	return got >= 0;
 }
 
 static int write_value(const char *path, const char *value)
@@ -231,24 +233,60 @@ static void write_different(const char *path, const char *value, void *context)
 		write_value(path, value); /* what did not work is seen in the comparison */
 }
 
+struct setting {
+	struct buf *lines; /* of the machine's */
+	struct twin_report *report;
+};
+
+static void report_own(struct twin_report *report, size_t i)
+{
+	struct twin_difference d = {.scope = TWIN_ALL};
+
+	snprintf(d.what, sizeof(d.what), _("sysctl net/%s"), own[i].path);
+	snprintf(d.why, sizeof(d.why), "%s",
+		 own[i].loss == LOSS_REJECTS
+			 ? _("it could not be set in the twin: it may withhold refusals")
+			 : _("it could not be set in the twin: it may write to the kernel's log"));
+	twin_report_add(report, &d);
+}
+
 static int write_all(void *context)
 {
-	for_each_line(context, write_different, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+	const struct setting *s = context;
+
+	for_each_line(s->lines, write_different, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		char there[VALUE_SIZE];
+
 		write_value(own[i].path, own[i].value);
+		if (own[i].loss != LOSS_NONE && read_value(own[i].path, there) &&
+		    strcmp(there, own[i].value[0] == '\n' ? "" : own[i].value) != 0)
+			report_own(s->report, i);
+	}
 	return 0;
+}
+
+static void report_unreadable(struct twin_report *report)
+{
+	struct twin_difference d = {.scope = TWIN_ALL};
+
+	snprintf(d.what, sizeof(d.what), "%s", _("the network's sysctls"));
+	snprintf(d.why, sizeof(d.why), "%s", _("/proc/sys/net cannot be read"));
+	twin_report_add(report, &d);
 }
 
 int twin_sysctls_copy(struct twin *t, struct twin_report *report, struct err *e)
 {
 	struct buf cleanup_call(buf_done) lines = {0};
+	struct setting s = {&lines, report};
 
-	(void)report;
 	read_all(&lines);
 	if (lines.failed)
 		return err_set(e, -ENOMEM, _("out of memory"));
+	if (lines.len == 0)
+		report_unreadable(report);
 	t->host_sysctls = map_hash_bytes(buf_text(&lines), lines.len);
-	return ns_run(t->ns, write_all, &lines, e);
+	return ns_run(t->ns, write_all, &s, e);
 }
 
 /* --- of interfaces
