@@ -20,9 +20,12 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -214,6 +217,20 @@ int twin_probe_netns(const struct twin_probe *p)
 struct nl *twin_probe_filter(const struct twin_probe *p)
 {
 	return p->filter;
+}
+
+uint32_t twin_probe_next_cookie(const struct twin_probe *p)
+{
+	return p->next_cookie;
+}
+
+void twin_probe_name(const struct twin_probe *p, uint32_t ifindex, char name[IF_NAMESIZE])
+{
+	struct ifreq request = {.ifr_ifindex = (int)ifindex};
+
+	name[0] = '\0';
+	if (ioctl(p->loop.raw4, SIOCGIFNAME, &request) == 0)
+		snprintf(name, IF_NAMESIZE, "%s", request.ifr_name);
 }
 
 void met_doubts_done(struct met_doubts *met)

@@ -74,3 +74,6 @@ int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *po
 /* For twin_trace. */
 int twin_probe_netns(const struct twin_probe *p);
 struct nl *twin_probe_filter(const struct twin_probe *p);
+uint32_t twin_probe_next_cookie(const struct twin_probe *p);
+/* The interface's name, or "". */
+void twin_probe_name(const struct twin_probe *p, uint32_t ifindex, char name[16]);
