@@ -3,11 +3,15 @@
 #include "base/buf.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/nl.h"
+#include "base/nla.h"
 #include "observe/doubts.h"
 #include "observe/nflog.h"
 #include "observe/nft_batch.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 enum {
 	/* behind all rules, and before the kernel keeps a packet's connection (INT_MAX) */
@@ -66,4 +70,16 @@ int twin_sinks_load(struct nl *filter, bool split, bool shut, struct err *e)
 	}
 	nft_batch_end(&b);
 	return nft_batch_send(filter, &b, _("the rules that catch packets in the twin"), e);
+}
+
+int twin_sinks_check(struct nl *filter, bool split, struct err *e)
+{
+	struct buf cleanup_call(buf_done) b = {0};
+	struct nfgenmsg header = {.nfgen_family = split ? NFPROTO_IPV4 : NFPROTO_INET};
+	size_t message = nla_begin_message(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0,
+					   &header, sizeof(header));
+
+	nla_put_text(&b, NFTA_TABLE_NAME, TWIN_SINKS_TABLE);
+	nla_end_message(&b, message);
+	return nl_request(filter, &b, _("the rules that catch packets in the twin are gone"), e);
 }

@@ -22,3 +22,5 @@ struct nl;
  * see whether that is noticed). 0 or a negative errno.
  */
 int twin_sinks_load(struct nl *filter, bool split, bool shut, struct err *e);
+/* 0: they are there; -ENOENT: something deleted their table; or another negative errno. */
+int twin_sinks_check(struct nl *filter, bool split, struct err *e);
