@@ -33,6 +33,16 @@ def test_owner_of_a_listener(ns, holder, how):
 
 
 @pytest.mark.parametrize("how", VIEWS)
+def test_first_thread_has_ended(ns, holder, how):
+    """/proc/PID shows nothing of such a process but its name, which it chooses itself."""
+    p = ns.start([holder, "name=sshd", "thread"], give=[ns.tcp("127.0.0.1", 8312)], ready=True)
+    wait_until(lambda: "State:\tZ" in open(f"/proc/{p.pid}/status", encoding="utf-8").read())
+    one = find_listener(ns.status(*how), 8312)
+    assert (one["pid"], one["program"], one["user"]) == (p.pid, holder, "root")
+    assert one["cmdline"].startswith(f"{holder} name=sshd")
+
+
+@pytest.mark.parametrize("how", VIEWS)
 def test_reuseport_group_over_processes(ns, holder, how):
     processes = []
     for _ in range(5):
