@@ -23,7 +23,9 @@
 
 enum {
 	LOOKS = 2,
-	PROC_PID_INIT_INO = 0xEFFFFFFC, /* include/linux/proc_ns.h */
+	/* include/linux/proc_ns.h */
+	PROC_PID_INIT_INO = 0xEFFFFFFC,
+	PROC_TIME_INIT_INO = 0xEFFFFFFA,
 };
 
 struct look {
@@ -43,6 +45,14 @@ static bool in_other_pid_namespace(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino != PROC_PID_INIT_INO;
+}
+
+/* There /proc tells other start times than the iterator does. */
+static bool in_other_time_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/time", &st) == 0 && st.st_ino != PROC_TIME_INIT_INO;
 }
 
 static int take_socket(enum sock_table table, const struct kernel_socket *k, void *context)
@@ -261,11 +271,12 @@ static void read_files_view(struct look *look)
 {
 	const struct task_file_record *records = NULL;
 	struct err e;
-	long count =
-		err_set(&e, -EPERM, "%s",
-			in_other_pid_namespace()
-				? _("portero runs in a PID namespace of its own, as in a container")
-				: _("BPF was not tried"));
+	long count = err_set(
+		&e, -EPERM, "%s",
+		in_other_pid_namespace()
+			? _("portero runs in a PID namespace of its own, as in a container")
+		: in_other_time_namespace() ? _("portero runs in a time namespace of its own")
+					    : _("BPF was not tried"));
 
 	if (look->iter)
 		count = look->number ? sock_iter_again(look->iter, &records, &e)
@@ -452,8 +463,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 
 	if (status)
 		*status = (struct inventory_status){0};
-	/* the iterator tells pids of the first PID namespace, which mean others in here */
-	if (!options->no_bpf && !in_other_pid_namespace())
+	/* the iterator tells pids and times of the first namespaces, which mean others in here */
+	if (!options->no_bpf && !in_other_pid_namespace() && !in_other_time_namespace())
 		look.iter = sock_iter_start();
 	r = look_until_sure(&look);
 	sock_iter_free(look.iter);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,6 +89,19 @@ static bool is_own_file(int proc_fd, const char *path)
 	       here.st_dev == running.st_dev && here.st_ino == running.st_ino;
 }
 
+/*
+ * Another file may stand at the path of the program after an upgrade, and then it is still the
+ * machine's program. It is not when somebody else could have made the path look so, in a mount
+ * namespace of their own: the file that runs must have the owner of the one that stands here.
+ */
+static bool is_own_older_file(int proc_fd, const char *path)
+{
+	struct stat here, running;
+
+	return stat(path, &here) == 0 && fstatat(proc_fd, "exe", &running, 0) == 0 &&
+	       here.st_uid == running.st_uid;
+}
+
 static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 {
 	struct buf cleanup_call(buf_done) path = {0};
@@ -97,7 +111,8 @@ static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 	p->program_state = judge_program(proc_fd, &path);
 	p->program_str = strpool_add(&r->s->strings, path.data, path.len);
 	p->own_file = p->own_root &&
-		      (p->program_state == PROGRAM_REPLACED || is_own_file(proc_fd, path.data));
+		      (p->program_state == PROGRAM_REPLACED ? is_own_older_file(proc_fd, path.data)
+							    : is_own_file(proc_fd, path.data));
 }
 
 static uint32_t find_container(struct resolve *r, const struct cgroup_owner *owner, uint32_t uid)
@@ -306,12 +321,54 @@ static int64_t boot_time_ns(void)
 	return ((int64_t)real.tv_sec - boot.tv_sec) * 1000000000 + real.tv_nsec - boot.tv_nsec;
 }
 
+/* Is the process there, and only its files cannot be read, or has it ended meanwhile? */
+static bool is_unreadable(const struct process_info *p)
+{
+	int cleanup_close fd = proc_open(p->pid, p->start_ns);
+	int cleanup_close any = fd == -ESRCH ? proc_open(p->pid, 0) : -1;
+
+	if (fd != -ESRCH)
+		return true;
+	/* not in /proc: hidden by its hidepid option, if it is there */
+	return any < 0 && (kill((pid_t)p->pid, 0) == 0 || errno == EPERM);
+}
+
+/*
+ * The iterator tells of processes whose files in /proc this user may not read: what they run is
+ * then not known, and that must not pass for a complete answer. One that has ended is none of them.
+ */
+static void explain_unread(struct snapshot *s)
+{
+	unsigned long unread = 0;
+	char what[160];
+
+	for (size_t i = 0; i < s->process_count; i++) {
+		const struct process_info *p = &s->processes[i];
+
+		if (p->program_str || p->program_state == PROGRAM_KERNEL || !is_unreadable(p))
+			continue;
+		unread++;
+		s->unreadable_pid = p->pid;
+	}
+	if (!unread)
+		return;
+	if (s->unreadable_processes < unread)
+		s->unreadable_processes = (uint32_t)unread;
+	snprintf(what, sizeof(what),
+		 ngettext("the program of %lu process is not known",
+			  "the programs of %lu processes are not known", unread),
+		 unread);
+	snapshot_add_gap(s, GAP_OWNERS, what, _("its files in /proc could not be looked at"),
+			 geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
+}
+
 int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e)
 {
 	struct resolve r = {.s = s, .cmdlines = cmdlines, .numeric = numeric};
+	bool has_proc = access("/proc/self/stat", F_OK) == 0;
 
 	r.boot_ns = boot_time_ns();
-	if (s->process_count && access("/proc/self/stat", F_OK) < 0)
+	if (s->process_count && !has_proc)
 		snapshot_add_gap(s, GAP_OWNERS,
 				 _("programs, units and command lines are not known"),
 				 _("/proc is not mounted"), _("mount /proc"));
@@ -320,6 +377,8 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 			       strerror(errno));
 	for (size_t i = 0; i < s->process_count; i++)
 		resolve_process(&r, (uint32_t)i);
+	if (has_proc)
+		explain_unread(s);
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].holder_count == 0)
 			s->sockets[i].user_str = find_user(&r, s->sockets[i].uid, !numeric);
