@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -40,6 +41,27 @@ def test_first_thread_has_ended(ns, holder, how):
     one = find_listener(ns.status(*how), 8312)
     assert (one["pid"], one["program"], one["user"]) == (p.pid, holder, "root")
     assert one["cmdline"].startswith(f"{holder} name=sshd")
+
+
+def test_path_made_up_in_a_mount_namespace(ns, holder, tmp_path):
+    """
+    A user's own program, from a file system that was unmounted under it, has the path of a program
+    of a package, where another file stands: that is no upgrade of the package.
+    """
+    twin = os.path.realpath("/usr/bin/env")
+    place = tmp_path / "place"
+    place.mkdir()
+    for folder in [tmp_path, *tmp_path.parents][:3]:
+        folder.chmod(0o755)
+    script = (f'mount -t tmpfs none "{place}" && mkdir -p "{place}{os.path.dirname(twin)}" && '
+              f'cp "{holder}" "{place}{twin}" && chown -R 65534 "{place}" && '
+              f'exec setpriv --reuid=65534 --clear-groups "{place}{twin}"')
+    p = ns.start(["unshare", "-m", "sh", "-c", script], give=[ns.tcp("127.0.0.1", 8313)],
+                 ready=True)
+    subprocess.run(["nsenter", "-m", "-t", str(p.pid), "umount", "-l", str(place)], check=True)
+    one = find_listener(ns.status(), 8313)
+    assert (one["pid"], one["program"], one["program_state"]) == (p.pid, twin, "replaced")
+    assert one["package"] is None
 
 
 @pytest.mark.parametrize("how", VIEWS)
