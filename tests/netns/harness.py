@@ -28,7 +28,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
+PORTERO = os.path.abspath(os.environ.get("PORTERO", ROOT / "build" / "portero"))
 SAN = os.environ.get("SAN", "0") == "1"
 STRICT = os.environ.get("PORTERO_CI_STRICT", "") == "1"
 PYTHON = os.path.realpath("/usr/bin/python3")
