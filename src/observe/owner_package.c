@@ -29,11 +29,12 @@ static void wanted_done(struct wanted *w)
 	map_done(&w->by_str);
 }
 
-static void want(struct wanted *w, uint32_t program_str)
+/* A path that is not absolute, as systemd-socket-activate(1) takes one, is asked of no package. */
+static void want(const struct snapshot *s, struct wanted *w, uint32_t program_str)
 {
 	uint32_t ignored;
 
-	if (!program_str || map_get(&w->by_str, program_str, &ignored))
+	if (snapshot_text(s, program_str)[0] != '/' || map_get(&w->by_str, program_str, &ignored))
 		return;
 	if (mem_grow(&w->queries, &w->query_cap, w->count + 1, sizeof(*w->queries)) < 0 ||
 	    mem_grow(&w->program_strs, &w->str_cap, w->count + 1, sizeof(*w->program_strs)) < 0 ||
@@ -103,9 +104,9 @@ static void resolve_root(struct snapshot *s, size_t first, bool *done)
 
 	for (size_t i = first; i < s->process_count; i++)
 		if (same_root(leader, &s->processes[i]) && has_file(&s->processes[i]))
-			want(&w, s->processes[i].program_str);
+			want(s, &w, s->processes[i].program_str);
 	for (size_t i = 0; leader->own_root && i < s->activation_count; i++)
-		want(&w, s->activations[i].program_str);
+		want(s, &w, s->activations[i].program_str);
 	if (root >= 0)
 		ask(s, &w, root, leader->own_root);
 	else
