@@ -174,6 +174,10 @@ static int add_namespaces(struct look *look)
 		n->name_str = snapshot_add_text(look->s, entry->name);
 		n->pid = entry->pid;
 	}
+	if (look->namespaces.error)
+		snapshot_add_gap(look->s, GAP_LISTENERS,
+				 _("some network namespaces may be missing"),
+				 strerror(-look->namespaces.error), _("see portero doctor"));
 	if (look->namespaces.unreadable)
 		snapshot_add_gap(
 			look->s, GAP_LISTENERS, _("some network namespaces may be missing"),
@@ -184,15 +188,14 @@ static int add_namespaces(struct look *look)
 
 static void read_other_namespace(struct look *look, const struct netns_entry *entry)
 {
-	int cleanup_close fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int cleanup_close fd = netns_open(entry);
 	char what[160];
 	struct err e = {0};
-	int r = 0;
+	int r;
 
-	/* the path may lead elsewhere by now: the process ended, its pid was used again */
-	if (fd < 0 || ns_inum(fd) != entry->inum)
-		return;
-	r = ns_run(fd, read_namespace, look, &e);
+	if (fd == -ESRCH)
+		return; /* it has gone, and its sockets with it */
+	r = fd < 0 ? err_set(&e, fd, "%s", strerror(-fd)) : ns_run(fd, read_namespace, look, &e);
 	if (r >= 0)
 		return;
 	snprintf(what, sizeof(what), _("network namespace %lu was not looked at"),
