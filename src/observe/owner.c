@@ -117,6 +117,7 @@ static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 
 static uint32_t find_container(struct resolve *r, const struct cgroup_owner *owner, uint32_t uid)
 {
+	bool by_user = owner->in_user && owner->user_uid != 0;
 	uint64_t key = map_mix(map_hash_bytes(owner->runtime, strlen(owner->runtime)),
 			       map_hash_bytes(owner->container_id, strlen(owner->container_id)));
 	struct container_text text = {0};
@@ -124,10 +125,12 @@ static uint32_t find_container(struct resolve *r, const struct cgroup_owner *own
 	uint32_t index;
 	int cleanup_close root = -1;
 
+	if (by_user)
+		key = map_mix(key, uid);
 	if (map_get(&r->containers, key, &index))
 		return index;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	container_describe(root, owner->runtime, owner->container_id, uid, &text);
+	container_describe(root, owner->runtime, owner->container_id, uid, by_user, &text);
 	c = snapshot_add_container(r->s);
 	if (!c)
 		return SNAPSHOT_NONE;
