@@ -110,9 +110,12 @@ static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 		return;
 	p->program_state = judge_program(proc_fd, &path);
 	p->program_str = strpool_add(&r->s->strings, path.data, path.len);
-	p->own_file = p->own_root &&
-		      (p->program_state == PROGRAM_REPLACED ? is_own_older_file(proc_fd, path.data)
-							    : is_own_file(proc_fd, path.data));
+	p->own_file = is_own_file(proc_fd, path.data) ||
+		      (p->own_root && p->program_state == PROGRAM_REPLACED &&
+		       is_own_older_file(proc_fd, path.data));
+	/* started here, it went into a root of its own (chroot), where its path leads nowhere */
+	if (p->own_file && p->program_state == PROGRAM_UNKNOWN)
+		p->program_state = PROGRAM_THERE;
 }
 
 static uint32_t find_container(struct resolve *r, const struct cgroup_owner *owner, uint32_t uid)
@@ -295,6 +298,8 @@ static void resolve_process(struct resolve *r, uint32_t index)
 			read_cmdline(r, fd, p);
 		remember_known(r, p, index);
 	}
+	/* a program of the machine, as HAProxy or Postfix, that went into a root of its own */
+	p->own_root |= p->own_file;
 	/* user names of a container are not the machine's */
 	p->user_str = find_user(r, p->uid, !r->numeric && p->own_root);
 	p->is_manager = p->own_root && owner_is_manager(snapshot_text(r->s, p->program_str));

@@ -43,6 +43,21 @@ def test_first_thread_has_ended(ns, holder, how):
     assert one["cmdline"].startswith(f"{holder} name=sshd")
 
 
+@pytest.mark.parametrize("how", VIEWS)
+def test_chroot(ns, tmp_path, how):
+    """As HAProxy and Postfix do: started from a package, it shuts itself in an empty folder."""
+    code = (f"import os, socket; s = socket.socket(); s.bind(('127.0.0.1', 8314)); s.listen(); "
+            f"os.chroot({str(tmp_path)!r}); os.chdir('/'); os.setuid(65534); "
+            f"print('ready', flush=True); os.read(0, 1)")
+    p = ns.python(code)
+    ns.tcp("127.0.0.1", 8315)
+    status = ns.status(*how)
+    one = find_listener(status, 8314)
+    assert (one["pid"], one["program"], one["program_state"]) == (p.pid, PYTHON, "file")
+    assert one["user"] == "nobody"
+    assert one["package"] == find_listener(status, 8315)["package"] is not None
+
+
 def test_path_made_up_in_a_mount_namespace(ns, holder, tmp_path):
     """
     A user's own program, from a file system that was unmounted under it, has the path of a program
