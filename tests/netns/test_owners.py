@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import (PYTHON, all_processes_readable, find, find_listener, inode_of,
+from harness import (PYTHON, SLOW, all_processes_readable, find, find_listener, inode_of,
                      note_ids, rows, send_descriptors, stable, wait_until)
 
 VIEWS = [(), ("--no-bpf",)]
@@ -56,6 +56,32 @@ def test_chroot(ns, tmp_path, how):
     assert (one["pid"], one["program"], one["program_state"]) == (p.pid, PYTHON, "file")
     assert one["user"] == "nobody"
     assert one["package"] == find_listener(status, 8315)["package"] is not None
+
+
+def test_roots_that_take_long_to_read(ns, holder, tmp_path):
+    """Anybody can make many roots with package databases of holes, which cost nobody else."""
+    for i in range(10):
+        root = tmp_path / str(i)
+        lists = root / "var/lib/dpkg/info"
+        lists.mkdir(parents=True)
+        (root / "old").mkdir()
+        subprocess.run(["cp", "--parents", "-L", *libraries(holder), holder, str(root)], check=True)
+        for k in range(16):
+            with open(lists / f"p{k}.list", "wb") as f:
+                f.truncate(32 << 20)
+        script = f'mount --bind "{root}" "{root}" && cd "{root}" && pivot_root . old && exec {holder}'
+        ns.start(["unshare", "-m", "sh", "-c", script], give=[ns.tcp("127.0.0.1", 8320 + i)],
+                 ready=True)
+    result = ns.portero("--json")
+    assert len(result.json["ports"]) == 10
+    assert result.seconds < 6 * SLOW, f"{result.seconds:.1f} s"
+    if result.seconds > 4:
+        assert any("took too long" in gap["why"] for gap in result.json["missing"])
+
+
+def libraries(program):
+    words = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return [word for word in words.split() if word.startswith("/")]
 
 
 def test_path_made_up_in_a_mount_namespace(ns, holder, tmp_path):
