@@ -305,6 +305,14 @@ static void resolve_process(struct resolve *r, uint32_t index)
 	p->is_manager = p->own_root && owner_is_manager(snapshot_text(r->s, p->program_str));
 }
 
+/* Still: it may have left it, or ended and its pid been used again. */
+static bool is_in_netns(int proc_fd, uint64_t inum)
+{
+	struct stat st;
+
+	return fstatat(proc_fd, "ns/net", &st, 0) == 0 && st.st_ino == inum;
+}
+
 /* The container that a network namespace belongs to: that of the process seen inside it. */
 static void resolve_netns(struct resolve *r, struct netns_info *n)
 {
@@ -314,7 +322,7 @@ static void resolve_netns(struct resolve *r, struct netns_info *n)
 	if (n->own || !n->pid)
 		return;
 	fd = proc_open(n->pid, 0);
-	if (fd < 0)
+	if (fd < 0 || !is_in_netns(fd, n->inum))
 		return;
 	read_cgroup(r, fd, &inside);
 	n->container = inside.container;

@@ -336,6 +336,15 @@ def build_tool(name, directory):
     return _tools[name]
 
 
+def preload(directory, name):
+    """The environment in which tests/netns/NAME.c is preloaded into portero."""
+    skip_sanitized("a preloaded library and AddressSanitizer do not go together")
+    path = f"{directory}/{name}.so"
+    subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-D_GNU_SOURCE", "-Wall", "-o", path,
+                    f"{HERE}/{name}.c", "-ldl"], check=True, timeout=60)
+    return {"LD_PRELOAD": path}
+
+
 # --- running portero ----------------------------------------------------------------------------
 
 _validators = {}

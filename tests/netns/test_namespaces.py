@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from harness import HERE, SLOW, Netns, ip, janitor, rows, skip_sanitized
+from harness import SLOW, Netns, ip, janitor, preload, rows
 
 
 def named(status):
@@ -92,16 +92,12 @@ def test_nested_names(ns, make_ns):
 
 def test_process_that_a_namespace_was_found_by_ends(ns, make_ns, holder, tool_dir):
     """It must be entered by way of another that is in it, or its listeners would be missing."""
-    skip_sanitized("a preloaded library and AddressSanitizer do not go together")
-    library = f"{tool_dir}/gone.so"
-    subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-D_GNU_SOURCE", "-Wall", "-o", library,
-                    f"{HERE}/gone.c", "-ldl"], check=True, timeout=60)
     other = make_ns()
     processes = [other.start([holder], give=[other.tcp("0.0.0.0", port)], ready=True)
                  for port in (8511, 8512)]
     first = min(p.pid for p in processes)
     subprocess.run(["ip", "netns", "del", other.name], check=True)
-    env = {"LD_PRELOAD": library, "GONE": str(first)}
+    env = preload(tool_dir, "gone") | {"GONE": str(first)}
     # the exit code also speaks of processes of the machine that cannot be looked at
     result = ns.portero("--json", "--all", "--no-bpf", "8511-8512", env=env)
     assert {r["port"] for r in rows(result.json)} == {8511, 8512}

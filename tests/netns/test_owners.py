@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import (PYTHON, SLOW, all_processes_readable, find, find_listener, inode_of,
-                     note_ids, rows, send_descriptors, stable, wait_until)
+                     note_ids, preload, rows, send_descriptors, stable, wait_until)
 
 VIEWS = [(), ("--no-bpf",)]
 
@@ -41,6 +41,14 @@ def test_first_thread_has_ended(ns, holder, how):
     one = find_listener(ns.status(*how), 8312)
     assert (one["pid"], one["program"], one["user"]) == (p.pid, holder, "root")
     assert one["cmdline"].startswith(f"{holder} name=sshd")
+
+
+def test_threads_where_there_is_no_kcmp(ns, holder, tool_dir):
+    """A process whose first thread has ended has its descriptors in the folders of the others."""
+    env = preload(tool_dir, "nokcmp")
+    p = ns.start([holder, "thread"], give=[ns.tcp("127.0.0.1", 8316)], ready=True)
+    wait_until(lambda: "State:\tZ" in open(f"/proc/{p.pid}/status", encoding="utf-8").read())
+    assert find_listener(ns.status("--no-bpf", env=env), 8316)["pid"] == p.pid
 
 
 @pytest.mark.parametrize("how", VIEWS)
