@@ -54,7 +54,7 @@ static int add(struct netns_list *list, struct map *seen, const struct netns_ent
 {
 	uint32_t index;
 
-	if (map_get(seen, entry->inum, &index)) {
+	if (map_get(seen, entry->inum, &index) && index < list->count) {
 		struct netns_entry *known = &list->entries[index];
 
 		if (!known->name[0])
