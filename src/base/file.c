@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -88,11 +89,43 @@ int file_open_in_root(int root_fd, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/* Opens for reading what an O_PATH descriptor stands for. */
+static int reopen(int place, int root_fd, const char *path)
+{
+	char link[32];
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+	fd = open(link, READ_FLAGS);
+	if (fd >= 0)
+		return fd;
+	/* without /proc nobody's root is looked at but the machine's */
+	return is_own_root(root_fd) ? file_open_in_root(root_fd, path, READ_FLAGS) : -errno;
+}
+
+/*
+ * Whoever made the file system may have put a device there, and to open one can have effects: a
+ * watchdog begins to count. So it is looked at first through a descriptor that opens nothing. A
+ * size of 0 is empty, or a file of /proc, where reading may have effects too (kmsg).
+ */
 int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out)
 {
-	int cleanup_close fd = file_open_in_root(root_fd, path, READ_FLAGS);
+	int cleanup_close place = file_open_in_root(root_fd, path, O_PATH);
+	int cleanup_close fd = -1;
+	struct stat st;
 
 	buf_clear(out);
+	if (place < 0)
+		return place;
+	if (fstat(place, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size == 0)
+		return 0;
+	if ((size_t)st.st_size > limit)
+		return -EFBIG;
+	fd = reopen(place, root_fd, path);
 	return fd < 0 ? fd : read_regular(fd, limit, out);
 }
 

@@ -23,7 +23,7 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
  * negative errno.
  */
 int file_open_in_root(int root_fd, const char *path, int flags);
-/* file_read_at() by way of file_open_in_root(). */
+/* file_read_at() by way of file_open_in_root(); what is no regular file is not even opened. */
 int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out);
 
 /* The target of a symbolic link as text in `out` (limit 4096 bytes), or a negative errno. */

@@ -7,7 +7,8 @@
  *
  * Without references a table may change under the reader. So each record is written only if its
  * slot still has the same file after the socket was read, and all records of a process are voided
- * if it has another table in the end.
+ * if it has another table in the end: also where the same table was moved, because it grew, as the
+ * slots of the old one are no longer cleared when a file is closed.
  */
 #include "bpf/kernel.h"
 #include "bpf/task_file_fill.h"
@@ -125,12 +126,14 @@ int task_walk(struct bpf_iter__task *ctx)
 	w.slots = table->fd;
 	w.seq = ctx->meta->seq;
 	written = 0;
-	bpf_loop(table->max_fds / 4, step, &w, 0);
+	/* refused for a table of more than 2^25 slots (BPF_MAX_LOOPS), which fs.nr_open allows */
+	if (bpf_loop(table->max_fds / 4, step, &w, 0) < 0)
+		written = TASK_WALK_LIMIT + 1;
 	if (!written)
 		return 0;
 	if (written > TASK_WALK_LIMIT)
 		mark(&w, TASK_WALK_MANY);
-	else if (task->files != files)
+	else if (task->files != files || files->fdt != table)
 		mark(&w, TASK_WALK_VOID);
 	return 0;
 }

@@ -279,10 +279,11 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 		return;
 	}
 	socket = find_socket(j, netns, r->inode);
-	/* with MPTCP the table may know the cookie of the TCP socket below, and only that where the
+	/* none yet: the table, by which a socket gets its cookie, was asked for after the walk.
+	 * With MPTCP the table may know the cookie of the TCP socket below, and only that where the
 	 * kernel has no mptcp_diag */
-	if (socket && socket->cookie && socket->cookie != r->cookie && !socket->mptcp &&
-	    table != TABLE_MPTCP)
+	if (socket && socket->cookie && r->cookie && socket->cookie != r->cookie &&
+	    !socket->mptcp && table != TABLE_MPTCP)
 		socket = NULL;
 	if (!socket)
 		socket = add_socket_of_record(j, netns, r, table);

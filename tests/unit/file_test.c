@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,6 +135,44 @@ static void test_read_link(void **state)
 }
 
 /* A link to somewhere else, from below a root directory: what it means is inside. */
+/* To open a device may have effects; a FIFO stands for it here, because anybody may make one. */
+static void test_opens_only_regular_files(void **state)
+{
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int probe = file_open_in_root(dir_fd, ".", O_RDONLY);
+	char path[64], events[4096];
+	struct buf out = {0};
+
+	(void)state;
+	if (probe == -ENOSYS)
+		skip();
+	close(probe);
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	assert_int_equal(file_read_in_root(dir_fd, "fifo", 100, &out), -EINVAL);
+	assert_int_equal(read(watch, events, sizeof(events)), -1);
+	close(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	assert_true(read(watch, events, sizeof(events)) > 0); /* it would have been seen */
+	unlinkat(dir_fd, "fifo", 0);
+	close(watch);
+	buf_done(&out);
+}
+
+/* Those of /proc are of size 0, and some lose what is read from them. */
+static void test_files_of_proc_are_not_read(void **state)
+{
+	int cleanup_close proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct buf out = {0};
+
+	(void)state;
+	if (proc < 0)
+		skip();
+	assert_int_equal(file_read_in_root(proc, "status", 1 << 20, &out), 0);
+	assert_int_equal(out.len, 0);
+	buf_done(&out);
+}
+
 static void test_stays_in_root(void **state)
 {
 	struct buf out = {0};
@@ -204,9 +243,14 @@ static void test_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_content),	  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_proc),
-		cmocka_unit_test(test_read_link), cmocka_unit_test(test_stays_in_root),
+		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_proc),
+		cmocka_unit_test(test_read_link),
+		cmocka_unit_test(test_stays_in_root),
+		cmocka_unit_test(test_opens_only_regular_files),
+		cmocka_unit_test(test_files_of_proc_are_not_read),
 		cmocka_unit_test(test_lines),
 	};
 
