@@ -153,23 +153,41 @@ enum { LIKENESS = 4 }; /* equal letters at the beginning */
  * A list that is a symbolic link leads nowhere outside info/. Where the kernel cannot promise that
  * (before Linux 5.6), only the machine's own lists are read.
  */
-static int read_list(const struct lists *l, const char *name, struct buf *out)
+static int open_list(const struct lists *l, const char *name)
 {
-	int r = file_read_in_root(dirfd(l->dir), name, LIST_LIMIT, out);
+	static const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+	int fd = file_open_in_root(dirfd(l->dir), name, flags);
 
-	return r == -ENOSYS && l->own_root ? file_read_at(dirfd(l->dir), name, LIST_LIMIT, out) : r;
+	if (fd == -ENOSYS && l->own_root) {
+		fd = openat(dirfd(l->dir), name, flags);
+		fd = fd < 0 ? -errno : fd;
+	}
+	return fd;
 }
 
-static int match_file(struct package_wanted *w, const struct lists *l, const char *name,
-		      struct buf *text)
-{
-	int r = read_list(l, name, text);
+struct matching {
+	struct package_wanted *wanted;
+	const char *package;
+	size_t package_len;
+};
 
-	if (r == -ENOENT)
+static int match_lines(const char *text, size_t len, void *context)
+{
+	const struct matching *m = context;
+
+	return package_dpkg_match_list(m->wanted, text, len, m->package, m->package_len);
+}
+
+/* How long the list is, or a negative errno. */
+static long match_file(struct package_wanted *w, const struct lists *l, const char *name,
+		       struct buf *room)
+{
+	struct matching m = {w, name, list_package_len(name)};
+	int cleanup_close fd = open_list(l, name);
+
+	if (fd == -ENOENT)
 		return 0; /* removed while it was looked at */
-	return r < 0 ? r
-		     : package_dpkg_match_list(w, buf_text(text), text->len, name,
-					       list_package_len(name));
+	return fd < 0 ? fd : file_read_lines(fd, LIST_LIMIT, room, match_lines, &m);
 }
 
 /*
@@ -191,11 +209,12 @@ static bool is_likely(const struct package_wanted *w, const char *list)
 
 /* Goes over the lists that are likely, or over those that are not. Their number, or an errno. */
 static int match_some(struct package_wanted *w, const struct lists *l, bool likely,
-		      struct buf *text, size_t *total)
+		      struct buf *room, size_t *total)
 {
 	const struct dirent *entry;
 	size_t entries = 0;
-	int count = 0, r;
+	int count = 0;
+	long len;
 
 	rewinddir(l->dir);
 	while (w->open_count > 0) {
@@ -207,11 +226,11 @@ static int match_some(struct package_wanted *w, const struct lists *l, bool like
 			return -E2BIG;
 		if (list_package_len(entry->d_name) == 0 || is_likely(w, entry->d_name) != likely)
 			continue;
-		r = match_file(w, l, entry->d_name, text);
-		if (r < 0)
-			return r;
+		len = match_file(w, l, entry->d_name, room);
+		if (len < 0)
+			return (int)len;
 		count++;
-		*total += text->len;
+		*total += (size_t)len;
 		if (*total > LIST_TOTAL_LIMIT)
 			return -EFBIG;
 	}
@@ -219,14 +238,14 @@ static int match_some(struct package_wanted *w, const struct lists *l, bool like
 }
 
 /* Returns the number of lists that were read (fewer than there are when all is answered). */
-static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *text)
+static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *room)
 {
 	size_t total = 0;
-	int likely = match_some(w, l, true, text, &total), others;
+	int likely = match_some(w, l, true, room, &total), others;
 
 	if (likely < 0)
 		return likely;
-	others = match_some(w, l, false, text, &total);
+	others = match_some(w, l, false, room, &total);
 	return others < 0 ? others : likely + others;
 }
 
