@@ -243,7 +243,7 @@ static void read_files_view_from_proc(struct look *look)
 {
 	struct sock_proc_report report = {0};
 	struct err e = {0};
-	int r = sock_proc_scan(&look->join.by_any_inode, take_descriptor, look, &report, &e);
+	int r = sock_proc_scan(join_any_inode(&look->join), take_descriptor, look, &report, &e);
 
 	if (look->status)
 		look->status->proc = e;
