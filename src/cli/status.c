@@ -196,6 +196,14 @@ static int fill_headings(const struct view *v, struct texts *t, const char **hea
 	return 0;
 }
 
+static void print_lines(struct buf *out)
+{
+	if (out->failed)
+		return;
+	fwrite(buf_text(out), 1, out->len, stdout);
+	buf_clear(out);
+}
+
 static int print_table(const struct view *v)
 {
 	const char *titles[COLUMN_COUNT] = {_("PORT"),	   _("STATE"),	 _("SERVICE"),
@@ -215,6 +223,7 @@ static int print_table(const struct view *v)
 		.no_heading = v->options->quiet,
 		.cells = cells,
 		.row_count = v->list.row_count,
+		.take_lines = print_lines,
 	};
 
 	if (!cells || !headings || fill_cells(v, &texts, cells) < 0)
@@ -225,7 +234,7 @@ static int print_table(const struct view *v)
 		t.headings = headings;
 	}
 	table_format(&t, v->width, v->colored, &out);
-	fwrite(buf_text(&out), 1, out.len, stdout);
+	print_lines(&out);
 	return out.failed ? -ENOMEM : 0;
 }
 

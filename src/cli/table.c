@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2 };
+enum { GAP = 2, MANY_BYTES = 32768 };
 
 struct layout {
 	uint32_t *widths; /* of each cell's text in use; measuring them twice would take longest of
@@ -157,6 +157,8 @@ void table_format(const struct table *t, size_t width, bool colored, struct buf 
 		if (t->headings && t->headings[row])
 			buf_printf(out, "%s%s\n", row ? "\n" : "", t->headings[row]);
 		put_line(t, &l, colored, row, false, out);
+		if (t->take_lines && out->len > MANY_BYTES)
+			t->take_lines(out);
 	}
 	free(l.widths);
 }
