@@ -60,6 +60,9 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 
+# The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
+LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
+
 PKGS     := libbpf libmnl jansson
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
@@ -94,7 +97,7 @@ all: $(B)/portero $(MO)
 $(B)/portero: $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LTO) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The place of the messages is compiled in: another PREFIX, another object.
 $(B)/obj/cli/main.o: $(B)/prefix
@@ -106,7 +109,7 @@ $(B)/prefix: FORCE
 $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LTO) -MMD -MP -c -o $@ $<
 
 # gcc's dependencies leave out what -isystem found
 $(B)/obj/observe/sock_iter.o: $(SKEL)
@@ -152,8 +155,8 @@ $(B)/locale/%/LC_MESSAGES/portero.mo: po/%.po
 $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
-		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) $(if $(LTO),-fno-lto) \
+		-MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
 # realpath, because BUILD may be absolute or not, and either may have a space in it
 PYTEST = PORTERO="$$(realpath "$(B)/portero")" SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
