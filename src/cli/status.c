@@ -160,11 +160,13 @@ static const char *field_text(const struct view *v, const struct port_row *row, 
 
 static int fill_cells(const struct view *v, struct texts *t, struct table_cell *cells)
 {
+	static const struct table_cell none;
+
 	for (size_t i = 0; i < v->list.row_count * COLUMN_COUNT; i++) {
 		const struct port_row *row = &v->list.rows[i / COLUMN_COUNT];
 		enum column column = (enum column)(i % COLUMN_COUNT);
 		const struct table_cell *above =
-			i < COLUMN_COUNT ? &(struct table_cell){0} : &cells[i - COLUMN_COUNT];
+			i < COLUMN_COUNT ? &none : &cells[i - COLUMN_COUNT];
 		struct table_cell *cell = &cells[i];
 
 		cell->text = field_text(v, row, column, false, t, above->text);
