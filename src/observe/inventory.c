@@ -323,10 +323,11 @@ static size_t judge_odd(struct look *look, struct map *keys, bool mark)
 
 	for (size_t i = 0; i < look->s->socket_count; i++) {
 		struct socket_info *socket = &look->s->sockets[i];
-		uint64_t key = join_key(look->s, socket);
+		uint64_t key;
 
 		if (!is_odd(look, socket))
 			continue;
+		key = join_key(look->s, socket);
 		odd++;
 		if (mark)
 			socket->alone_twice = map_get(keys, key, &ignored);
