@@ -60,6 +60,9 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 
+# The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
+LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
+
 PKGS     := libbpf libmnl jansson
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
@@ -78,7 +81,6 @@ OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
-	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(wildcard tests/netns/tools/*.c))
@@ -95,7 +97,7 @@ all: $(B)/portero $(MO)
 $(B)/portero: $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LTO) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The place of the messages is compiled in: another PREFIX, another object.
 $(B)/obj/cli/main.o: $(B)/prefix
@@ -107,7 +109,7 @@ $(B)/prefix: FORCE
 $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LTO) -MMD -MP -c -o $@ $<
 
 # gcc's dependencies leave out what -isystem found
 $(B)/obj/observe/sock_iter.o: $(SKEL)
@@ -153,8 +155,8 @@ $(B)/locale/%/LC_MESSAGES/portero.mo: po/%.po
 $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
-		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) $(if $(LTO),-fno-lto) \
+		-MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
 # What the namespace tests drive parts of portero with.
 NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))
@@ -188,12 +190,6 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
-
-# Small programs over portero's own modules, for tests in namespaces (tests/netns/tools/).
-$(B)/netns/%: tests/netns/tools/%.c $(LIB_OBJ)
-	@mkdir -p $(@D)
-	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
 
 check-vm: all $(VM_TOOLS)
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_CHUNK = 4096, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
+enum { READ_CHUNK = 4096, PIECE_SIZE = 65536, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
 
 static int read_all(int fd, size_t limit, struct buf *out)
 {
@@ -61,6 +61,73 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
 
 	buf_clear(out);
 	return fd < 0 ? -errno : read_regular(fd, limit, out);
+}
+
+/* How much of what was read is whole lines; all of it at the end of the file. */
+static size_t whole_lines(const struct buf *b, bool at_end)
+{
+	const char *newline = at_end ? NULL : memrchr(b->data, '\n', b->len);
+
+	return at_end ? b->len : newline ? (size_t)(newline - b->data) + 1 : 0;
+}
+
+static void drop_front(struct buf *b, size_t len)
+{
+	memmove(b->data, b->data + len, b->len - len);
+	b->len -= len;
+}
+
+/* The next piece, after what is left of the one before. How many bytes, 0 at the end. */
+static ssize_t read_piece(int fd, struct buf *b)
+{
+	char *to = buf_reserve(b, PIECE_SIZE);
+	ssize_t got;
+
+	if (!to)
+		return -ENOMEM;
+	do
+		got = read(fd, to, PIECE_SIZE);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	b->len += (size_t)got;
+	return got;
+}
+
+long file_read_lines(int fd, size_t limit, struct buf *room, file_lines_callback *take,
+		     void *context)
+{
+	bool at_end = false;
+	size_t total = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > 0 && (size_t)st.st_size > limit)
+		return -EFBIG; /* without a look at its beginning */
+	buf_clear(room);
+	while (!at_end) {
+		ssize_t got = read_piece(fd, room);
+		size_t whole;
+		int r;
+
+		if (got < 0)
+			return got;
+		total += (size_t)got;
+		if (total > limit)
+			return -EFBIG;
+		/* a file that gave less than was asked for, and all that it has, need not be asked
+		 * again */
+		at_end = got == 0 || (got < PIECE_SIZE && total == (size_t)st.st_size);
+		whole = whole_lines(room, at_end);
+		r = take(room->data, whole, context);
+		if (r < 0)
+			return r;
+		drop_front(room, whole);
+	}
+	return (long)total;
 }
 
 static bool is_own_root(int root_fd)

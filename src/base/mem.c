@@ -38,7 +38,6 @@ int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 	bigger = realloc(items, wanted * item_size);
 	if (!bigger)
 		return -ENOMEM;
-	memset((char *)bigger + *cap * item_size, 0, (wanted - *cap) * item_size);
 	memcpy(items_pointer, &bigger, sizeof(bigger));
 	*cap = wanted;
 	return 0;

@@ -20,6 +20,7 @@ void mem_close_cleanup(const int *fd);
 
 /*
  * Makes room for at least `need` items of `item_size` bytes in the heap array *items, whose
- * capacity in items is *cap. New room is zeroed. Returns 0, or -ENOMEM with the array unchanged.
+ * capacity in items is *cap. New room is not zeroed: much of it may never be used. Returns 0, or
+ * -ENOMEM with the array unchanged.
  */
 int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size);

@@ -37,7 +37,7 @@ static struct task_file_record record; /* the part about the task is filled once
 /* The file in a slot of the table: an array of pointers is read as pairs of them. */
 static __always_inline void *slot_file(struct walk *w, __u32 fd)
 {
-	return CAST(w->slots + fd, struct list_head)->next;
+	return CAST(w->slots + fd, struct hlist_node)->next;
 }
 
 /* Not inlined: the verifier looks at it once, not for each slot of a step. */
@@ -87,13 +87,13 @@ static __always_inline void look(struct walk *w, __u32 fd, void *pointer)
 static long step(__u32 index, void *context)
 {
 	struct walk *w = context;
-	struct list_head *two = CAST(w->slots + index * 4, struct list_head);
-	struct list_head *more = CAST(w->slots + index * 4 + 2, struct list_head);
+	struct hlist_node *two = CAST(w->slots + index * 4, struct hlist_node);
+	struct hlist_node *more = CAST(w->slots + index * 4 + 2, struct hlist_node);
 
 	look(w, index * 4, two->next);
-	look(w, index * 4 + 1, two->prev);
+	look(w, index * 4 + 1, two->pprev);
 	look(w, index * 4 + 2, more->next);
-	look(w, index * 4 + 3, more->prev);
+	look(w, index * 4 + 3, more->pprev);
 	return 0;
 }
 

@@ -256,7 +256,7 @@ static void read_files_view_from_proc(struct look *look)
 {
 	struct sock_proc_report report = {0};
 	struct err e = {0};
-	int r = sock_proc_scan(&look->join.by_any_inode, take_descriptor, look, &report, &e);
+	int r = sock_proc_scan(join_any_inode(&look->join), take_descriptor, look, &report, &e);
 
 	if (look->status)
 		look->status->proc = e;
@@ -337,10 +337,11 @@ static size_t judge_odd(struct look *look, struct map *keys, bool mark)
 
 	for (size_t i = 0; i < look->s->socket_count; i++) {
 		struct socket_info *socket = &look->s->sockets[i];
-		uint64_t key = join_key(look->s, socket);
+		uint64_t key;
 
 		if (!is_odd(look, socket))
 			continue;
+		key = join_key(look->s, socket);
 		odd++;
 		if (mark)
 			socket->alone_twice = map_get(keys, key, &ignored);

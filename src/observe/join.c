@@ -53,10 +53,8 @@ static struct socket_info *add_socket(struct join *j, uint32_t netns, uint64_t i
 	}
 	socket->netns = netns;
 	socket->inode = inode;
-	if (inode) {
+	if (inode)
 		remember(j, &j->by_inode, inode_key(netns, inode), index);
-		remember(j, &j->by_any_inode, inode, index);
-	}
 	return socket;
 }
 
@@ -302,6 +300,16 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 	add_holder(j, socket, index, (int32_t)r->fd);
 }
 
+const struct map *join_any_inode(struct join *j)
+{
+	if (j->by_any_inode.count)
+		return &j->by_any_inode;
+	for (size_t i = 0; i < j->s->socket_count; i++)
+		if (j->s->sockets[i].inode)
+			remember(j, &j->by_any_inode, j->s->sockets[i].inode, (uint32_t)i);
+	return &j->by_any_inode;
+}
+
 void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64_t start_ns,
 		   uint32_t uid, const char *comm, bool kernel_thread)
 {
@@ -310,7 +318,7 @@ void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64
 	uint32_t at, index;
 	bool is_new;
 
-	if (!map_get(&j->by_any_inode, record->inode, &at))
+	if (!map_get(join_any_inode(j), record->inode, &at))
 		return;
 	socket = &j->s->sockets[at];
 	process = add_process(j, record->pid, start_ns, &index, &is_new);

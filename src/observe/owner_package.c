@@ -47,6 +47,7 @@ static void want(const struct snapshot *s, struct wanted *w, uint32_t program_st
 	    mem_grow(&w->program_strs, &w->str_cap, w->count + 1, sizeof(*w->program_strs)) < 0 ||
 	    map_set(&w->by_str, program_str, (uint32_t)w->count) < 0)
 		return;
+	w->queries[w->count] = (struct package_query){0};
 	w->program_strs[w->count++] = program_str;
 }
 

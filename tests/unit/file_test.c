@@ -240,6 +240,88 @@ static void test_lines(void **state)
 	expect_lines("\n\nab\r\n", 6, (const char *[]){"", "", "ab\r", NULL});
 }
 
+struct taken {
+	struct buf all;
+	size_t pieces, stop_after; /* 0: never */
+};
+
+static int take_lines(const char *text, size_t len, void *context)
+{
+	struct taken *t = context;
+
+	t->pieces++;
+	/* whole lines, but for the very last */
+	assert_true(t->all.len == 0 || t->all.data[t->all.len - 1] == '\n' || len == 0);
+	buf_add(&t->all, text, len);
+	return t->stop_after && t->pieces == t->stop_after ? -ECANCELED : 0;
+}
+
+static long read_lines(const char *name, size_t limit, struct taken *t)
+{
+	struct buf cleanup_call(buf_done) room = {0};
+	int cleanup_close fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+
+	buf_done(&t->all);
+	t->pieces = 0;
+	return file_read_lines(fd, limit, &room, take_lines, t);
+}
+
+static void expect_pieces(const char *text, size_t len)
+{
+	struct taken t = {0};
+
+	write_file("lines", text, len);
+	assert_int_equal(read_lines("lines", len, &t), (long)len);
+	assert_int_equal(t.all.len, len);
+	assert_memory_equal(buf_text(&t.all), text, len);
+	if (len)
+		assert_int_equal(read_lines("lines", len - 1, &t), -EFBIG);
+	unlinkat(dir_fd, "lines", 0);
+	buf_done(&t.all);
+}
+
+/* Lines that end before, at and after the end of a piece, and one that is longer than a piece. */
+static void test_pieces(void **state)
+{
+	enum { SIZE = 300000 };
+	char *text = malloc(SIZE);
+
+	(void)state;
+	for (size_t every = 1; every < 200000; every = every * 3 + 1) {
+		for (size_t i = 0; i < SIZE; i++)
+			text[i] = i % every == every - 1 ? '\n' : 'x';
+		expect_pieces(text, 0);
+		expect_pieces(text, 1);
+		for (size_t len = 65535; len <= 65537; len++)
+			expect_pieces(text, len);
+		expect_pieces(text, 131072);
+		expect_pieces(text, SIZE);
+	}
+	free(text);
+}
+
+static void test_pieces_refused(void **state)
+{
+	struct taken t = {.stop_after = 1};
+
+	(void)state;
+	write_file("lines", "a\nb\n", 4);
+	assert_int_equal(read_lines("lines", 100, &t), -ECANCELED);
+	assert_int_equal(read_lines(".", 100, &t), -EINVAL);
+	assert_int_equal(t.pieces, 0);
+	t.stop_after = 0;
+	{
+		struct buf cleanup_call(buf_done) room = {0};
+		int cleanup_close fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+		/* says that it holds 0 bytes */
+		assert_true(file_read_lines(fd, 1 << 20, &room, take_lines, &t) > 0);
+		assert_non_null(strstr(buf_text(&t.all), "Uid:\t"));
+	}
+	unlinkat(dir_fd, "lines", 0);
+	buf_done(&t.all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_opens_only_regular_files),
 		cmocka_unit_test(test_files_of_proc_are_not_read),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_pieces_refused),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, make_directory, remove_directory);
