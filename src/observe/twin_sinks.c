@@ -12,7 +12,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <netinet/in.h>
 
 enum {
 	/* behind all rules, and before the kernel keeps a packet's connection (INT_MAX) */
