@@ -330,6 +330,9 @@ int nft_image_load(const struct nft_image *image, struct nl *twin, const struct 
 	r = nft_image_read_tables(twin, &old, e);
 	if (r == 0)
 		r = send_batches(&l, &old, e);
+	/* what was sent is as large as what is read now */
+	buf_done(&l.batch);
+	buf_done(&l.rules);
 	if (r == 0)
 		r = nft_image_read(twin, &now, e);
 	if (r < 0)
