@@ -78,8 +78,7 @@ static void put_bracket(struct load *l, uint16_t type)
 {
 	struct nfgenmsg header = {.nfgen_family = AF_UNSPEC, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
 
-	nla_end_message(&l->batch,
-			nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
+	nla_end_message(&l->batch, nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
 	note_message(l, NO_ITEM);
 }
 

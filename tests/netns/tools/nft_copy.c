@@ -85,10 +85,9 @@ static json_t *pairs(const struct nft_image *image, const struct nft_load_report
 					nft_family_name(place.family), "table", place.table,
 					"chain", place.chain, "handle", (json_int_t)place.handle,
 					"twin", (json_int_t)report->rules[i].handle, "found",
-					(json_int_t)nft_load_report_find(report, place.family,
-									 place.table,
-									 report->rules[i].handle) ==
-						report->rules[i].item));
+					(json_int_t)nft_load_report_find(
+						report, place.family, place.table,
+						report->rules[i].handle) == report->rules[i].item));
 	}
 	return list;
 }
@@ -187,6 +186,7 @@ int main(int argc, char **argv)
 		return fingerprint(argv);
 	if (argc == 4 && strcmp(argv[1], "dump") == 0)
 		return dump(argv);
-	fprintf(stderr, "usage: nft_copy copy FROM TO [DOUBT...] | fingerprint NS | dump NS FILE\n");
+	fprintf(stderr,
+		"usage: nft_copy copy FROM TO [DOUBT...] | fingerprint NS | dump NS FILE\n");
 	return 2;
 }
