@@ -88,7 +88,7 @@ static void index_twin(struct comparison *c)
 				f->first_rule = (uint32_t)i;
 			break;
 		default:
-			f->hash = nft_attr_hash(twin->items[i].type, attributes, NULL);
+			f->hash = nft_attr_hash(twin->items[i].type, attributes, &timed);
 			break;
 		}
 	}
@@ -119,10 +119,9 @@ static void compare_object(struct comparison *c, size_t item)
 	} else if (type == NFT_MSG_NEWSETELEM) {
 		/* taken off: what is left in the end is the difference */
 		f->elements -= nft_attr_hash(type, attributes, &timed);
-		f->met = true;
 	} else {
 		f->met = true;
-		if (f->hash != nft_attr_hash(type, attributes, NULL))
+		if (f->hash != nft_attr_hash(type, attributes, &timed))
 			differ(c, c->image, item, _("the twin has it otherwise"));
 	}
 }

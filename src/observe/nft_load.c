@@ -78,8 +78,7 @@ static void put_bracket(struct load *l, uint16_t type)
 {
 	struct nfgenmsg header = {.nfgen_family = AF_UNSPEC, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
 
-	nla_end_message(&l->batch,
-			nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
+	nla_end_message(&l->batch, nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
 	note_message(l, NO_ITEM);
 }
 
@@ -330,6 +329,9 @@ int nft_image_load(const struct nft_image *image, struct nl *twin, const struct 
 	r = nft_image_read_tables(twin, &old, e);
 	if (r == 0)
 		r = send_batches(&l, &old, e);
+	/* what was sent is as large as what is read now */
+	buf_done(&l.batch);
+	buf_done(&l.rules);
 	if (r == 0)
 		r = nft_image_read(twin, &now, e);
 	if (r < 0)

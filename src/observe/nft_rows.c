@@ -89,8 +89,9 @@ static const struct nft_meta_row meta_rows[] = {
 	/* the twin's devices are all TAPs */
 	{NFT_META_IIFTYPE, TREAT_UNMIRRORED, false, 1, "iiftype"},
 	{NFT_META_OIFTYPE, TREAT_UNMIRRORED, false, 1, "oiftype"},
-	{NFT_META_IIFKIND, TREAT_UNMIRRORED, false, 4, "iifkind"},
-	{NFT_META_OIFKIND, TREAT_UNMIRRORED, false, 4, "oifkind"},
+	/* and these are not there at all for a real card */
+	{NFT_META_IIFKIND, TREAT_UNMIRRORED, true, 4, "iifkind"},
+	{NFT_META_OIFKIND, TREAT_UNMIRRORED, true, 4, "oifkind"},
 	{NFT_META_IIFGROUP, TREAT_UNMIRRORED, false, 1, "iifgroup"},
 	{NFT_META_OIFGROUP, TREAT_UNMIRRORED, false, 1, "oifgroup"},
 	/* who sends it, or would take it: nothing to load without a socket */

@@ -22,12 +22,12 @@
 #include <string.h>
 
 enum {
-	SLOTS = 16,	    /* registers of 4 bytes */
-	CHANCE_BITS = 6,    /* of a number by chance that a map is asked with: 64 outcomes */
-	SNAPLEN = 128,	    /* bytes of a packet that a recorder tells */
-	SOURCE_MAC = 6,	    /* offset in an Ethernet header */
+	SLOTS = 16,	 /* registers of 4 bytes */
+	CHANCE_BITS = 6, /* of a number by chance that a map is asked with: 64 outcomes */
+	SNAPLEN = 128,	 /* bytes of a packet that a recorder tells */
+	SOURCE_MAC = 6,	 /* offset in an Ethernet header */
 	SOURCE_MAC_END = 12,
-	IPSET = 1u << 31,   /* a feed's set is the index of an ipset */
+	IPSET = 1u << 31, /* a feed's set is the index of an ipset */
 };
 
 /* A register that the twin cannot fill as the machine would. */
@@ -42,7 +42,7 @@ struct walk {
 	struct nft_rewrite *w;
 	size_t item;
 	uint8_t family;
-	struct nft_expr exprs[NFT_EXPR_LIMIT];
+	struct nft_expr *exprs;
 	size_t count, effects; /* effects: expressions up to the last that has one */
 	struct taint slots[SLOTS];
 	struct doubt_list *found;
@@ -933,7 +933,12 @@ static void walk_all(struct walk *k)
 int nft_walk_rule(struct nft_rewrite *w, size_t item, struct doubt_list *found,
 		  const struct assignment *assignment, struct buf *out)
 {
-	struct walk k = {.w = w, .item = item, .found = found, .assignment = assignment, .out = out};
+	struct walk k = {.w = w,
+			 .item = item,
+			 .exprs = w->exprs,
+			 .found = found,
+			 .assignment = assignment,
+			 .out = out};
 
 	k.next = w->first_doubt[item];
 	if (decode(&k) < 0)
@@ -947,7 +952,7 @@ int nft_walk_rule(struct nft_rewrite *w, size_t item, struct doubt_list *found,
 
 void nft_walk_note_lookups(struct nft_rewrite *w, size_t item)
 {
-	struct walk k = {.w = w, .item = item};
+	struct walk k = {.w = w, .item = item, .exprs = w->exprs};
 
 	if (decode(&k) < 0)
 		return;
