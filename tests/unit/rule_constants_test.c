@@ -11,6 +11,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
+#include <time.h>
 
 static struct rule_constants constants;
 
@@ -480,6 +481,135 @@ static void test_unknown_match(void **state)
 	assert_false(is_opaque(&constants, RULE_SOURCE4));
 }
 
+/* --- sets by hand ------------------------------------------------------------------------------
+ */
+
+static void put_item(struct nft_image *image, uint8_t type, size_t offset)
+{
+	assert_int_equal(
+		mem_grow(&image->items, &image->cap, image->count + 1, sizeof(*image->items)), 0);
+	image->items[image->count++] = (struct nft_item){type, NFPROTO_IPV4, (uint32_t)offset,
+							 (uint32_t)(image->bytes.len - offset)};
+}
+
+static void put_set(struct nft_image *image, uint32_t flags, uint32_t key_len)
+{
+	size_t at;
+
+	nla_put_text(&image->bytes, NFTA_TABLE_NAME, "t");
+	put_item(image, NFT_MSG_NEWTABLE, 0);
+	at = image->bytes.len;
+	nla_put_text(&image->bytes, NFTA_SET_TABLE, "t");
+	nla_put_text(&image->bytes, NFTA_SET_NAME, "s");
+	nla_put_u32_be(&image->bytes, NFTA_SET_FLAGS, flags);
+	nla_put_u32_be(&image->bytes, NFTA_SET_KEY_LEN, key_len);
+	put_item(image, NFT_MSG_NEWSET, at);
+}
+
+static void put_element(struct nft_image *image, uint32_t key, uint32_t flags)
+{
+	size_t one = nla_begin_nest(&image->bytes, NFTA_LIST_ELEM);
+	size_t nest = nla_begin_nest(&image->bytes, NFTA_SET_ELEM_KEY);
+
+	nla_put_u32_be(&image->bytes, NFTA_DATA_VALUE, key);
+	nla_end_nest(&image->bytes, nest);
+	if (flags)
+		nla_put_u32_be(&image->bytes, NFTA_SET_ELEM_FLAGS, flags);
+	nla_end_nest(&image->bytes, one);
+}
+
+struct made_element {
+	uint32_t key, flags;
+};
+
+static void put_elements(struct nft_image *image, const struct made_element *elements, size_t count)
+{
+	enum { PER_MESSAGE = 500 };
+
+	for (size_t i = 0; i < count; i += PER_MESSAGE) {
+		size_t at = image->bytes.len, list;
+
+		nla_put_text(&image->bytes, NFTA_SET_ELEM_LIST_TABLE, "t");
+		nla_put_text(&image->bytes, NFTA_SET_ELEM_LIST_SET, "s");
+		list = nla_begin_nest(&image->bytes, NFTA_SET_ELEM_LIST_ELEMENTS);
+		for (size_t j = i; j < count && j < i + PER_MESSAGE; j++)
+			put_element(image, elements[j].key, elements[j].flags);
+		nla_end_nest(&image->bytes, list);
+		put_item(image, NFT_MSG_NEWSETELEM, at);
+	}
+}
+
+/* `ip saddr @s` */
+static void put_lookup_rule(struct nft_image *image)
+{
+	struct maker m = {.image = *image};
+	size_t at = image->bytes.len;
+
+	begin_rule(&m);
+	add_payload(&m, NFT_PAYLOAD_NETWORK_HEADER, 12, 4);
+	begin_expression(&m, "lookup");
+	nla_put_text(&m.image.bytes, NFTA_LOOKUP_SET, "s");
+	nla_put_u32_be(&m.image.bytes, NFTA_LOOKUP_SREG, NFT_REG_1);
+	end_expression(&m);
+	nla_end_nest(&m.image.bytes, m.expressions);
+	*image = m.image;
+	put_item(image, NFT_MSG_NEWRULE, at);
+}
+
+/* Borders in any order, intervals that touch, one without an end, the end at zero that nft puts. */
+static void test_intervals(void **state)
+{
+	static const struct made_element elements[] = {
+		{0x0a000010, 0}, {0x0a000020, NFT_SET_ELEM_INTERVAL_END},
+		{0x0a000020, 0}, {0, NFT_SET_ELEM_INTERVAL_END},
+		{0xdf000000, 0}, {0x0a000030, NFT_SET_ELEM_INTERVAL_END},
+		{0x0a000008, 0}, {0x0a000009, NFT_SET_ELEM_INTERVAL_END},
+	};
+	struct nft_image image = {0};
+
+	(void)state;
+	put_set(&image, NFT_SET_INTERVAL, 4);
+	put_elements(&image, elements, ARRAY_LEN(elements));
+	put_lookup_rule(&image);
+	assert_int_equal(rule_constants_add_nft(&constants, &image, NULL, NULL), 0);
+	image_done(&image);
+	check_no_opaque();
+	check_sources("10.0.0.8", "10.0.0.9", false);
+	check_sources("10.0.0.7", "10.0.0.9", true);
+	check_sources("10.0.0.16", "10.0.0.8", true);
+	check_sources("10.0.0.31", "10.0.0.32", true);
+	check_sources("10.0.0.47", "10.0.0.48", false);
+	check_sources("222.255.255.255", "0.0.0.0", true);
+	check_sources("223.0.0.0", "255.255.255.255", true);
+	check_sources("223.0.0.0", "10.0.0.8", true);
+}
+
+static void test_many_elements(void **state)
+{
+	enum { COUNT = 150000 };
+	struct made_element *elements = calloc(COUNT, sizeof(*elements));
+	struct nft_image image = {0};
+	clock_t begin;
+
+	(void)state;
+	assert_non_null(elements);
+	for (uint32_t i = 0; i < COUNT; i++) /* downwards, as an old kernel dumps them */
+		elements[i] = (struct made_element){(COUNT - i) * 5,
+						    i % 2 ? 0 : NFT_SET_ELEM_INTERVAL_END};
+	put_set(&image, NFT_SET_INTERVAL, 4);
+	put_elements(&image, elements, COUNT);
+	for (int i = 0; i < 200; i++) /* many rules look into it, it is read once */
+		put_lookup_rule(&image);
+	assert_false(image.bytes.failed);
+	begin = clock();
+	assert_int_equal(rule_constants_add_nft(&constants, &image, NULL, NULL), 0);
+	print_message("%d elements: %.1f ms of CPU\n", COUNT,
+		      (double)(clock() - begin) * 1000 / CLOCKS_PER_SEC);
+	assert_int_equal(constants.fields[RULE_SOURCE4].range_count, COUNT / 2);
+	image_done(&image);
+	free(elements);
+}
+
 /* --- damage ------------------------------------------------------------------------------------
  */
 
@@ -608,6 +738,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_checksum, reset),
 		cmocka_unit_test_teardown(test_unknown_expression, reset),
 		cmocka_unit_test_teardown(test_unknown_match, reset),
+		cmocka_unit_test_teardown(test_intervals, reset),
+		cmocka_unit_test_teardown(test_many_elements, reset),
 		cmocka_unit_test_teardown(test_nft_truncations, reset),
 		cmocka_unit_test_teardown(test_legacy_truncations, reset),
 		cmocka_unit_test_teardown(test_legacy_cut_is_opaque, reset),
