@@ -79,6 +79,7 @@ LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
 	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
+NETNS    := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
@@ -155,6 +156,14 @@ $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
 		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
+# What the namespace tests drive parts of portero with.
+NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))
+
+$(B)/netns/%: tests/netns/tools/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
+
 # realpath, because BUILD may be absolute or not, and either may have a space in it
 PYTEST = PORTERO="$$(realpath "$(B)/portero")" SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 
@@ -166,7 +175,7 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit
+check: all unit $(NETNS_TOOLS)
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
@@ -230,4 +239,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(VM_TOOLS:=.d)
+-include $(OBJ:.o=.d) $(UNIT:=.d) $(NETNS_TOOLS:=.d) $(VM_TOOLS:=.d)

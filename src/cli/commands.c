@@ -17,11 +17,12 @@ const struct command commands[] = {
 	    "With ports (443/tcp, 53, 1-1024/tcp) or names (of a program, service, unit,\n"
 	    "container or package), only those. This is what portero does without a command.\n"
 	    "\n"
-	    "Exit code: 0, or 2 when something could not be looked at."),
+	    "Exit code: 0; 1 when a listener is hidden, runs from memory, poses as a kernel\n"
+	    "thread or has no program file any more; 2 when something could not be looked at."),
 	 SCOPE_STATUS, command_status},
 	{"show", N_("PORT..."), N_("one port, everything that is known of it"),
 	 N_("Shows what a number is reserved for, every listener with its processes, and the\n"
-	    "current connections by peer."),
+	    "current connections by peer. The exit codes are those of portero status."),
 	 SCOPE_SHOW, command_show},
 	{"reach", "", N_("which ports the firewall lets in, from where"),
 	 N_("Asks the kernel itself, with a copy of this machine's interfaces, routes and "

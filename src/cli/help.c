@@ -80,7 +80,8 @@ void command_print_help(const struct command *command)
 		print_overview();
 		return;
 	}
-	printf(_("Usage: portero %s [OPTION]... %s\n"), command->name,
+	printf(_("Usage: portero %s [OPTION]...%s%s\n"), command->name,
+	       command->arguments[0] ? " " : "",
 	       command->arguments[0] ? _(command->arguments) : "");
 	printf("%s\n", _(command->help));
 	if (command->description[0])

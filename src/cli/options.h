@@ -17,6 +17,7 @@ struct options {
 	bool all, clients, no_bpf;
 	bool tcp, udp, ipv4, ipv6;
 	bool no_reach, full;
+	bool listeners, programs; /* as -l and -p of ss: they change nothing */
 	const char *listening_on, *user, *unit, *sort;
 	const char *from, *to, *in, *proto; /* of a packet */
 	/* places; each has an environment variable too */

@@ -140,7 +140,8 @@ static void print_activation(const struct view *v, const struct listener *l)
 	view_escape(v, snapshot_text(&v->snapshot, a->service_str), &service);
 	view_escape(v, snapshot_text(&v->snapshot, a->program_str), &program);
 	fields_label("    ", _("Service"));
-	printf("%s %s\n", service.len ? buf_text(&service) : "-", buf_text(&program));
+	printf("%s%s%s\n", buf_text(&service), service.len && program.len ? ", " : "",
+	       buf_text(&program));
 	if (a->package_str)
 		fields_print("    ", _("Its package"),
 			     view_escape(v, snapshot_text(&v->snapshot, a->package_str), &program));

@@ -15,6 +15,7 @@
 #include "decide/listener_notes.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,17 +62,36 @@ static const struct table_step reach_steps[] = {
 	{COLUMN_STATE, STEP_WIDTH, 8},	  {COLUMN_REACH, STEP_WIDTH, 8},
 };
 
+/* A name that nobody has would match nothing, and look like a user who listens nowhere. */
+static int set_user(const char *user, struct filter *f, struct err *e)
+{
+	const struct passwd *account;
+	uint64_t number;
+
+	f->only_user = true;
+	if (text_parse_number(user, strlen(user), UINT32_MAX, &number) == 0) {
+		f->uid = (uint32_t)number;
+		return 0;
+	}
+	account = getpwnam(user);
+	if (!account)
+		return err_set(e, -EINVAL,
+			       _("no user of this machine is called '%.64s': --user takes a name "
+				 "or a number"),
+			       user);
+	f->uid = account->pw_uid;
+	return 0;
+}
+
 static int build_filter(const struct options *o, struct filter *f, struct err *e)
 {
-	*f = (struct filter){.user = o->user, .unit = o->unit};
+	*f = (struct filter){.unit = o->unit};
+	if (o->user && set_user(o->user, f, e) < 0)
+		return -EINVAL;
 	if (o->tcp)
 		f->protos |= 1u << PROTO_TCP;
 	if (o->udp)
 		f->protos |= 1u << PROTO_UDP | 1u << PROTO_UDPLITE;
-	if (o->ipv4)
-		f->families |= FAMILY_IPV4;
-	if (o->ipv6)
-		f->families |= FAMILY_IPV6;
 	if (o->listening_on)
 		filter_set_bound(f, o->listening_on);
 	for (size_t i = 0; i < o->word_count; i++) {
@@ -377,32 +397,37 @@ static const struct command *mistyped(const struct options *o, const struct view
 	return command_guess(o->words[0]);
 }
 
-static void print_no_match(const struct view *v)
+static void print_no_match(const struct view *v, const struct filter *f)
 {
 	struct buf cleanup_call(buf_done) word = {0};
 	const char *first = v->options->word_count ? v->options->words[0] : "";
+	bool by_owner = f->word_count || f->only_user || f->unit;
 
 	text_escape(&word, first, strnlen(first, 64), v->ascii);
-	if (!first[0] || port_range_looks_like(first))
+	if (!snapshot_has_all_listeners(&v->snapshot))
 		view_print_line(v, "%s",
-				snapshot_has_all_listeners(&v->snapshot)
-					? _("No listener matches.")
-					: _("No listener that was seen matches, but not every one "
-					    "could be (see below)."));
+				_("No listener that was seen matches, but not every one could be "
+				  "(see below)."));
+	else if (by_owner && !snapshot_has_all_owners(&v->snapshot))
+		view_print_line(v, "%s",
+				_("No listener is known to match, but not every owner could be "
+				  "looked at (see below)."));
+	else if (!first[0] || port_range_looks_like(first))
+		view_print_line(v, "%s", _("No listener matches."));
 	else
 		view_print_line(
 			v, _("No listener matches (nor is '%s' a command: see portero --help)."),
 			buf_text(&word));
 }
 
-static int print_human(const struct view *v, bool filtered)
+static int print_human(const struct view *v, const struct filter *f, bool filtered)
 {
 	int r = print_table(v);
 
 	if (r < 0)
 		return r;
 	if (v->list.row_count == 0 && filtered && !v->options->quiet)
-		print_no_match(v);
+		print_no_match(v, f);
 	else if (v->list.row_count == 0 && !v->options->quiet)
 		printf("%s\n", snapshot_has_all_listeners(&v->snapshot)
 				       ? _("No port has a listener.")
@@ -415,8 +440,8 @@ static int print_human(const struct view *v, bool filtered)
 
 static int print_view(const struct options *o, struct view *v, const struct filter *f)
 {
-	bool filtered = f->range_count || f->word_count || f->user || f->unit || f->only_bound ||
-			f->protos || f->families;
+	bool filtered = f->range_count || f->word_count || f->only_user || f->unit ||
+			f->only_bound || f->protos || o->ipv4 || o->ipv6;
 	const struct command *near;
 
 	filter_apply(f, &v->snapshot, &v->services, &v->list);
@@ -427,7 +452,9 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 			_("'%.64s' is no command, and no listener has that name: did you "
 			  "mean '%s'?"),
 			o->words[0], near->name);
-	if ((o->json ? json_print_status(v) : o->csv ? print_csv(v) : print_human(v, filtered)) < 0)
+	if ((o->json  ? json_print_status(v)
+	     : o->csv ? print_csv(v)
+		      : print_human(v, f, filtered)) < 0)
 		return command_fail(_("out of memory"));
 	return view_exit_code(v);
 }

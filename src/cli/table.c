@@ -73,6 +73,24 @@ static void fit(const struct table *t, size_t width, struct layout *l)
 	}
 }
 
+/*
+ * A dropped column may leave more room than was needed: what was narrowed gets it back, the last
+ * first.
+ */
+static void give_back(const struct table *t, size_t width, struct layout *l)
+{
+	for (size_t i = t->step_count; width && i-- > 0;) {
+		size_t column = t->steps[i].column, total = total_width(t, l);
+
+		if (total >= width)
+			return;
+		if (l->dropped[column] || l->limit[column] == (size_t)-1)
+			continue;
+		l->limit[column] += width - total;
+		measure_column(t, l, column);
+	}
+}
+
 static void put_spaces(size_t count, struct buf *out)
 {
 	char *to = buf_reserve(out, count);
@@ -147,6 +165,7 @@ void table_format(const struct table *t, size_t width, bool colored, struct buf 
 		return;
 	}
 	fit(t, width, &l);
+	give_back(t, width, &l);
 	if (!t->no_heading && t->row_count)
 		put_line(t, &l, colored, 0, true, out);
 	for (size_t row = 0; row < t->row_count; row++) {

@@ -129,7 +129,11 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e)
 {
-	struct listener_options listeners = {.services = &v->services, .clients = wish->clients};
+	struct listener_options listeners = {
+		.services = &v->services,
+		.clients = wish->clients,
+		.families = (options->ipv4 ? FAMILY_IPV4 : 0) | (options->ipv6 ? FAMILY_IPV6 : 0),
+	};
 	struct err services = {0};
 	int r;
 

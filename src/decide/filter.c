@@ -4,12 +4,16 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "decide/listener_notes.h"
+#include "model/registry.h"
+#include "model/services.h"
 
 #include <errno.h>
 #include <string.h>
 
 int filter_add_word(struct filter *f, const char *word, struct err *e)
 {
+	enum proto proto;
+
 	if (!word[0])
 		return err_set(
 			e, -EINVAL,
@@ -24,6 +28,9 @@ int filter_add_word(struct filter *f, const char *word, struct err *e)
 		f->range_count++;
 		return 0;
 	}
+	if (proto_parse(word, strlen(word), &proto) == 0)
+		return err_set(e, -EINVAL, _("'%s' is a protocol: all of its ports are 1-65535/%s"),
+			       word, word);
 	f->words[f->word_count++] = word;
 	return 0;
 }
@@ -98,13 +105,24 @@ static bool listener_matches_word(const struct snapshot *s, const struct listene
 	       activation_matches(s, &s->activations[l->activation], word);
 }
 
+/* By every name that the number has, not only by the one that is shown: www, imap. */
+static bool service_matches(const struct services *services, uint16_t port, enum proto proto,
+			    const char *word)
+{
+	const char *shown = listener_service_name(services, port, proto);
+	struct registry_entry entry;
+
+	if ((shown && strcmp(shown, word) == 0) ||
+	    (services && services_has_alias(services, port, proto, word)))
+		return true;
+	return registry_find(port, proto, &entry) && entry.name && strcmp(entry.name, word) == 0;
+}
+
 static bool matches_word(const struct snapshot *s, const struct services *services,
 			 const struct listener_list *list, const struct port_row *row,
 			 const char *word)
 {
-	const char *service = listener_service_name(services, row->port, row->proto);
-
-	if (service && strcmp(service, word) == 0)
+	if (service_matches(services, row->port, row->proto, word))
 		return true;
 	for (uint32_t i = 0; i < row->listener_count; i++)
 		if (listener_matches_word(s, list, &list->listeners[row->first_listener + i], word))
@@ -112,15 +130,23 @@ static bool matches_word(const struct snapshot *s, const struct services *servic
 	return false;
 }
 
-static bool matches_user(const struct snapshot *s, const struct listener *l, const char *user)
+/* Whoever has the socket can take its connections: also a worker of another user than the owner. */
+static bool matches_user(const struct snapshot *s, const struct listener_list *list,
+			 const struct listener *l, uint32_t uid)
 {
-	uint64_t number = UINT64_MAX;
-	const struct process_info *p = l->owner == SNAPSHOT_NONE ? NULL : &s->processes[l->owner];
-	uint32_t uid = p ? p->uid : s->sockets[l->socket].uid;
-	uint32_t name = p ? p->user_str : s->sockets[l->socket].user_str;
+	for (uint32_t i = 0; i < l->process_count; i++)
+		if (s->processes[list->process_indexes[l->first_process + i]].uid == uid)
+			return true;
+	return l->process_count == 0 && s->sockets[l->socket].uid == uid;
+}
 
-	text_parse_number(user, strlen(user), UINT32_MAX, &number);
-	return number == uid || strcmp(snapshot_text(s, name), user) == 0;
+static bool matches_user_of_any(const struct snapshot *s, const struct listener_list *list,
+				const struct port_row *row, uint32_t uid)
+{
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		if (matches_user(s, list, &list->listeners[row->first_listener + i], uid))
+			return true;
+	return false;
 }
 
 static bool matches_unit(const struct snapshot *s, const struct listener_list *list,
@@ -170,15 +196,9 @@ bool filter_matches(const struct filter *f, const struct snapshot *s,
 		    const struct services *services, const struct listener_list *list,
 		    const struct port_row *row)
 {
-	const struct listener *first = &list->listeners[row->first_listener];
-	uint8_t families = 0;
-
-	for (uint32_t i = 0; i < row->listener_count; i++)
-		families |= first[i].families;
-	if (!matches_port(f, row) || (f->families && !(f->families & families)) ||
-	    (f->only_bound && f->bound != row->bound))
+	if (!matches_port(f, row) || (f->only_bound && f->bound != row->bound))
 		return false;
-	if ((f->user && !matches_user(s, first, f->user)) ||
+	if ((f->only_user && !matches_user_of_any(s, list, row, f->uid)) ||
 	    (f->unit && !matches_unit_of_any(s, list, row, f->unit)))
 		return false;
 	return matches_any_word(f, s, services, list, row);

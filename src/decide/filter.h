@@ -15,11 +15,12 @@ struct filter {
 	size_t range_count;
 	const char *words[FILTER_WORD_LIMIT]; /* program, service, unit, container, package */
 	size_t word_count;
-	const char *user, *unit; /* NULL: any */
+	const char *unit; /* NULL: any */
+	bool only_user;
+	uint32_t uid;
 	bool only_bound;
 	enum bound bound;
-	uint32_t protos;  /* bits 1 << enum proto; 0: all */
-	uint8_t families; /* FAMILY_...; 0: all */
+	uint32_t protos; /* bits 1 << enum proto; 0: all */
 };
 
 /* Takes a word of the command line: a port or range, else a name. -EINVAL with a sentence. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/listeners.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "decide/listener_notes.h"
 
 #include <errno.h>
@@ -350,10 +351,14 @@ int listeners_build(const struct snapshot *s, const struct listener_options *opt
 	*ret = (struct listener_list){0};
 	if (!entries || !sorted)
 		return -ENOMEM;
-	for (size_t i = 0; i < s->socket_count; i++)
-		if (s->sockets[i].kind == SOCKET_PORT ||
-		    (s->sockets[i].kind == SOCKET_CLIENT && options->clients))
-			fill_entry(s, &s->sockets[i], &entries[count++]);
+	for (size_t i = 0; i < s->socket_count; i++) {
+		if (s->sockets[i].kind != SOCKET_PORT &&
+		    (s->sockets[i].kind != SOCKET_CLIENT || !options->clients))
+			continue;
+		fill_entry(s, &s->sockets[i], &entries[count]);
+		if (!options->families || options->families & entries[count].families)
+			count++;
+	}
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &entries[i];
 	qsort(sorted, count, sizeof(*sorted), compare_entries);
@@ -392,13 +397,36 @@ struct sort {
 	enum row_order order;
 };
 
-static const char *sort_text(const struct sort *sort, const struct port_row *row)
+static const char *row_user(const struct sort *sort, const struct port_row *row)
 {
 	const struct process_info *p = row_owner(sort->s, sort->list, row);
+	uint32_t socket = sort->list->listeners[row->first_listener].socket;
+
+	return snapshot_text(sort->s, p ? p->user_str : sort->s->sockets[socket].user_str);
+}
+
+/* As the table shows it: not systemd, but what it will start. */
+static const char *row_program(const struct sort *sort, const struct port_row *row)
+{
+	const struct process_info *p = row_owner(sort->s, sort->list, row);
+	uint32_t activation = sort->list->listeners[row->first_listener].activation;
+	const struct activation_info *a;
 
 	if (!p)
 		return "";
-	return snapshot_text(sort->s, sort->order == ORDER_USER ? p->user_str : p->program_str);
+	if (p->is_manager && activation != SNAPSHOT_NONE) {
+		a = &sort->s->activations[activation];
+		return snapshot_text(sort->s, a->program_str ? a->program_str : a->service_str);
+	}
+	return snapshot_text(sort->s, p->program_str ? p->program_str : p->comm_str);
+}
+
+/* By name first: in a narrow table the folders are not seen. */
+static int compare_programs(const char *x, const char *y)
+{
+	int r = strcmp(text_base_name(x), text_base_name(y));
+
+	return r ? r : strcmp(x, y);
 }
 
 unsigned row_exposure(const struct port_row *row)
@@ -412,18 +440,19 @@ static int compare_port_rows(const void *a, const void *b, void *context)
 {
 	const struct sort *sort = context;
 	const struct port_row *x = a, *y = b;
+	int r = 0;
 
 	COMPARE(x->netns, y->netns);
 	if (sort->order == ORDER_EXPOSURE) {
 		COMPARE(row_exposure(y), row_exposure(x));
 		COMPARE(y->bound, x->bound);
 	}
-	if (sort->order == ORDER_PROGRAM || sort->order == ORDER_USER) {
-		int r = strcmp(sort_text(sort, x), sort_text(sort, y));
-
-		if (r)
-			return r;
-	}
+	if (sort->order == ORDER_PROGRAM)
+		r = compare_programs(row_program(sort, x), row_program(sort, y));
+	if (sort->order == ORDER_USER)
+		r = strcmp(row_user(sort, x), row_user(sort, y));
+	if (r)
+		return r;
 	COMPARE(x->port, y->port);
 	COMPARE(x->proto, y->proto);
 	COMPARE(x->first_listener, y->first_listener);

@@ -114,6 +114,8 @@ struct services;
 struct listener_options {
 	const struct services *services; /* the site's names; NULL: only IANA's */
 	bool clients;			 /* UDP sockets with a port that the kernel chose too */
+	uint8_t families; /* FAMILY_...: only what serves one of these, so that a row's bound is
+			     theirs; 0: all */
 };
 
 /* 0 or -ENOMEM. Ended with listeners_done() in every case. */

@@ -28,11 +28,22 @@ int proto_parse(const char *name, size_t len, enum proto *ret)
 	return -EINVAL;
 }
 
+/* 127.0.0.1:80, *:80, [::]:80: as ss and others write it. */
+static bool looks_like_socket_address(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	return colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+	       strspn(text, "0123456789abcdefABCDEF.:*[]") == strlen(text);
+}
+
 bool port_range_looks_like(const char *text)
 {
-	size_t digits = strspn(text, "0123456789-");
+	size_t digits = strspn(text, "0123456789-,");
 	enum proto ignored;
 
+	if (looks_like_socket_address(text))
+		return true;
 	if (digits == 0) /* "/tcp": the number was forgotten; "/usr/sbin/sshd" is a path */
 		return text[0] == '/' && proto_parse(text + 1, strlen(text + 1), &ignored) == 0;
 	return text[digits] == '\0' || text[digits] == '/';
@@ -73,6 +84,11 @@ int port_range_parse(const char *text, struct port_range *ret, struct err *e)
 	const char *dash = memchr(text, '-', len);
 	size_t first_len = dash ? (size_t)(dash - text) : len;
 
+	if (strchr(text, ','))
+		return err_set(e, -EINVAL,
+			       _("'%.64s' is a list: write each port as a word of its own, as in "
+				 "80/tcp 443/tcp"),
+			       text);
 	if (parse_number(text, text, first_len, &range.first, e) < 0)
 		return -EINVAL;
 	range.last = range.first;

@@ -32,8 +32,9 @@ struct port_range {
 };
 
 /*
- * True when the text is meant as a port (digits and '-', then the end or a '/'; or "/tcp"), right
- * or wrong: then port_range_parse decides. "9p", "nginx" and "/usr/sbin/nginx" are not.
+ * True when the text is meant as a port (digits, '-' and ',', then the end or a '/'; or "/tcp"; or
+ * an address with a port, as in *:80), right or wrong: then port_range_parse decides. "9p", "nginx"
+ * and "/usr/sbin/nginx" are not.
  */
 bool port_range_looks_like(const char *text);
 /* Parses "443/tcp", "1-1024", "53". 0, or -EINVAL with a sentence in *e. *ret only on success. */

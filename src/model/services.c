@@ -64,12 +64,28 @@ static uint64_t make_key(uint64_t port, enum proto proto)
 	return port * PROTO_COUNT + proto;
 }
 
+/* What stands before a comment or a byte that no name has: the aliases, still in one piece. */
+static int add_aliases(struct services *s, uint64_t key, struct word rest)
+{
+	uint32_t offset;
+	size_t len = 0;
+
+	while (len < rest.len && rest.at[len] != '#' &&
+	       (is_space(rest.at[len]) || (rest.at[len] > 0x20 && rest.at[len] < 0x7f)))
+		len++;
+	if (len == 0)
+		return 0;
+	offset = strpool_add(&s->names, rest.at, len);
+	return offset ? map_set(&s->aliases, key, offset) : -ENOMEM;
+}
+
 static int parse_line(struct services *s, struct word rest)
 {
 	struct word name = next_word(&rest), number = next_word(&rest);
 	uint64_t port;
 	enum proto proto;
 	uint32_t offset;
+	int r;
 
 	if (!name_is_valid(name) || !parse_port(number, &port, &proto))
 		return 0;
@@ -78,7 +94,8 @@ static int parse_line(struct services *s, struct word rest)
 	offset = strpool_add(&s->names, name.at, name.len);
 	if (offset == 0)
 		return -ENOMEM;
-	return map_set(&s->by_port, make_key(port, proto), offset);
+	r = map_set(&s->by_port, make_key(port, proto), offset);
+	return r < 0 ? r : add_aliases(s, make_key(port, proto), rest);
 }
 
 int services_parse(struct services *s, const char *text, size_t len)
@@ -106,8 +123,26 @@ const char *services_name(const struct services *s, uint16_t port, enum proto pr
 	return NULL;
 }
 
+bool services_has_alias(const struct services *s, uint16_t port, enum proto proto, const char *name)
+{
+	struct word rest, word;
+	uint32_t offset;
+
+	if (proto == PROTO_UDPLITE && !map_get(&s->by_port, make_key(port, proto), &offset))
+		proto = PROTO_UDP;
+	if (!map_get(&s->aliases, make_key(port, proto), &offset))
+		return false;
+	rest.at = strpool_get(&s->names, offset);
+	rest.len = strlen(rest.at);
+	for (word = next_word(&rest); word.len > 0; word = next_word(&rest))
+		if (strlen(name) == word.len && memcmp(name, word.at, word.len) == 0)
+			return true;
+	return false;
+}
+
 void services_done(struct services *s)
 {
 	strpool_done(&s->names);
+	map_done(&s->aliases);
 	map_done(&s->by_port);
 }

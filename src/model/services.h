@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * services: how this site calls its ports, from the text of /etc/services (services(5)); the file
- * is read by observe/services_file. These names go before
- * those of model/registry. Aliases are not kept.
+ * is read by observe/services_file. These names go before those of model/registry. Aliases are only
+ * searched for, never shown.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "model/port.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ enum {
 struct services {
 	struct strpool names;
 	struct map by_port; /* port and protocol -> offset in names */
+	struct map aliases; /* the same -> offset of all aliases, as they stand in the file */
 };
 
 /*
@@ -36,5 +38,9 @@ int services_parse(struct services *s, const char *text, size_t len);
  * own. The text is printable ASCII and lives until *s changes.
  */
 const char *services_name(const struct services *s, uint16_t port, enum proto proto);
+
+/* True when the file has `name` among the aliases of port/proto (of the line that counts). */
+bool services_has_alias(const struct services *s, uint16_t port, enum proto proto,
+			const char *name);
 
 void services_done(struct services *s);

@@ -123,12 +123,22 @@ bool snapshot_is_complete(const struct snapshot *s)
 	return s->gap_count == 0 && !s->out_of_memory;
 }
 
-bool snapshot_has_all_listeners(const struct snapshot *s)
+static bool has_gap(const struct snapshot *s, enum gap_kind kind)
 {
 	for (size_t i = 0; i < s->gap_count; i++)
-		if (s->gaps[i].kind == GAP_LISTENERS)
-			return false;
-	return !s->out_of_memory;
+		if (s->gaps[i].kind == kind)
+			return true;
+	return s->out_of_memory;
+}
+
+bool snapshot_has_all_listeners(const struct snapshot *s)
+{
+	return !has_gap(s, GAP_LISTENERS);
+}
+
+bool snapshot_has_all_owners(const struct snapshot *s)
+{
+	return !has_gap(s, GAP_OWNERS);
 }
 
 const char *snapshot_interface_name(const struct snapshot *s, uint32_t netns, uint32_t ifindex)

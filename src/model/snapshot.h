@@ -159,8 +159,9 @@ struct connection_info {
 enum gap_kind {
 	GAP_LISTENERS, /* there may be listeners that are not shown */
 	GAP_NETNS,     /* the same, in other network namespaces only */
-	GAP_OWNERS,    /* all listeners are shown, but not all that is asked about them is known */
+	GAP_OWNERS,    /* all listeners are shown, but not who all of them are */
 	GAP_REACH,     /* who can reach a port is not known of all */
+	GAP_DETAILS,   /* who listens is known, but not all the rest that is asked */
 };
 
 /* Something that could not be looked at: what is hidden, why, and how to see it. Sentences. */
@@ -236,6 +237,8 @@ bool snapshot_is_complete(const struct snapshot *s);
  * has none.
  */
 bool snapshot_has_all_listeners(const struct snapshot *s);
+/* False when one of the gaps hides who listens: then a search by owner may miss listeners. */
+bool snapshot_has_all_owners(const struct snapshot *s);
 
 /* The name of an interface of a namespace, or NULL. */
 const char *snapshot_interface_name(const struct snapshot *s, uint32_t netns, uint32_t ifindex);

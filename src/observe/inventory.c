@@ -115,7 +115,7 @@ static int read_namespace(void *context)
 
 	r = interfaces_read(look->s, look->netns, &e);
 	if (r < 0)
-		snapshot_add_gap(look->s, GAP_OWNERS,
+		snapshot_add_gap(look->s, GAP_DETAILS,
 				 _("the addresses of the interfaces are not known"), e.msg, "");
 	r = sock_diag_dump(NULL, take_socket, look, tables, &e);
 	if (r < 0) {
@@ -410,7 +410,7 @@ static void explain_udp(struct snapshot *s)
 		    strcmp(s->files_view ? s->files_view : "", "bpf") == 0)
 			continue;
 		snapshot_add_gap(
-			s, GAP_OWNERS, _("some UDP ports shown may be clients, not listeners"),
+			s, GAP_DETAILS, _("some UDP ports shown may be clients, not listeners"),
 			_("without BPF the kernel does not tell whether a port was asked for"),
 			_("run portero as root, on Linux 5.12 or later"));
 		return;

@@ -32,6 +32,8 @@ static void check_table(const struct services *s)
 		if (port == 0 || slot->key / PROTO_COUNT > UINT16_MAX)
 			abort();
 		check_name(services_name(s, port, (enum proto)(slot->key % PROTO_COUNT)));
+		if (services_has_alias(s, port, (enum proto)(slot->key % PROTO_COUNT), ""))
+			abort();
 	}
 }
 

@@ -62,6 +62,24 @@ def test_without_root_other_forms(ns, two):
     assert ns.portero("--all", prefix=AS_NOBODY, code=2)
 
 
+@pytest.mark.parametrize("args", [("holder",), ("--unit=nosuchunit",), ("--user=daemon",),
+                                  ("8601", "nosuchprogram")])
+def test_no_match_is_not_certain_without_owners(ns, holder, args):
+    """Whoever could not be looked at may be the one that was asked for."""
+    need_program("setpriv")
+    ns.start([holder], give=[ns.tcp("0.0.0.0", 8601)], ready=True)
+    text = ns.portero(*args, prefix=AS_NOBODY, code=2).text
+    assert text.startswith("No listener is known to match, but not every owner could be looked at")
+    assert "(see below)" in text and "Not seen:" in text
+    assert ns.portero("8602", prefix=AS_NOBODY, code=2).text.startswith("No listener matches.")
+
+
+def test_no_match_is_certain_where_only_details_are_missing(ns):
+    ns.udp("127.0.0.1", 8603)
+    text = ns.portero("--no-bpf", "nosuchprogram", code=2).text
+    assert text.startswith("No listener matches (nor is") and "may be clients" in text
+
+
 def test_csv_without_root_tells_on_stderr_or_in_the_code(ns, two):
     result = ns.portero("--csv", prefix=AS_NOBODY, code=2)
     records = list(csv.DictReader(io.StringIO(result.out.decode(), newline="")))

@@ -44,6 +44,15 @@ COMMANDS = ["status", "show", "doctor", "completion", "help", "version"]
     (("20-10",), "10-20"),
     (("1-2-3",), "1-2-3"),
     (("20-",), "20-"),
+    (("80,443",), "'80,443' is a list: write each port as a word of its own"),
+    (("80,443/tcp",), "is a list"),
+    (("show", "80,443"), "is a list"),
+    (("127.0.0.1:80",), "'127.0.0.1:80' is not a port"),
+    (("*:80",), "is not a port"),
+    ((":80",), "is not a port"),
+    (("[fe80::1]:80",), "is not a port"),
+    (("udp",), "all of its ports are 1-65535/udp"),
+    (("tcp", "22"), "1-65535/tcp"),
     (("",), "empty"),
     (("443/tcp", ""), "empty"),
     (("443/tcp", "70000"), "70000"),
@@ -55,10 +64,13 @@ COMMANDS = ["status", "show", "doctor", "completion", "help", "version"]
     (("show", "22", "23", "--json"), "one port"),
     (("doctor", "x"), "no arguments"),
     (("doctor", "--tcp"), "--tcp"),
+    (("show", "22", "-p"), "--programs"),
     (("--sort=foo",), "exposure|port|program|user"),
     (("--sort",), "needs a value"),
     (("--user", ""), "needs a value"),
     (("--user",), "needs a value"),
+    (("--user=nosuchuser",), "no user of this machine is called 'nosuchuser'"),
+    (("--user=nosuchuser", "--json"), "no user of this machine"),
     (("--listening-on=mars",), "everywhere|network|this-machine"),
     (("--json", "--csv"), "exclude"),
     (("completion",), "bash"),
@@ -106,6 +118,7 @@ def test_help_of_each_command(command):
     by_option = portero(command, "--help", code=0)
     assert by_option.text.startswith(f"Usage: portero {command}")
     assert by_option.err == b""
+    assert all(line == line.rstrip() for line in by_option.text.splitlines())
     assert portero("help", command, code=0).text == by_option.text
     assert portero(command, "-h", code=0).text == by_option.text
     assert all(len(line) <= 100 for line in by_option.text.splitlines())
@@ -160,6 +173,8 @@ ALL = {"443/tcp", "631/tcp", "53/udp", "5432/tcp", "8080/tcp", "9000/tcp"}
     (("-4",), {"443/tcp", "53/udp", "5432/tcp", "8080/tcp"}),
     (("-6",), {"631/tcp", "9000/tcp"}),
     (("-46",), ALL),
+    (("-tulpn",), ALL),
+    (("-tlp", "443"), {"443/tcp"}),
     (("-6t", "631"), {"631/tcp"}),
     (("--listening-on=everywhere",), {"443/tcp", "53/udp", "9000/tcp"}),
     (("--listening-on", "network"), {"8080/tcp"}),
@@ -168,7 +183,7 @@ ALL = {"443/tcp", "631/tcp", "53/udp", "5432/tcp", "8080/tcp", "9000/tcp"}
     (("--user=65534",), {"9000/tcp"}),
     (("--user=root",), ALL - {"9000/tcp"}),
     (("--user=0",), ALL - {"9000/tcp"}),
-    (("--user=nosuchuser",), set()),
+    (("--user=nobody", "-n"), {"9000/tcp"}),
     (("--unit=nosuchunit",), set()),
     (("nosuchthing",), set()),
 ], ids=lambda a: " ".join(a) if isinstance(a, tuple) else "")
@@ -181,6 +196,24 @@ def test_filter(mix, args, wanted):
         assert "No listener matches" in mix.portero(*args).text
     if args:
         assert "have no listener" not in mix.portero(*args).text
+
+
+def test_family_tells_what_that_family_is_bound_to(ns):
+    """A port that is open on IPv4 may be local on IPv6: the other family's answer is none."""
+    ns.tcp("0.0.0.0", 8001)
+    ns.tcp("::1", 8001)
+    ns.tcp("127.0.0.1", 8002)
+    ns.tcp("::", 8002, v6only=True)
+
+    def bound(*args):
+        return {p["port"]: p["bound"] for p in ns.status(*args)["ports"]}
+
+    assert bound() == {8001: "everywhere", 8002: "everywhere"}
+    assert bound("-6") == {8001: "this-machine", 8002: "everywhere"}
+    assert bound("-4") == {8001: "everywhere", 8002: "this-machine"}
+    assert bound("-46") == bound()
+    assert bound("-6", "--listening-on=everywhere") == {8002: "everywhere"}
+    assert all(x["families"] == ["ipv6"] for p in ns.status("-6")["ports"] for x in p["listeners"])
 
 
 def test_sort(mix):

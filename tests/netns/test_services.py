@@ -96,6 +96,8 @@ def test_systemd_socket_activate(ns, holder):
     status = wait_until(lambda: (s := ns.status())["ports"] and s)
     one = find_listener(status, 8803)
     assert one["pid"] == p.pid and one["program"] == os.path.realpath(activate)
+    shown = next(x for x in ns.portero("show", "8803/tcp").text.splitlines() if "Service " in x)
+    assert shown.split() == ["Service", holder], "no unit: only the program that will be started"
     with ns:
         client = socket.create_connection(("127.0.0.1", 8803))
     wait_until(lambda: os.readlink(f"/proc/{p.pid}/exe") == holder)
@@ -141,6 +143,8 @@ def test_socket_activation_shows_the_service(ns, manager):
     assert "socket-activation" in note_ids(port)
     row = next(x for x in ns.portero(prefix=inside).text.splitlines() if x.startswith("8804/"))
     assert PYTHON in row and "door.service" in row and "socket activation (door.socket)" in row
+    assert f"Service      door.service, {PYTHON}\n" in ns.portero("show", "8804",
+                                                                    prefix=inside).text
     for word in ("door", "door.service", "door.socket", "--unit=door"):
         assert find(ns.portero("--json", word, prefix=inside).json, 8804)
 

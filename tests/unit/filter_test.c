@@ -2,6 +2,7 @@
 /* filter: each condition by itself, together, and what is no filter. */
 #include "base/mem.h"
 #include "decide/filter.h"
+#include "model/services.h"
 #include "scene.h"
 #include "unit.h"
 
@@ -152,6 +153,28 @@ static void test_names(void **state)
 	expect_ports(PORTS(80, 22));
 }
 
+/* The site may show another name of a number than the one that is typed. */
+static void test_all_names_of_a_service(void **state)
+{
+	static const char text[] = "imap2 143/tcp imap-old\nhttp 80/tcp www";
+	static const char *const names[] = {"imap2", "imap", "imap-old"};
+	struct services services = {0};
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 143, "10.0.0.5");
+	assert_int_equal(services_parse(&services, text, sizeof(text) - 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		listeners_done(&list);
+		scene_build(&s, true, &list);
+		f = (struct filter){0};
+		word(names[i]);
+		filter_apply(&f, &s, &services, &list);
+		assert_int_equal(list.row_count, 1);
+		assert_int_equal(list.rows[0].port, 143);
+	}
+	services_done(&services);
+}
+
 /* A program by its whole path. */
 static void test_paths(void **state)
 {
@@ -177,25 +200,44 @@ static void test_ports_and_names(void **state)
 	expect_ports(NO_PORTS);
 }
 
+static void user(uint32_t uid)
+{
+	f.only_user = true;
+	f.uid = uid;
+}
+
 static void test_user(void **state)
 {
 	(void)state;
-	f.user = "www-data";
+	user(33);
 	expect_ports(PORTS(80, 9000));
-	f.user = "33";
-	expect_ports(PORTS(80, 9000));
-	f.user = "1000";
+	user(1000);
 	expect_ports(PORTS(8080));
-	f.user = "nobody"; /* a socket without a process has an owner too */
+	user(65534); /* a socket without a process has an owner too */
 	expect_ports(PORTS(51820));
-	f.user = "65534";
-	expect_ports(PORTS(51820));
-	f.user = "0";
+	user(0);
 	expect_ports(PORTS(22, 631));
-	f.user = "ww";
+	user(UINT32_MAX); /* not a number that any user has */
 	expect_ports(NO_PORTS);
-	f.user = "18446744073709551615"; /* not a number that any user has */
-	expect_ports(NO_PORTS);
+}
+
+/* A worker that gave up root still has the socket. */
+static void test_user_of_any_process(void **state)
+{
+	uint32_t worker = scene_process(&s, 4000, "/usr/sbin/sshd", 4000);
+	uint32_t master = scene_process(&s, 3000, "/usr/sbin/sshd", 3000);
+
+	(void)state;
+	s.processes[worker].uid = 74;
+	scene_socket(&s, PROTO_TCP, 2222, "10.0.0.5");
+	scene_hold(&s, master);
+	scene_hold(&s, worker);
+	listeners_done(&list);
+	scene_build(&s, true, &list);
+	user(74);
+	expect_ports(PORTS(2222));
+	user(0);
+	expect_ports(PORTS(22, 631, 2222));
 }
 
 static void test_unit(void **state)
@@ -274,7 +316,7 @@ static void test_bound(void **state)
 	assert_false(f.only_bound);
 }
 
-static void test_protocols_and_families(void **state)
+static void test_protocols(void **state)
 {
 	(void)state;
 	f.protos = 1u << PROTO_UDP;
@@ -283,12 +325,6 @@ static void test_protocols_and_families(void **state)
 	expect_ports(PORTS(80, 22, 53, 9000, 8080, 631, 51820));
 	f.protos = 1u << PROTO_SCTP;
 	expect_ports(NO_PORTS);
-	f.families = FAMILY_IPV6;
-	expect_ports(PORTS(53, 51820));
-	f.families = FAMILY_IPV4;
-	expect_ports(PORTS(80, 22, 9000, 8080, 631, 51820));
-	f.families = FAMILY_IPV4 | FAMILY_IPV6;
-	expect_ports(PORTS(80, 22, 53, 9000, 8080, 631, 51820));
 }
 
 static void test_all_kinds_together(void **state)
@@ -296,14 +332,13 @@ static void test_all_kinds_together(void **state)
 	(void)state;
 	word("1-1024");
 	word("nginx");
-	f.user = "www-data";
+	user(33);
 	f.unit = "nginx";
 	f.protos = 1u << PROTO_TCP;
-	f.families = FAMILY_IPV4;
 	filter_set_bound(&f, "everywhere");
 	expect_ports(PORTS(80));
 	word("nginx");
-	f.user = "root";
+	user(0);
 	expect_ports(NO_PORTS);
 	word("nginx");
 	filter_set_bound(&f, "network");
@@ -315,7 +350,8 @@ static void test_all_kinds_together(void **state)
 
 static void test_bad_words(void **state)
 {
-	static const char *const bad[] = {"", "0", "65536", "80-", "90-80", "80/foo", "80/"};
+	static const char *const bad[] = {"",	 "0",	   "65536", "80-", "90-80", "80/foo",
+					  "80/", "80,443", "*:80",  "tcp", "udp"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -349,15 +385,17 @@ int main(void)
 		TEST(test_no_condition),
 		TEST(test_ports),
 		TEST(test_names),
+		TEST(test_all_names_of_a_service),
 		TEST(test_paths),
 		TEST(test_ports_and_names),
 		TEST(test_user),
+		TEST(test_user_of_any_process),
 		TEST(test_unit),
 		TEST(test_unit_with_dot),
 		TEST(test_unit_up_to_a_dot_is_another),
 		TEST(test_unit_of_any_listener),
 		TEST(test_bound),
-		TEST(test_protocols_and_families),
+		TEST(test_protocols),
 		TEST(test_all_kinds_together),
 		TEST(test_bad_words),
 		TEST(test_limit),

@@ -76,6 +76,31 @@ static void test_families_of_the_widest(void **state)
 	assert_int_equal(list.rows[0].families, FAMILY_IPV4);
 }
 
+/* Asked for one family, a row's bound is that family's, however far the other one reaches. */
+static void test_families_wanted(void **state)
+{
+	struct listener_options v6 = {.families = FAMILY_IPV6}, v4 = {.families = FAMILY_IPV4};
+	uint32_t p = scene_process(&s, 10, "/usr/sbin/nginx", 5);
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 80, "0.0.0.0");
+	scene_hold(&s, p);
+	scene_socket(&s, PROTO_TCP, 80, "::1");
+	scene_hold(&s, p);
+	scene_socket(&s, PROTO_TCP, 81, "::"); /* serves both */
+	assert_int_equal(listeners_build(&s, &v6, &list), 0);
+	assert_int_equal(list.row_count, 2);
+	assert_int_equal(list.listener_count, 2);
+	assert_int_equal(list.rows[0].port, 81);
+	assert_int_equal(list.rows[1].bound, BOUND_HOST);
+	listeners_done(&list);
+	assert_int_equal(listeners_build(&s, &v4, &list), 0);
+	assert_int_equal(list.row_count, 2);
+	assert_int_equal(list.listener_count, 2);
+	assert_int_equal(list.rows[0].bound, BOUND_EVERYWHERE);
+	assert_int_equal(list.rows[1].families, FAMILY_IPV4 | FAMILY_IPV6);
+}
+
 static void test_families(void **state)
 {
 	static const struct {
@@ -366,10 +391,10 @@ static void test_clients_and_others_are_left_out(void **state)
 	assert_int_equal(list.row_count, 2);
 }
 
-static void expect_order(enum row_order order, const uint16_t ports[6])
+static void expect_order(enum row_order order, const uint16_t *ports)
 {
 	listeners_sort(&s, &list, order);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < list.row_count; i++)
 		assert_int_equal(list.rows[i].port, ports[i]);
 }
 
@@ -403,6 +428,41 @@ static void test_orders(void **state)
 	expect_order(ORDER_USER, (const uint16_t[]){4, 2, 5, 6, 3, 1});
 	for (int i = 0; i < ORDER_COUNT; i++)
 		assert_non_null(row_order_name((enum row_order)i));
+}
+
+/* What is sorted by is what the table shows: names without folders, what systemd will start. */
+static void test_order_is_by_what_is_shown(void **state)
+{
+	uint32_t p = scene_process(&s, 10, "/usr/sbin/nginx", 1);
+
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 1, "0.0.0.0");
+	scene_hold(&s, p);
+	p = scene_process(&s, 11, "/usr/bin/redis", 2);
+	scene_socket(&s, PROTO_TCP, 2, "0.0.0.0");
+	scene_hold(&s, p);
+	p = scene_process(&s, 1, "/usr/lib/systemd/systemd", 0);
+	s.processes[p].is_manager = true;
+	scene_socket(&s, PROTO_TCP, 3, "0.0.0.0");
+	scene_activate(&s, "cups.socket", "cups.service", "/usr/sbin/cupsd");
+	scene_hold(&s, p);
+	p = scene_process(&s, 12, "", 3); /* its executable could not be read */
+	s.processes[p].program_str = 0;
+	s.processes[p].comm_str = snapshot_add_text(&s, "postgres");
+	scene_socket(&s, PROTO_TCP, 4, "0.0.0.0");
+	scene_hold(&s, p);
+	scene_build(&s, false, &list);
+	expect_order(ORDER_PROGRAM, (const uint16_t[]){3, 1, 4, 2});
+}
+
+/* Without an owner the user is the socket's. */
+static void test_order_of_users_without_owner(void **state)
+{
+	(void)state;
+	scene_socket(&s, PROTO_TCP, 1, "0.0.0.0")->user_str = snapshot_add_text(&s, "zoe");
+	scene_socket(&s, PROTO_TCP, 2, "0.0.0.0")->user_str = snapshot_add_text(&s, "alice");
+	scene_build(&s, false, &list);
+	expect_order(ORDER_USER, (const uint16_t[]){2, 1});
 }
 
 static void test_protocols_of_one_port(void **state)
@@ -457,6 +517,7 @@ int main(void)
 		TEST(test_both_families_are_one_row),
 		TEST(test_families),
 		TEST(test_families_of_the_widest),
+		TEST(test_families_wanted),
 		TEST(test_reuseport),
 		TEST(test_two_programs_are_two_rows),
 		TEST(test_what_makes_another_row),
@@ -471,6 +532,8 @@ int main(void)
 		TEST(test_nobody),
 		TEST(test_clients_and_others_are_left_out),
 		TEST(test_orders),
+		TEST(test_order_is_by_what_is_shown),
+		TEST(test_order_of_users_without_owner),
 		TEST(test_protocols_of_one_port),
 		TEST(test_order_of_sockets_does_not_matter),
 	};

@@ -87,9 +87,25 @@ static void test_reversed_range_is_corrected(void **state)
 
 static void test_looks_like(void **state)
 {
-	static const char *const yes[] = {"1",	"0",	  "99999",  "1-2",
-					  "5-", "80/tcp", "80/foo", "1-2-3/tcp"};
-	static const char *const no[] = {"", "nginx", "9p", "tcp", "3proxy", "x/80", "80x", "1.2"};
+	static const char *const yes[] = {"1",
+					  "0",
+					  "99999",
+					  "1-2",
+					  "5-",
+					  "80/tcp",
+					  "80/foo",
+					  "1-2-3/tcp",
+					  "1,2",
+					  "80,443/tcp",
+					  "80/tcp,443/tcp",
+					  ":80",
+					  "*:80",
+					  "127.0.0.1:80",
+					  "[::]:80",
+					  "[fe80::1]:80"};
+	static const char *const no[] = {"",	 "nginx", "9p",	      "tcp", "3proxy",
+					 "x/80", "80x",	  "1.2",      "a,b", "web:80",
+					 "80:",	 ":",	  "fe80::1:x"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++)

@@ -108,6 +108,30 @@ static void test_first_line_counts(void **state)
 	services_done(&s);
 }
 
+static void test_aliases(void **state)
+{
+	static const char text[] = "http 80/tcp www\tweb # HTTP site\nhttp 80/udp quic#x\n"
+				   "late 80/tcp later\nsmtp 25/tcp mail\r\nodd 9/tcp a\x01"
+				   "b c\0d e\n"
+				   "bare 10/tcp\n";
+	struct services s = parse(text, sizeof(text) - 1);
+	static const char *const none[] = {"http", "ww",   "www\tweb", "#",
+					   "HTTP", "quic", "later",    ""};
+
+	(void)state;
+	assert_true(services_has_alias(&s, 80, PROTO_TCP, "www"));
+	assert_true(services_has_alias(&s, 80, PROTO_TCP, "web"));
+	assert_true(services_has_alias(&s, 80, PROTO_UDP, "quic"));
+	assert_true(services_has_alias(&s, 80, PROTO_UDPLITE, "quic"));
+	assert_true(services_has_alias(&s, 25, PROTO_TCP, "mail"));
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_false(services_has_alias(&s, 80, PROTO_TCP, none[i]));
+	assert_false(services_has_alias(&s, 9, PROTO_TCP, "c"));
+	assert_false(services_has_alias(&s, 9, PROTO_TCP, "e"));
+	assert_false(services_has_alias(&s, 10, PROTO_TCP, ""));
+	services_done(&s);
+}
+
 static void test_udplite_has_names_of_its_own(void **state)
 {
 	static const char text[] = "both 7/udp\nlite 7/udplite\n";
@@ -371,6 +395,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_file),
 		cmocka_unit_test(test_first_line_counts),
+		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_udplite_has_names_of_its_own),
 		cmocka_unit_test(test_shapes_of_lines),
 		cmocka_unit_test(test_numbers_do_not_wrap),

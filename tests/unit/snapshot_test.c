@@ -54,6 +54,19 @@ static void test_every_array(void **state)
 	snapshot_done(&s);
 }
 
+/* A gap in the details leaves the answer who listens as it is. */
+static void test_gap_in_the_details(void **state)
+{
+	struct snapshot s = {0};
+
+	(void)state;
+	snapshot_add_gap(&s, GAP_DETAILS, "addresses", "no netlink", "");
+	assert_false(snapshot_is_complete(&s));
+	assert_true(snapshot_has_all_listeners(&s));
+	assert_true(snapshot_has_all_owners(&s));
+	snapshot_done(&s);
+}
+
 static void test_gaps(void **state)
 {
 	struct snapshot s = {0};
@@ -66,7 +79,9 @@ static void test_gaps(void **state)
 	assert_true(snapshot_has_all_listeners(&s));
 	snapshot_add_gap(&s, GAP_OWNERS, "owners", "not root", "something else");
 	assert_int_equal(s.gap_count, 1); /* said once */
+	assert_false(snapshot_has_all_owners(&s));
 	snapshot_add_gap(&s, GAP_OWNERS, "owners", "no BPF", "sudo");
+	assert_true(snapshot_has_all_listeners(&s));
 	snapshot_add_gap(&s, GAP_LISTENERS, "listeners", "not root", "sudo");
 	assert_int_equal(s.gap_count, 3);
 	assert_false(snapshot_has_all_listeners(&s));
@@ -145,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_every_array),
 		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_gap_in_the_details),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_out_of_memory_for_texts),
 		cmocka_unit_test(test_lookups),

@@ -84,8 +84,13 @@ static void test_steps_in_order(void **state)
 		     "443/tcp   https     nginx           program replaced: resta…\n"
 		     "22/tcp    ssh       sshd\n"
 		     "8080/tcp  http-alt  日本語サーバー  not from a package\n");
-	/* then no services */
+	/* then no services, and the notes get the room which that left */
 	expect_table(&t, 40, false,
+		     "PORT      PROGRAM         NOTE\n"
+		     "443/tcp   nginx           program repla…\n"
+		     "22/tcp    sshd\n"
+		     "8080/tcp  日本語サーバー  not from a pa…\n");
+	expect_table(&t, 36, false,
 		     "PORT      PROGRAM         NOTE\n"
 		     "443/tcp   nginx           program r…\n"
 		     "22/tcp    sshd\n"
@@ -101,7 +106,7 @@ static void test_dropped_last_columns(void **state)
 		     "PORT      PROGRAM\n"
 		     "443/tcp   nginx\n"
 		     "22/tcp    sshd\n"
-		     "8080/tcp  日本語…\n");
+		     "8080/tcp  日本語サ…\n");
 	expect_table(&t, 8, false, "PORT\n443/tcp\n22/tcp\n8080/tcp\n");
 	expect_table(&t, 4, false, "PORT\n443…\n22/…\n808…\n");
 	expect_table(&t, 1, false, "PORT\n443…\n22/…\n808…\n"); /* no step is left */

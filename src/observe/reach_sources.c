@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach_sources: from the pieces of the number line (source_sweep) to groups of sources: one for
+ * each block and signature, with an address to ask with and a text that says who is meant.
+ */
+#include "observe/reach_sources.h"
+
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/source_sweep.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PREFIXES_SHOWN = 5,
+	GROUPS_KEPT = 1 << 16, /* while grouping: those over it are counted only */
+	MASK_TRIES = 64,
+};
+
+/* A group while it is being made. */
+struct draft {
+	struct source_group group;
+	uint32_t block;
+	uint64_t labels;
+	struct source_number first, last; /* its largest piece */
+	double largest;
+	uint64_t prefix_count;
+	struct buf prefixes; /* the first of them, as text */
+};
+
+struct drafts {
+	struct draft *items;
+	size_t count, cap;
+	struct map by_key;   /* block and signature -> index */
+	uint32_t *baselines; /* by block: index + 1; 0: none */
+	double left_out;     /* addresses of groups over GROUPS_KEPT */
+	const struct source_blocks *blocks;
+};
+
+static void drafts_done(struct drafts *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		buf_done(&d->items[i].prefixes);
+	free(d->items);
+	free(d->baselines);
+	map_done(&d->by_key);
+}
+
+/* The draft of a piece; NULL with *r == 0 when there are too many. */
+static struct draft *find_draft(struct drafts *d, const struct source_piece *piece, int *r)
+{
+	uint64_t key = map_mix(piece->signature, piece->block);
+	struct draft *draft;
+	uint32_t index;
+
+	*r = 0;
+	if (map_get(&d->by_key, key, &index))
+		return &d->items[index];
+	if (d->count >= GROUPS_KEPT)
+		return NULL;
+	*r = -ENOMEM;
+	if (mem_grow(&d->items, &d->cap, d->count + 1, sizeof(*draft)) < 0 ||
+	    map_set(&d->by_key, key, (uint32_t)d->count) < 0)
+		return NULL;
+	*r = 0;
+	draft = &d->items[d->count++];
+	*draft = (struct draft){.group.signature = piece->signature,
+				.block = piece->block,
+				.labels = piece->labels};
+	return draft;
+}
+
+static int group_pieces(struct drafts *d, const struct source_pieces *pieces)
+{
+	for (size_t i = 0; i < pieces->count; i++) {
+		const struct source_piece *piece = &pieces->items[i];
+		double size = number_size(piece->first, piece->last);
+		int r;
+		struct draft *draft = find_draft(d, piece, &r);
+
+		if (r < 0)
+			return r;
+		if (!draft) {
+			d->left_out += size;
+			continue;
+		}
+		draft->group.size += size;
+		if (size <= draft->largest)
+			continue;
+		draft->largest = size;
+		draft->first = piece->first;
+		draft->last = piece->last;
+	}
+	return 0;
+}
+
+/* What most of a block has. */
+static int choose_baselines(struct drafts *d)
+{
+	d->baselines = calloc(d->blocks->count + 1, sizeof(*d->baselines));
+	if (!d->baselines)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < d->count; i++) {
+		uint32_t *best = &d->baselines[d->items[i].block];
+
+		if (*best == 0 || d->items[i].group.size > d->items[*best - 1].group.size)
+			*best = i + 1;
+	}
+	for (uint32_t i = 0; i < d->count; i++) {
+		struct draft *draft = &d->items[i];
+
+		draft->group.baseline = d->baselines[draft->block] - 1;
+		draft->group.source_class = draft->group.baseline == i
+						    ? d->blocks->items[draft->block].source_class
+						    : SOURCE_LISTED;
+	}
+	return 0;
+}
+
+/* --- texts -------------------------------------------------------------------------------------
+ */
+
+static void add_prefix_text(struct buf *b, uint8_t family, struct source_number first,
+			    unsigned bits)
+{
+	size_t width = family == AF_INET ? 4 : 16;
+	struct address address = {.family = family};
+	char text[ADDRESS_TEXT_SIZE];
+
+	number_to_bytes(first, address.bytes, width);
+	address_format(&address, text);
+	buf_printf(b, "%s%s", b->len ? ", " : "", text);
+	if (bits < width * 8)
+		buf_printf(b, "/%u", bits);
+}
+
+/* The fewest prefixes that make up a piece; only the first of a group are written down. */
+static void add_prefixes(struct draft *draft, const struct source_piece *piece, uint8_t family)
+{
+	unsigned width_bits = family == AF_INET ? 32 : 128, host_bits;
+	struct source_number at = piece->first, end;
+
+	for (;; at = number_next(end)) {
+		end = number_block_end(at, piece->last, width_bits, &host_bits);
+		if (draft->prefix_count++ < PREFIXES_SHOWN)
+			add_prefix_text(&draft->prefixes, family, at, width_bits - host_bits);
+		if (number_compare(end, piece->last) == 0)
+			return;
+	}
+}
+
+static void describe_pieces(struct drafts *d, const struct source_pieces *pieces)
+{
+	for (size_t i = 0; i < pieces->count; i++) {
+		const struct source_piece *piece = &pieces->items[i];
+		uint32_t index;
+
+		if (map_get(&d->by_key, map_mix(piece->signature, piece->block), &index) &&
+		    d->items[index].group.source_class == SOURCE_LISTED)
+			add_prefixes(&d->items[index], piece, d->blocks->family);
+	}
+}
+
+/* True when the named sets that a group is in, or not in, are all that tells it from its baseline:
+ * then they say who is meant. */
+static bool add_labels(const struct rule_constants *c, const struct draft *draft,
+		       const struct draft *baseline, struct buf *b)
+{
+	uint64_t differ = draft->labels ^ baseline->labels;
+	uint64_t signature = baseline->group.signature;
+
+	for (size_t i = 0; i < c->label_count && i < SOURCE_LABELS; i++) {
+		if (!(differ >> i & 1))
+			continue;
+		signature ^= rule_constants_group_key(c->labels[i].group);
+		if (b->len)
+			buf_add_text(b, ", ");
+		if (!(draft->labels >> i & 1))
+			buf_add_text(b, _("not "));
+		buf_add_text(b, rule_constants_text(c, c->labels[i].text_str));
+	}
+	if (differ && signature == draft->group.signature)
+		return true;
+	buf_clear(b);
+	return false;
+}
+
+static void add_count(const struct draft *draft, uint8_t family, struct buf *b)
+{
+	unsigned long count =
+		family == AF_INET ? (unsigned long)draft->group.size : draft->prefix_count;
+
+	buf_add_text(b, " (");
+	if (family == AF_INET)
+		buf_printf(b, ngettext("%lu address", "%lu addresses", count), count);
+	else
+		buf_printf(b, ngettext("%lu network", "%lu networks", count), count);
+	buf_add_char(b, ')');
+}
+
+static void describe_draft(const struct drafts *d, const struct rule_constants *c,
+			   struct draft *draft, struct strpool *strings)
+{
+	const struct reach_prefix *prefix = &d->blocks->items[draft->block].prefix;
+	cleanup_call(buf_done) struct buf text = {0};
+	uint64_t more;
+
+	if (d->blocks->items[draft->block].source_class != SOURCE_INTERNET) {
+		add_prefix_text(&text, d->blocks->family, d->blocks->items[draft->block].first,
+				prefix->bits);
+		draft->group.block_str = strpool_add_text(strings, buf_text(&text));
+		buf_clear(&text);
+	}
+	if (draft->group.source_class != SOURCE_LISTED)
+		return;
+	if (add_labels(c, draft, &d->items[draft->group.baseline], &text)) {
+		add_count(draft, d->blocks->family, &text);
+	} else {
+		buf_add_text(&text, buf_text(&draft->prefixes));
+		more = draft->prefix_count > PREFIXES_SHOWN ? draft->prefix_count - PREFIXES_SHOWN
+							    : 0;
+		if (more)
+			buf_printf(&text, ngettext(" and %lu more", " and %lu more", more),
+				   (unsigned long)more);
+	}
+	draft->group.text_str = strpool_add_text(strings, buf_text(&text));
+}
+
+/* --- representatives ---------------------------------------------------------------------------
+ */
+
+static bool mask_has(const struct rule_mask *mask, const uint8_t *bytes)
+{
+	for (size_t i = 0; i < RULE_VALUE_SIZE; i++)
+		if ((bytes[i] & mask->mask[i]) != mask->value[i])
+			return false;
+	return true;
+}
+
+static bool any_mask_has(const struct rule_conditions *list, const uint8_t *bytes)
+{
+	for (size_t i = 0; i < list->mask_count; i++)
+		if (mask_has(&list->masks[i], bytes))
+			return true;
+	return false;
+}
+
+/* The second address of the largest piece, as .0 looks odd; one that no scattered mask is about,
+ * when there is one nearby. */
+static void choose_address(struct draft *draft, const struct rule_conditions *list, uint8_t family)
+{
+	size_t width = family == AF_INET ? 4 : 16;
+	struct source_number at = draft->first;
+	struct address *address = &draft->group.address;
+
+	if (draft->largest > 2)
+		at = number_next(at);
+	address->family = family;
+	number_to_bytes(at, address->bytes, width);
+	for (int i = 0; list->mask_count && i < MASK_TRIES; i++) {
+		uint8_t bytes[RULE_VALUE_SIZE] = {0};
+
+		number_to_bytes(at, bytes, width);
+		if (!any_mask_has(list, bytes)) {
+			memcpy(address->bytes, bytes, width);
+			return;
+		}
+		if (number_compare(at, draft->last) == 0)
+			return;
+		at = number_next(at);
+	}
+}
+
+/* --- the result --------------------------------------------------------------------------------
+ */
+
+/* Baselines first, then the larger before the smaller. */
+static int compare_drafts(const void *a, const void *b, void *context)
+{
+	const struct draft *items = context;
+	const struct draft *x = &items[*(const uint32_t *)a], *y = &items[*(const uint32_t *)b];
+	bool listed = x->group.source_class == SOURCE_LISTED;
+
+	if (listed != (y->group.source_class == SOURCE_LISTED))
+		return listed ? 1 : -1;
+	if (x->group.size != y->group.size)
+		return x->group.size > y->group.size ? -1 : 1;
+	return number_compare(x->first, y->first);
+}
+
+static int emit(struct drafts *d, struct reach_sources *ret)
+{
+	cleanup_free uint32_t *order = calloc(d->count + 1, sizeof(*order));
+	cleanup_free uint32_t *place = calloc(d->count + 1, sizeof(*place));
+	size_t count = d->count < REACH_SOURCE_LIMIT ? d->count : REACH_SOURCE_LIMIT;
+
+	if (!order || !place ||
+	    mem_grow(&ret->items, &ret->cap, count + 1, sizeof(*ret->items)) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < d->count; i++)
+		order[i] = i;
+	qsort_r(order, d->count, sizeof(*order), compare_drafts, d->items);
+	for (uint32_t i = 0; i < d->count; i++)
+		place[order[i]] = i;
+	for (size_t i = 0; i < count; i++) {
+		ret->items[i] = d->items[order[i]].group;
+		ret->items[i].baseline = place[ret->items[i].baseline];
+		if (ret->items[i].baseline >= count)
+			ret->items[i].baseline = (uint32_t)i;
+	}
+	ret->count = count;
+	return 0;
+}
+
+static void set_incomplete(struct reach_sources *ret, const char *why)
+{
+	if (ret->complete)
+		ret->why_str = strpool_add_text(&ret->strings, why);
+	ret->complete = false;
+}
+
+/* What keeps the groups from being all there is to tell. */
+static void check_complete(const struct rule_constants *c, const struct rule_conditions *list,
+			   const struct drafts *d, struct reach_sources *ret)
+{
+	char text[160];
+
+	ret->complete = true;
+	if (list->opaque)
+		set_incomplete(ret, rule_constants_text(c, list->why_str));
+	if (list->mask_count)
+		set_incomplete(ret, _("addresses are compared under a mask that is no prefix"));
+	if (d->count <= REACH_SOURCE_LIMIT && d->left_out == 0)
+		return;
+	snprintf(text, sizeof(text),
+		 _("the rules tell %zu groups of addresses apart, %d were asked about"), d->count,
+		 REACH_SOURCE_LIMIT);
+	set_incomplete(ret, text);
+}
+
+static int build(const struct rule_constants *c, enum rule_field field, struct drafts *d,
+		 const struct source_pieces *pieces, struct reach_sources *ret)
+{
+	const struct rule_conditions *list = &c->fields[field];
+
+	if (group_pieces(d, pieces) < 0 || choose_baselines(d) < 0)
+		return -ENOMEM;
+	describe_pieces(d, pieces);
+	for (size_t i = 0; i < d->count; i++) {
+		choose_address(&d->items[i], list, d->blocks->family);
+		describe_draft(d, c, &d->items[i], &ret->strings);
+	}
+	check_complete(c, list, d, ret);
+	return emit(d, ret);
+}
+
+int reach_sources_build(const struct rule_constants *c, const struct source_scope *scope,
+			struct reach_sources *ret)
+{
+	enum rule_field field = scope->family == AF_INET ? RULE_SOURCE4 : RULE_SOURCE6;
+	struct source_blocks blocks = {0};
+	struct source_pieces pieces = {0};
+	struct drafts drafts = {.blocks = &blocks};
+	struct reach_sources built = {0};
+	int r = source_blocks_build(&blocks, scope);
+
+	if (r == 0)
+		r = source_sweep(c, field, &blocks, &pieces);
+	if (r == 0)
+		r = build(c, field, &drafts, &pieces, &built);
+	if (r == 0)
+		*ret = built;
+	else
+		reach_sources_done(&built);
+	drafts_done(&drafts);
+	free(pieces.items);
+	source_blocks_done(&blocks);
+	return r;
+}
+
+void reach_sources_done(struct reach_sources *s)
+{
+	free(s->items);
+	strpool_done(&s->strings);
+	*s = (struct reach_sources){0};
+}
+
+const char *reach_sources_text(const struct reach_sources *s, uint32_t str)
+{
+	return strpool_get(&s->strings, str);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rt_canonical: the pure half of rt_image: messages of the kernel to the form in which they can be
+ * sent back, compared and hashed. Attributes that this file does not know are kept, but for those
+ * of addresses and nexthops: a route or rule that the kernel then refuses is reported, one that
+ * lost a condition would lie.
+ */
+#include "base/cur.h"
+#include "base/nla.h"
+#include "observe/rt_image.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/nexthop.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* of newer headers than Debian 12's */
+enum { ROUTE_EXPIRES = 23, ROUTE_NEXTHOP_ID = 30 };
+
+static bool is_ip(uint8_t family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+static uint32_t number(struct cur value)
+{
+	uint32_t n;
+
+	cur_read(&value, &n, sizeof(n));
+	return n;
+}
+
+static void keep(struct buf *out, uint16_t type, struct cur value)
+{
+	nla_put(out, type, value.at ? (const void *)value.at : "", value.left);
+}
+
+/* --- links ---------------------------------------------------------------------------------------
+ */
+
+static uint32_t decode_conf(struct cur value, int32_t conf[RT_CONF_LIMIT])
+{
+	size_t count = value.left / sizeof(conf[0]);
+
+	if (count > RT_CONF_LIMIT)
+		count = RT_CONF_LIMIT; /* newer than what is asked for (twin_sysctls) */
+	cur_read(&value, conf, count * sizeof(conf[0]));
+	return (uint32_t)count;
+}
+
+static void decode_af_spec(struct cur families, struct rt_link *link)
+{
+	struct cur family, value;
+	uint16_t type;
+
+	while (nla_next(&families, &type, &family)) {
+		if (type == AF_INET && nla_find(family, IFLA_INET_CONF, &value))
+			link->conf4_count = decode_conf(value, link->conf4);
+		else if (type == AF_INET6 && nla_find(family, IFLA_INET6_CONF, &value))
+			link->conf6_count = decode_conf(value, link->conf6);
+	}
+}
+
+static void decode_link_info(struct cur info, struct rt_link *link)
+{
+	struct cur value;
+
+	if (nla_find(info, IFLA_INFO_KIND, &value))
+		nla_string(value, link->kind, sizeof(link->kind));
+	if (nla_find(info, IFLA_INFO_SLAVE_KIND, &value))
+		nla_string(value, link->slave_kind, sizeof(link->slave_kind));
+}
+
+static void decode_link_attribute(uint16_t type, struct cur value, struct rt_link *link)
+{
+	switch (type) {
+	case IFLA_IFNAME:
+		nla_string(value, link->name, sizeof(link->name));
+		break;
+	case IFLA_ADDRESS:
+		link->mac_len = value.left <= RT_MAC_LIMIT ? (uint32_t)value.left : 0;
+		cur_read(&value, link->mac, link->mac_len);
+		break;
+	case IFLA_MTU:
+		link->mtu = number(value);
+		break;
+	case IFLA_MASTER:
+		link->master = number(value);
+		break;
+	case IFLA_GROUP:
+		link->group = number(value);
+		break;
+	case IFLA_LINKINFO:
+		decode_link_info(value, link);
+		break;
+	case IFLA_AF_SPEC:
+		decode_af_spec(value, link);
+		break;
+	default:
+		break;
+	}
+}
+
+int rt_decode_link(const void *payload, size_t len, struct rt_link *ret)
+{
+	struct cur c = cur_init(payload, len), value;
+	struct ifinfomsg head;
+	struct rt_link link;
+	uint16_t type;
+
+	memset(&link, 0, sizeof(link));
+	cur_read(&c, &head, sizeof(head));
+	if (!c.ok || head.ifi_index <= 0)
+		return -EBADMSG;
+	link.ifindex = (uint32_t)head.ifi_index;
+	link.type = head.ifi_type;
+	link.flags = head.ifi_flags &
+		     (IFF_UP | IFF_LOWER_UP | IFF_LOOPBACK | IFF_POINTOPOINT | IFF_BROADCAST);
+	while (nla_next(&c, &type, &value))
+		decode_link_attribute(type, value, &link);
+	if (!c.ok || !link.name[0])
+		return -EBADMSG;
+	*ret = link;
+	return 0;
+}
+
+/* --- addresses -----------------------------------------------------------------------------------
+ */
+
+static uint32_t address_flags(const struct ifaddrmsg *head, struct cur attributes)
+{
+	struct cur value;
+
+	return nla_find(attributes, IFA_FLAGS, &value) ? number(value) : head->ifa_flags;
+}
+
+static int canonical_address(struct cur c, struct buf *out, struct rt_item *item)
+{
+	static const uint16_t kept[] = {IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST,
+					IFA_RT_PRIORITY};
+	struct ifaddrmsg head;
+	struct cur value;
+	uint32_t flags;
+	uint16_t type;
+
+	cur_read(&c, &head, sizeof(head));
+	if (!c.ok)
+		return -EBADMSG;
+	item->family = head.ifa_family;
+	item->ifindex = head.ifa_index;
+	flags = address_flags(&head, c);
+	if (!is_ip(head.ifa_family))
+		return 1;
+	if (head.ifa_family == AF_INET6 && flags & IFA_F_DADFAILED)
+		return 1; /* another machine has it: never in use */
+	if (head.ifa_family == AF_INET6 && flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC))
+		return RT_TENTATIVE;
+	/* what the kernel worked out of the others; lifetimes and how it came into being */
+	flags &= IFA_F_NOPREFIXROUTE | (head.ifa_family == AF_INET ? IFA_F_SECONDARY : 0);
+	if (head.ifa_family == AF_INET6)
+		head.ifa_scope = 0;
+	head.ifa_flags = 0;
+	buf_add(out, &head, sizeof(head));
+	while (nla_next(&c, &type, &value))
+		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+			if (type == kept[i])
+				keep(out, type, value);
+	nla_put_u32(out, IFA_FLAGS, flags);
+	return c.ok ? 0 : -EBADMSG;
+}
+
+/* --- nexthops and routes -------------------------------------------------------------------------
+ */
+
+static void canonical_resilient(struct cur c, struct buf *out)
+{
+	size_t nest = nla_begin_nest(out, NHA_RES_GROUP);
+	struct cur value;
+	uint16_t type;
+
+	while (nla_next(&c, &type, &value))
+		if (type == NHA_RES_GROUP_BUCKETS || type == NHA_RES_GROUP_IDLE_TIMER ||
+		    type == NHA_RES_GROUP_UNBALANCED_TIMER)
+			keep(out, type, value);
+	nla_end_nest(out, nest);
+}
+
+static int canonical_nexthop(struct cur c, struct buf *out, struct rt_item *item)
+{
+	struct nhmsg head;
+	struct cur value;
+	uint16_t type;
+
+	cur_read(&c, &head, sizeof(head));
+	if (!c.ok)
+		return -EBADMSG;
+	item->family = head.nh_family;
+	head.nh_flags &= RTNH_F_ONLINK;
+	head.nh_scope = head.resvd = 0; /* the kernel wants to work it out by itself */
+	buf_add(out, &head, sizeof(head));
+	while (nla_next(&c, &type, &value)) {
+		if (type == NHA_OIF)
+			item->ifindex = number(value);
+		if (type == NHA_RES_GROUP)
+			canonical_resilient(value, out);
+		else if (type == NHA_ENCAP)
+			keep(out, NHA_ENCAP | NLA_F_NESTED, value);
+		else if ((type >= NHA_ID && type <= NHA_ENCAP_TYPE) || type == NHA_FDB)
+			keep(out, type, value);
+	}
+	return c.ok ? 0 : -EBADMSG;
+}
+
+/* Hops with their attributes; of the flags only the one that somebody set. */
+static bool canonical_multipath(struct cur c, struct buf *out)
+{
+	size_t nest = out->len;
+
+	nla_put(out, RTA_MULTIPATH, "", 0);
+	while (c.left > 0) {
+		struct rtnexthop hop;
+		struct cur attributes;
+
+		cur_read(&c, &hop, sizeof(hop));
+		if (!c.ok || hop.rtnh_len < sizeof(hop))
+			return false;
+		attributes = cur_slice(&c, hop.rtnh_len - sizeof(hop));
+		if (!c.ok || hop.rtnh_len % RTNH_ALIGNTO)
+			return false;
+		hop.rtnh_flags &= RTNH_F_ONLINK;
+		buf_add(out, &hop, sizeof(hop));
+		buf_add(out, attributes.at, attributes.left);
+	}
+	nla_end_nest(out, nest);
+	return true;
+}
+
+static bool is_route_state(uint16_t type)
+{
+	return type == RTA_CACHEINFO || type == RTA_SESSION || type == RTA_MP_ALGO ||
+	       type == RTA_UID || type == ROUTE_EXPIRES || type == RTA_PAD;
+}
+
+/* What a route with a nexthop object repeats from it; it may not be sent along. */
+static bool is_of_nexthop(uint16_t type)
+{
+	return type == RTA_OIF || type == RTA_GATEWAY || type == RTA_VIA || type == RTA_MULTIPATH ||
+	       type == RTA_ENCAP || type == RTA_ENCAP_TYPE || type == RTA_FLOW;
+}
+
+static int canonical_route(struct cur c, struct buf *out, struct rt_item *item)
+{
+	bool has_nexthop;
+	struct rtmsg head;
+	struct cur value;
+	uint16_t type;
+
+	cur_read(&c, &head, sizeof(head));
+	if (!c.ok)
+		return -EBADMSG;
+	item->family = head.rtm_family;
+	if (!is_ip(head.rtm_family) || head.rtm_flags & RTM_F_CLONED)
+		return 1;
+	has_nexthop = nla_find(c, ROUTE_NEXTHOP_ID, &value);
+	head.rtm_flags = has_nexthop ? 0 : head.rtm_flags & RTNH_F_ONLINK;
+	buf_add(out, &head, sizeof(head));
+	while (nla_next(&c, &type, &value)) {
+		if (type == RTA_OIF)
+			item->ifindex = number(value);
+		if (is_route_state(type) || (has_nexthop && is_of_nexthop(type)))
+			continue;
+		if (type != RTA_MULTIPATH)
+			keep(out, type, value);
+		else if (!canonical_multipath(value, out))
+			return -EBADMSG;
+	}
+	return c.ok ? 0 : -EBADMSG;
+}
+
+/* --- rules ---------------------------------------------------------------------------------------
+ */
+
+static int canonical_rule(struct cur c, struct buf *out, struct rt_item *item)
+{
+	bool has_priority;
+	struct fib_rule_hdr head;
+	struct cur value;
+	uint16_t type;
+
+	cur_read(&c, &head, sizeof(head));
+	if (!c.ok)
+		return -EBADMSG;
+	item->family = head.family;
+	if (!is_ip(head.family))
+		return 1;
+	has_priority = nla_find(c, FRA_PRIORITY, &value);
+	head.flags &= FIB_RULE_INVERT; /* the others say what was found, and who made it */
+	head.res1 = head.res2 = 0;
+	buf_add(out, &head, sizeof(head));
+	/* without, it would not get priority 0 but the next that is free */
+	if (!has_priority)
+		nla_put_u32(out, FRA_PRIORITY, 0);
+	while (nla_next(&c, &type, &value))
+		if (type != FRA_PAD && type != FRA_UNUSED2 && type != FRA_UNUSED3 &&
+		    type != FRA_UNUSED4 && type != FRA_UNUSED5)
+			keep(out, type, value);
+	return c.ok ? 0 : -EBADMSG;
+}
+
+int rt_canonical(enum rt_kind kind, const void *payload, size_t len, struct buf *out,
+		 struct rt_item *ret)
+{
+	static int (*const kinds[RT_KIND_COUNT])(struct cur, struct buf *, struct rt_item *) = {
+		[RT_ADDRESS] = canonical_address,
+		[RT_NEXTHOP] = canonical_nexthop,
+		[RT_ROUTE] = canonical_route,
+		[RT_RULE] = canonical_rule,
+	};
+	struct rt_item item = {.kind = (uint8_t)kind};
+	size_t before = out->len;
+	int r;
+
+	if (before % NLMSG_ALIGNTO) {
+		buf_add(out, "\0\0\0", NLMSG_ALIGNTO - before % NLMSG_ALIGNTO);
+	}
+	item.offset = (uint32_t)out->len;
+	r = kinds[kind](cur_init(payload, len), out, &item);
+	item.len = (uint32_t)(out->len - item.offset);
+	if (r == 0) {
+		*ret = item;
+		return 0;
+	}
+	if (!out->failed)
+		out->len = before;
+	if (r == RT_TENTATIVE)
+		ret->ifindex = item.ifindex;
+	return r;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rule_constants: the lists and what can be asked of them. Who fills them: rule_constants_nft.c,
+ * _legacy.c, _xt.c, _ipset.c.
+ */
+#include "observe/rule_constants.h"
+
+#include "base/i18n.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t rule_field_width(enum rule_field field)
+{
+	static const uint8_t widths[RULE_FIELD_COUNT] = {
+		[RULE_SOURCE4] = 4,	  [RULE_SOURCE6] = 16, [RULE_DESTINATION4] = 4,
+		[RULE_DESTINATION6] = 16, [RULE_IIFNAME] = 16, [RULE_IIF] = 4,
+		[RULE_IIFGROUP] = 4,	  [RULE_IIFTYPE] = 4,  [RULE_IIFKIND] = 16,
+	};
+
+	return widths[field];
+}
+
+void rule_constants_done(struct rule_constants *c)
+{
+	for (size_t i = 0; i < RULE_FIELD_COUNT; i++) {
+		free(c->fields[i].ranges);
+		free(c->fields[i].masks);
+	}
+	free(c->labels);
+	strpool_done(&c->strings);
+	memset(c, 0, sizeof(*c));
+}
+
+const char *rule_constants_text(const struct rule_constants *c, uint32_t str)
+{
+	return strpool_get(&c->strings, str);
+}
+
+static void cut_before(struct port_cuts *ports, uint32_t port)
+{
+	if (port > 0 && port <= UINT16_MAX)
+		ports->cut[port / 64] |= UINT64_C(1) << (port % 64);
+}
+
+void rule_constants_cut_ports(struct port_cuts *ports, uint16_t first, uint16_t last)
+{
+	if (first > last)
+		return; /* matches nothing, or everything */
+	cut_before(ports, first);
+	cut_before(ports, (uint32_t)last + 1);
+}
+
+void rule_constants_make_opaque(struct rule_constants *c, enum rule_field field, const char *why)
+{
+	struct rule_conditions *conditions = &c->fields[field];
+
+	if (!conditions->opaque)
+		conditions->why_str = strpool_add_text(&c->strings, why);
+	conditions->opaque = true;
+}
+
+void rule_constants_make_ports_opaque(struct rule_constants *c, struct port_cuts *ports,
+				      const char *why)
+{
+	if (!ports->opaque)
+		ports->why_str = strpool_add_text(&c->strings, why);
+	ports->opaque = true;
+}
+
+/* False over the limit: then nothing more is collected, and nothing is claimed. */
+static bool has_room(struct rule_constants *c)
+{
+	if (c->condition_count < RULE_CONSTANT_LIMIT) {
+		c->condition_count++;
+		return true;
+	}
+	if (!c->too_many)
+		for (int i = 0; i < RULE_FIELD_COUNT; i++)
+			rule_constants_make_opaque(c, (enum rule_field)i,
+						   _("the rules have too many conditions"));
+	c->too_many = true;
+	return false;
+}
+
+int rule_constants_add_range(struct rule_constants *c, enum rule_field field,
+			     const uint8_t first[RULE_VALUE_SIZE],
+			     const uint8_t last[RULE_VALUE_SIZE], uint64_t group)
+{
+	struct rule_conditions *list = &c->fields[field];
+	struct rule_range *range;
+
+	if (memcmp(first, last, RULE_VALUE_SIZE) > 0 || !has_room(c))
+		return 0;
+	if (mem_grow(&list->ranges, &list->range_cap, list->range_count + 1, sizeof(*range)) < 0)
+		return -ENOMEM;
+	range = &list->ranges[list->range_count++];
+	memcpy(range->first, first, RULE_VALUE_SIZE);
+	memcpy(range->last, last, RULE_VALUE_SIZE);
+	range->group = group;
+	return 0;
+}
+
+int rule_constants_add_prefix(struct rule_constants *c, enum rule_field field,
+			      const uint8_t value[RULE_VALUE_SIZE], unsigned bits, uint64_t group)
+{
+	uint8_t first[RULE_VALUE_SIZE] = {0}, last[RULE_VALUE_SIZE] = {0};
+
+	for (unsigned i = 0; i < rule_field_width(field); i++) {
+		unsigned own = bits <= i * 8 ? 0 : bits - i * 8;
+		uint8_t host = own >= 8 ? 0 : (uint8_t)(0xff >> own);
+
+		first[i] = value[i] & (uint8_t)~host;
+		last[i] = value[i] | host;
+	}
+	return rule_constants_add_range(c, field, first, last, group);
+}
+
+uint64_t rule_constants_group_key(uint64_t group)
+{
+	return map_mix(group, 0x706f727465726fu);
+}
+
+/* Adds the group's key once. */
+static int take_group(struct map *active, uint64_t group, uint64_t *signature)
+{
+	uint32_t known;
+
+	if (map_get(active, group, &known))
+		return 0;
+	*signature ^= rule_constants_group_key(group);
+	return map_set(active, group, 0);
+}
+
+static bool mask_has(const struct rule_mask *mask, const uint8_t value[RULE_VALUE_SIZE])
+{
+	for (size_t i = 0; i < RULE_VALUE_SIZE; i++)
+		if ((value[i] & mask->mask[i]) != mask->value[i])
+			return false;
+	return true;
+}
+
+int rule_constants_signature(const struct rule_constants *c, enum rule_field field,
+			     const uint8_t value[RULE_VALUE_SIZE], uint64_t *ret)
+{
+	const struct rule_conditions *list = &c->fields[field];
+	cleanup_call(map_done) struct map active = {0};
+	uint64_t signature = 0;
+
+	for (size_t i = 0; i < list->range_count; i++) {
+		const struct rule_range *range = &list->ranges[i];
+
+		if (memcmp(range->first, value, RULE_VALUE_SIZE) <= 0 &&
+		    memcmp(value, range->last, RULE_VALUE_SIZE) <= 0 &&
+		    take_group(&active, range->group, &signature) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < list->mask_count; i++)
+		if (mask_has(&list->masks[i], value) &&
+		    take_group(&active, list->masks[i].group, &signature) < 0)
+			return -ENOMEM;
+	*ret = signature;
+	return 0;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rule_nft_sets: elements of sets and maps as conditions on each field that the key has.
+ *
+ * The group of an element, seen from one field, is the set, the rest of the key, and what the map
+ * has for it. So all elements of a set of addresses are one group, and all addresses with the same
+ * verdict in a verdict map are, too.
+ *
+ * Three kinds of keys are dumped (net/netfilter/nft_set_*.c): whole values; values with an end
+ * (NFTA_SET_ELEM_KEY_END: concatenations with ranges); and the borders of intervals, where an end
+ * is an element of its own (NFT_SET_ELEM_INTERVAL_END) that is the first value after it.
+ */
+#include "observe/rule_nft_sets.h"
+
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/nla.h"
+
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_LIMIT = REGISTER_BYTES };
+
+struct nft_set {
+	uint64_t key; /* of table and name */
+	uint32_t flags;
+	size_t key_len;
+	struct cur name;
+	uint32_t first_item, last_item; /* with elements; 0: none (item 0 is a table) */
+};
+
+struct set_element {
+	uint8_t key[KEY_LIMIT], key_end[KEY_LIMIT];
+	bool has_key, is_catchall, is_end;
+	uint64_t data; /* a hash of what the map has for it; 0: nothing */
+};
+
+/* A border of an interval. */
+struct border {
+	uint8_t key[RULE_VALUE_SIZE];
+	bool is_end;
+	uint64_t data;
+};
+
+struct cur nft_item_attributes(const struct nft_image *image, const struct nft_item *item)
+{
+	struct cur bytes = cur_init(image->bytes.data, image->bytes.len);
+
+	cur_take(&bytes, item->offset);
+	return cur_slice(&bytes, item->len);
+}
+
+static uint64_t hash_name(struct cur name)
+{
+	return map_hash_bytes(name.at, strnlen((const char *)name.at, name.left));
+}
+
+uint64_t nft_table_key(uint8_t family, struct cur table_name)
+{
+	return map_mix(family, hash_name(table_name));
+}
+
+static int add_set(struct nft_sets *s, uint64_t key, struct cur attributes)
+{
+	struct nft_set *set;
+	struct cur value;
+
+	if (mem_grow(&s->sets, &s->cap, s->count + 1, sizeof(*set)) < 0)
+		return -ENOMEM;
+	set = &s->sets[s->count];
+	*set = (struct nft_set){.key = key};
+	if (nla_find(attributes, NFTA_SET_NAME, &value))
+		set->name = value;
+	if (nla_find(attributes, NFTA_SET_FLAGS, &value))
+		set->flags = (uint32_t)nla_number_be(value);
+	if (nla_find(attributes, NFTA_SET_KEY_LEN, &value))
+		set->key_len = (size_t)nla_number_be(value);
+	return map_set(&s->by_name, key, (uint32_t)s->count++);
+}
+
+static void add_elements(struct nft_sets *s, uint64_t key, uint32_t item)
+{
+	struct nft_set *set;
+	uint32_t index;
+
+	if (!map_get(&s->by_name, key, &index))
+		return;
+	set = &s->sets[index];
+	if (set->last_item)
+		s->next[set->last_item] = item;
+	else
+		set->first_item = item;
+	set->last_item = item;
+}
+
+int nft_sets_index(struct nft_sets *s, const struct nft_image *image)
+{
+	struct cur attributes, table, name;
+
+	*s = (struct nft_sets){.image = image};
+	s->next = calloc(image->count + 1, sizeof(*s->next));
+	if (!s->next)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < image->count; i++) {
+		const struct nft_item *item = &image->items[i];
+		bool is_set = item->type == NFT_MSG_NEWSET;
+		uint64_t key;
+
+		if (!is_set && item->type != NFT_MSG_NEWSETELEM)
+			continue;
+		/* NFTA_SET_TABLE and NFTA_SET_ELEM_LIST_TABLE are both 1, the names are 2 */
+		attributes = nft_item_attributes(image, item);
+		if (!nla_find(attributes, NFTA_SET_TABLE, &table) ||
+		    !nla_find(attributes, NFTA_SET_NAME, &name))
+			continue;
+		key = map_mix(nft_table_key(item->family, table), hash_name(name));
+		if (!is_set)
+			add_elements(s, key, i);
+		else if (add_set(s, key, attributes) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void nft_sets_done(struct nft_sets *s)
+{
+	map_done(&s->by_name);
+	free(s->sets);
+	free(s->next);
+	*s = (struct nft_sets){0};
+}
+
+/* --- elements ----------------------------------------------------------------------------------
+ */
+
+static bool read_key(struct cur nested, size_t len, uint8_t key[KEY_LIMIT])
+{
+	struct cur value;
+
+	if (!nla_find(nested, NFTA_DATA_VALUE, &value) || value.left < len)
+		return false;
+	cur_read(&value, key, len);
+	return true;
+}
+
+static bool read_element(struct cur attributes, size_t key_len, struct set_element *ret)
+{
+	struct cur value;
+	uint16_t type;
+
+	memset(ret, 0, sizeof(*ret));
+	while (nla_next(&attributes, &type, &value)) {
+		switch (type) {
+		case NFTA_SET_ELEM_KEY:
+			ret->has_key = read_key(value, key_len, ret->key);
+			break;
+		case NFTA_SET_ELEM_FLAGS:
+			ret->is_end = nla_number_be(value) & NFT_SET_ELEM_INTERVAL_END;
+			ret->is_catchall = nla_number_be(value) & NFT_SET_ELEM_CATCHALL;
+			break;
+		case NFTA_SET_ELEM_DATA:
+		case NFTA_SET_ELEM_OBJREF:
+			ret->data = map_hash_bytes(value.at, value.left) | 1;
+			break;
+		default:
+			break;
+		}
+	}
+	if (ret->has_key)
+		memcpy(ret->key_end, ret->key, sizeof(ret->key));
+	return attributes.ok;
+}
+
+/* A limit or the like in an element makes it another one than its neighbours; a counter does
+ * not. */
+static uint64_t hash_expression(struct cur expression)
+{
+	struct cur name;
+
+	if (!nla_find(expression, NFTA_EXPR_NAME, &name) || name.left == 0 ||
+	    strncmp((const char *)name.at, "counter", name.left) == 0 ||
+	    strncmp((const char *)name.at, "last", name.left) == 0)
+		return 0;
+	return hash_name(name);
+}
+
+static uint64_t hash_expressions(struct cur element)
+{
+	struct cur value, one;
+	uint64_t hash = 0;
+	uint16_t type;
+
+	if (nla_find(element, NFTA_SET_ELEM_EXPR, &value))
+		hash = hash_expression(value);
+	if (nla_find(element, NFTA_SET_ELEM_EXPRESSIONS, &value))
+		while (nla_next(&value, &type, &one))
+			hash = map_mix(hash, hash_expression(one));
+	return hash;
+}
+
+/* The set as one field of its key sees it. */
+static uint64_t field_group(const struct nft_set *set, const struct key_field *f)
+{
+	return map_mix(map_mix(set->key, f->field), map_hash_bytes(f->at, sizeof(f->at)));
+}
+
+/* The group of an element for one field: without that field's own bytes. */
+static uint64_t element_group(const struct nft_set *set, const struct key_field *f,
+			      const struct set_element *e)
+{
+	uint8_t rest[2][KEY_LIMIT];
+
+	if (f->prefix == set->key_len)
+		return map_mix(field_group(set, f), e->data); /* there is no rest */
+	memcpy(rest[0], e->key, KEY_LIMIT);
+	memcpy(rest[1], e->key_end, KEY_LIMIT);
+	for (size_t i = 0; i < f->width; i++)
+		if (f->at[i] >= 0)
+			rest[0][f->at[i]] = rest[1][f->at[i]] = 0;
+	return map_mix(map_mix(field_group(set, f), e->data), map_hash_bytes(rest, sizeof(rest)));
+}
+
+static void collect_element(struct rule_collector *k, const struct nft_set *set,
+			    const struct key_layout *layout, const struct set_element *e)
+{
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct key_field *f = &layout->fields[i];
+		uint64_t group = f->is_port ? 0 : element_group(set, f, e);
+
+		if (memcmp(e->key, e->key_end, KEY_LIMIT) != 0)
+			key_field_between(k, f, e->key, e->key_end, group);
+		else
+			key_field_equals(k, f, e->key, group);
+	}
+}
+
+/* Called for each element of a set. */
+typedef void element_visitor(struct rule_collector *k, const struct set_element *e, void *context);
+
+static void visit_message(struct rule_collector *k, struct cur elements, size_t key_len,
+			  element_visitor *visit, void *context)
+{
+	struct set_element e;
+	struct cur one, value;
+	uint16_t type;
+
+	while (nla_next(&elements, &type, &one)) {
+		if (!read_element(one, key_len, &e) || (!e.has_key && !e.is_catchall)) {
+			collect_malformed(k);
+			continue;
+		}
+		if (nla_find(one, NFTA_SET_ELEM_KEY_END, &value) &&
+		    !read_key(value, key_len, e.key_end))
+			collect_malformed(k);
+		e.data = map_mix(e.data, hash_expressions(one));
+		if (!e.is_catchall)
+			visit(k, &e, context);
+	}
+	if (!elements.ok)
+		collect_malformed(k);
+}
+
+static void visit_elements(struct rule_collector *k, const struct nft_sets *s,
+			   const struct nft_set *set, element_visitor *visit, void *context)
+{
+	for (uint32_t i = set->first_item; i; i = s->next[i]) {
+		struct cur elements;
+
+		if (nla_find(nft_item_attributes(s->image, &s->image->items[i]),
+			     NFTA_SET_ELEM_LIST_ELEMENTS, &elements))
+			visit_message(k, elements, set->key_len, visit, context);
+	}
+}
+
+/* --- kinds of sets -----------------------------------------------------------------------------
+ */
+
+struct lookup {
+	const struct nft_set *set;
+	const struct key_layout *layout;
+	struct border *borders;
+	size_t count, cap;
+};
+
+static void visit_value(struct rule_collector *k, const struct set_element *e, void *context)
+{
+	struct lookup *lookup = context;
+
+	collect_element(k, lookup->set, lookup->layout, e);
+}
+
+static void visit_border(struct rule_collector *k, const struct set_element *e, void *context)
+{
+	struct lookup *lookup = context;
+	struct border *border;
+
+	if (memcmp(e->key, e->key_end, KEY_LIMIT) != 0) {
+		collect_element(k, lookup->set, lookup->layout, e);
+		return;
+	}
+	if (mem_grow(&lookup->borders, &lookup->cap, lookup->count + 1, sizeof(*border)) < 0) {
+		k->error = -ENOMEM;
+		return;
+	}
+	border = &lookup->borders[lookup->count++];
+	memcpy(border->key, e->key, sizeof(border->key));
+	border->is_end = e->is_end;
+	border->data = e->data;
+}
+
+/* By key; an end before the beginning that stands at the same value. */
+static int compare_borders(const void *a, const void *b)
+{
+	const struct border *x = a, *y = b;
+	int order = memcmp(x->key, y->key, sizeof(x->key));
+
+	return order ? order : (int)y->is_end - (int)x->is_end;
+}
+
+/* Dumps come sorted, upwards or downwards: both are cheap. */
+static void sort_borders(struct border *borders, size_t count)
+{
+	bool up = true, down = true;
+
+	for (size_t i = 1; i < count; i++) {
+		int order = compare_borders(&borders[i - 1], &borders[i]);
+
+		up = up && order <= 0;
+		down = down && order >= 0;
+	}
+	if (up)
+		return;
+	if (!down) {
+		qsort(borders, count, sizeof(*borders), compare_borders);
+		return;
+	}
+	for (size_t i = 0; i < count / 2; i++) {
+		struct border swap = borders[i];
+
+		borders[i] = borders[count - 1 - i];
+		borders[count - 1 - i] = swap;
+	}
+}
+
+/* key - 1; false at zero. */
+static bool decrement(uint8_t *key, size_t len)
+{
+	for (size_t i = len; i-- > 0;)
+		if (key[i]--)
+			return true;
+	return false;
+}
+
+/* An interval goes from a beginning to before the next border, as the kernel's lookup finds the
+ * last border that is not above the value. */
+static void collect_intervals(struct rule_collector *k, struct lookup *lookup)
+{
+	const struct nft_set *set = lookup->set;
+
+	if (lookup->count > 1)
+		sort_borders(lookup->borders, lookup->count);
+	for (size_t i = 0; i < lookup->count; i++) {
+		const struct border *from = &lookup->borders[i];
+		struct set_element e = {.data = from->data};
+
+		if (from->is_end)
+			continue;
+		memcpy(e.key, from->key, sizeof(from->key));
+		memset(e.key_end, 0xff, set->key_len);
+		if (i + 1 < lookup->count) {
+			memcpy(e.key_end, from[1].key, sizeof(from[1].key));
+			if (!decrement(e.key_end, set->key_len))
+				continue;
+		}
+		collect_element(k, set, lookup->layout, &e);
+	}
+	free(lookup->borders);
+}
+
+static void collect_labels(struct rule_collector *k, const struct nft_set *set,
+			   const struct key_layout *layout)
+{
+	char name[NFT_SET_MAXNAMELEN], label[NFT_SET_MAXNAMELEN + 1];
+	struct set_element plain = {.data = map_mix(0, 0)};
+
+	if (set->flags & (NFT_SET_ANONYMOUS | NFT_SET_MAP | NFT_SET_OBJECT) ||
+	    !nla_string(set->name, name, sizeof(name)))
+		return;
+	snprintf(label, sizeof(label), "@%s", name);
+	for (size_t i = 0; i < layout->count; i++)
+		if (!layout->fields[i].is_port && layout->fields[i].prefix == set->key_len)
+			collect_label(k, element_group(set, &layout->fields[i], &plain), label);
+}
+
+static void reject_layout(struct rule_collector *k, const struct key_layout *layout,
+			  const char *what)
+{
+	for (size_t i = 0; i < layout->count; i++)
+		key_field_reject(k, &layout->fields[i], what);
+}
+
+static void collect_set(struct rule_collector *k, const struct nft_sets *s,
+			const struct nft_set *set, const struct key_layout *layout)
+{
+	struct lookup lookup = {.set = set, .layout = layout};
+
+	collect_labels(k, set, layout);
+	if (!(set->flags & NFT_SET_INTERVAL) || set->flags & NFT_SET_CONCAT) {
+		visit_elements(k, s, set, visit_value, &lookup);
+	} else if (set->key_len > RULE_VALUE_SIZE || layout->count == 0 ||
+		   layout->fields[0].prefix != set->key_len) {
+		/* intervals of something that is more than one field */
+		reject_layout(k, layout, _("parts of it are looked up in a set of intervals"));
+	} else {
+		visit_elements(k, s, set, visit_border, &lookup);
+		collect_intervals(k, &lookup);
+	}
+}
+
+void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,
+		      struct cur set_name, const struct registers *r, int at)
+{
+	uint64_t key = map_mix(table_key, hash_name(set_name));
+	struct key_layout layout;
+	uint32_t index;
+
+	if (!map_get(&s->by_name, key, &index) || s->sets[index].key_len > KEY_LIMIT || at < 0) {
+		registers_reject(k, r, at, REGISTER_BYTES, _("a set is not known"));
+		return;
+	}
+	registers_layout(k, r, at, s->sets[index].key_len, &layout);
+	if (layout.tainted)
+		collect_opaque_all(k, _("what is looked up in a set is not understood"));
+	if (layout.count > 0 && collect_first_time(k, map_mix(key, registers_layout_hash(&layout))))
+		collect_set(k, s, &s->sets[index], &layout);
+}

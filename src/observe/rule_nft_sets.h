@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rule_nft_sets: what a lookup in a set of nf_tables compares with. A part of rule_constants.
+ */
+#pragma once
+
+#include "observe/nft_image.h"
+#include "observe/rule_registers.h"
+
+/* The set elements of an image by set, so that only those that are asked for are read. */
+struct nft_sets {
+	const struct nft_image *image;
+	struct map by_name; /* a hash of family, table and name -> the set's index in `sets` */
+	struct nft_set *sets;
+	size_t count, cap;
+	uint32_t *next; /* by item: the next message with elements of the same set, or 0 */
+};
+
+/* Indexes the sets. 0 or -ENOMEM; also then nft_sets_done() is due. */
+int nft_sets_index(struct nft_sets *s, const struct nft_image *image);
+void nft_sets_done(struct nft_sets *s);
+
+/* The attributes of an item; empty and not ok when the image does not have them. */
+struct cur nft_item_attributes(const struct nft_image *image, const struct nft_item *item);
+
+/* A rule of that family and table looks the registers from `at` on up in the set. */
+void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,
+		      struct cur set_name, const struct registers *r, int at);
+/* What identifies a table for that. */
+uint64_t nft_table_key(uint8_t family, struct cur table_name);

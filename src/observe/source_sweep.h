@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * source_sweep: the number line of source addresses, cut where any condition or block begins or
+ * ends, with the signature of each piece. A part of reach_sources.
+ */
+#pragma once
+
+#include "observe/source_blocks.h"
+
+enum { SOURCE_LABELS = 64 };
+
+/* Neighbouring pieces differ in block or signature. Excluded ones are left out. */
+struct source_piece {
+	struct source_number first, last;
+	uint32_t block; /* index in source_blocks */
+	uint64_t signature;
+	uint64_t labels; /* bit n: it is in the n-th label of rule_constants; the first 64 */
+};
+
+struct source_pieces {
+	struct source_piece *items;
+	size_t count, cap;
+};
+
+/* 0 or -ENOMEM. */
+int source_sweep(const struct rule_constants *c, enum rule_field field,
+		 const struct source_blocks *blocks, struct source_pieces *ret);

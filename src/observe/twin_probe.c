@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * twin_probe: a batch of packets goes in; then what the kernel logged about them is read (accepted,
+ * doubts), and what came back out of the TAPs (refused). Cookies tell which is which: those of a
+ * batch follow one another, and never come again.
+ */
+#include "observe/twin_probe.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/nl.h"
+#include "base/nla.h"
+#include "base/ns.h"
+#include "observe/doubts.h"
+#include "observe/nflog.h"
+#include "observe/twin_loop.h"
+#include "observe/twin_sinks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BATCH = 64,
+	SOURCE_PORT = 40000,
+	/*
+	 * Packets through lo leave a connection each in the kernel's table: they get as many source
+	 * ports, so that none meets another's, and then the table is emptied.
+	 */
+	CONNECTIONS = 1024,
+	FRAME_ROOM = 2048, /* answers are shorter; the rest of others is not needed */
+	TEXT_LEN = 8,
+};
+
+struct twin_probe {
+	int netns;
+	struct nl *filter;
+	struct nflog log;
+	struct twin_loop loop;
+	int answers; /* epoll, of all TAPs */
+	bool split_sinks;
+	bool cannot_forget; /* the kernel has no netlink for connections */
+	size_t connections; /* at most so many since the table was emptied */
+	uint32_t next_cookie;
+	struct probe_port *ports;
+	size_t port_count;
+};
+
+/* What is being asked in one call, and the part of it that is on its way. */
+struct asking {
+	struct twin_probe *p;
+	const struct flow *flow;
+	const struct probe_port *in; /* NULL: through lo */
+	const uint16_t *ports;
+	struct outcome *ret;
+	struct met_doubts *met;
+	uint32_t first_cookie;
+	size_t first, count; /* of the batch */
+	size_t open;	     /* of it are unanswered */
+	struct frame_knock knock;
+};
+
+/* --- making one ----------------------------------------------------------------------------------
+ */
+
+struct opening {
+	struct twin_probe *p;
+	struct err *e;
+};
+
+static int open_inside(void *context)
+{
+	struct opening *o = context;
+	int r = nflog_open(&o->p->log, o->e);
+
+	return r < 0 ? r : twin_loop_open(&o->p->loop, o->e);
+}
+
+static int watch_taps(struct twin_probe *p, struct err *e)
+{
+	p->answers = epoll_create1(EPOLL_CLOEXEC);
+	if (p->answers < 0)
+		return err_set(e, -errno, _("cannot watch the twin's interfaces: %s"),
+			       strerror(errno));
+	for (size_t i = 0; i < p->port_count; i++) {
+		int fd = p->ports[i].tap_fd, flags = fcntl(fd, F_GETFL);
+		struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
+
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+		    epoll_ctl(p->answers, EPOLL_CTL_ADD, fd, &event) < 0)
+			return err_set(e, -errno, _("cannot watch an interface of the twin: %s"),
+				       strerror(errno));
+	}
+	return 0;
+}
+
+static int open_all(struct twin_probe *p, const struct probe_port *ports, size_t count,
+		    struct err *e)
+{
+	struct opening o = {.p = p, .e = e};
+	int r;
+
+	p->ports = calloc(count + 1, sizeof(*ports));
+	if (!p->ports)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	if (count)
+		memcpy(p->ports, ports, count * sizeof(*ports));
+	p->port_count = count;
+	r = ns_run(p->netns, open_inside, &o, e);
+	if (r == 0)
+		r = watch_taps(p, e);
+	if (r == 0)
+		r = twin_probe_load_sinks(p, e);
+	return r;
+}
+
+int twin_probe_load_sinks(struct twin_probe *p, struct err *e)
+{
+	int r = p->split_sinks ? -EAFNOSUPPORT : twin_sinks_load(p->filter, false, false, e);
+
+	/* kernels without CONFIG_NF_TABLES_INET */
+	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP || r == -ENOENT) {
+		r = twin_sinks_load(p->filter, true, false, e);
+		p->split_sinks = r == 0;
+	}
+	return r;
+}
+
+void twin_probe_split_sinks(struct twin_probe *p)
+{
+	p->split_sinks = true;
+}
+
+/* One packet through lo: its verdict, or a negative errno. */
+static int ask_lo(struct twin_probe *p, struct err *e)
+{
+	struct flow flow = {.proto = PROTO_UDP,
+			    .source = {.family = AF_INET, .bytes = {127, 0, 0, 1}},
+			    .destination = {.family = AF_INET, .bytes = {127, 0, 0, 1}}};
+	uint16_t port = 1;
+	struct outcome outcome;
+	int r = twin_probe(p, &flow, &port, 1, &outcome, NULL, e);
+
+	return r < 0 ? r : (int)outcome.verdict;
+}
+
+/*
+ * Without rules a packet must be accepted, and with one that drops all it must not: or the sinks do
+ * not work, and nothing they say would be true. Where lo is down it cannot be asked.
+ */
+static int check(struct twin_probe *p, struct err *e)
+{
+	int open = ask_lo(p, e), shut, r;
+
+	if (open < 0 || open == VERDICT_UNKNOWN)
+		return open < 0 ? open : 0;
+	r = twin_sinks_load(p->filter, p->split_sinks, true, e);
+	if (r < 0)
+		return r;
+	shut = ask_lo(p, e);
+	r = twin_probe_load_sinks(p, e);
+	if (r < 0 || shut < 0)
+		return r < 0 ? r : shut;
+	if (open == VERDICT_ACCEPT && shut == VERDICT_DROP)
+		return 0;
+	return err_set(e, -EIO,
+		       _("the kernel does not answer in the twin: a packet that nothing "
+			 "stops does not arrive, or one that is dropped does"));
+}
+
+struct twin_probe *twin_probe_new(int netns_fd, struct nl *filter, const struct probe_port *ports,
+				  size_t count, struct err *e)
+{
+	struct twin_probe *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		err_set(e, -ENOMEM, _("out of memory"));
+		return NULL;
+	}
+	p->netns = netns_fd;
+	p->filter = filter;
+	p->answers = -1;
+	p->loop = (struct twin_loop){.raw4 = -1, .raw6 = -1, .packet = -1};
+	p->next_cookie = 0x10000;
+	if (open_all(p, ports, count, e) < 0 || check(p, e) < 0) {
+		twin_probe_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void twin_probe_free(struct twin_probe *p)
+{
+	if (!p)
+		return;
+	nflog_close(&p->log);
+	twin_loop_close(&p->loop);
+	mem_close_cleanup(&p->answers);
+	free(p->ports);
+	free(p);
+}
+
+int twin_probe_netns(const struct twin_probe *p)
+{
+	return p->netns;
+}
+
+struct nl *twin_probe_filter(const struct twin_probe *p)
+{
+	return p->filter;
+}
+
+void met_doubts_done(struct met_doubts *met)
+{
+	free(met->items);
+	*met = (struct met_doubts){0};
+}
+
+/* --- connections ---------------------------------------------------------------------------------
+ */
+
+static int count_inside(void *context)
+{
+	char text[TEXT_LEN * 2] = "";
+	int cleanup_close fd =
+		open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+
+	(void)context;
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0; /* no connection tracking */
+	return atoi(text) > 0;
+}
+
+/*
+ * Empties the twin's table of connections: a packet that fits one of those is no new connection
+ * any more, and a full table drops new ones. Costs nothing when it is empty, as it is after
+ * packets from a TAP, which the sinks end before the kernel keeps their connection.
+ */
+static int forget_connections(struct twin_probe *p, struct err *e)
+{
+	struct buf cleanup_call(buf_done) b = {0};
+	struct nfgenmsg header = {.nfgen_family = AF_UNSPEC};
+	int r = -EOPNOTSUPP;
+
+	if (p->connections == 0)
+		return 0;
+	if (!p->cannot_forget) {
+		nla_end_message(
+			&b, nla_begin_message(&b, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+					      0, &header, sizeof(header)));
+		r = nl_request(p->filter, &b, _("cannot empty the twin's connections"), e);
+	}
+	if (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOENT) {
+		p->cannot_forget = true;
+		r = ns_run(p->netns, count_inside, NULL, e);
+		if (r > 0)
+			r = err_set(
+				e, -EOPNOTSUPP,
+				_("the twin's connections cannot be emptied: this kernel has no "
+				  "netlink for connection tracking (module nf_conntrack_netlink)"));
+	}
+	if (r == 0)
+		p->connections = 0;
+	return r;
+}
+
+/* --- what comes back -----------------------------------------------------------------------------
+ */
+
+/* The answer is about which packet of the batch? SIZE_MAX: none. */
+static size_t find_packet(const struct asking *a, const struct frame_seen *seen)
+{
+	size_t index = (uint32_t)(seen->cookie - a->first_cookie);
+
+	if (!seen->has_cookie || seen->proto != a->flow->proto || index >= a->count)
+		return SIZE_MAX;
+	return index;
+}
+
+static struct outcome *find_open(struct asking *a, const struct frame_seen *seen)
+{
+	size_t index = find_packet(a, seen);
+	struct outcome *o;
+
+	if (index == SIZE_MAX)
+		return NULL;
+	o = &a->ret[a->first + index];
+	if (o->verdict != VERDICT_DROP)
+		return NULL; /* has its answer already, or was never sent */
+	a->open--;
+	return o;
+}
+
+static void take_refusal(struct asking *a, const struct frame_seen *seen)
+{
+	struct outcome *o = frame_is_refusal(seen) ? find_open(a, seen) : NULL;
+
+	if (o)
+		o->verdict = VERDICT_REJECT;
+}
+
+static void take_sunk(struct asking *a, const struct nflog_message *m,
+		      const struct frame_seen *seen)
+{
+	struct outcome *o;
+
+	if (seen->what != FRAME_SYN && seen->what != FRAME_UDP) {
+		take_refusal(a, seen); /* on its way back to the machine itself */
+		return;
+	}
+	o = find_open(a, seen);
+	if (!o)
+		return;
+	o->verdict = VERDICT_ACCEPT;
+	o->forwarded = m->prefix[0] == TWIN_SINK_FORWARD[0];
+	o->target = seen->destination;
+	o->target_port = seen->destination_port;
+	o->out_ifindex = o->forwarded ? m->out_ifindex : 0;
+}
+
+/* "D12": a recorder's. Answers meet doubts too: those count for the packet that they answer. */
+static int take_doubt(struct asking *a, const struct nflog_message *m,
+		      const struct frame_seen *seen)
+{
+	size_t index = find_packet(a, seen);
+	char *end;
+	unsigned long doubt;
+
+	if (index == SIZE_MAX || !a->met || m->prefix[0] != 'D')
+		return 0;
+	doubt = strtoul(m->prefix + 1, &end, 10);
+	if (*end || end == m->prefix + 1 || doubt >= DOUBT_LIMIT)
+		return -EBADMSG;
+	if (mem_grow(&a->met->items, &a->met->cap, a->met->count + 1, sizeof(*a->met->items)) < 0)
+		return -ENOMEM;
+	a->met->items[a->met->count++] =
+		(struct met_doubt){.index = (uint32_t)(a->first + index), .doubt = (uint16_t)doubt};
+	return 0;
+}
+
+static int take_logged(const struct nflog_message *m, void *context)
+{
+	struct asking *a = context;
+	struct frame_seen seen;
+	bool egress = m->family == NFPROTO_NETDEV && m->hook != NF_NETDEV_INGRESS;
+	int r = egress ? frame_decode_ethernet(m->packet.at, m->packet.left, &seen)
+		       : frame_decode(m->packet.at, m->packet.left, &seen);
+
+	if (r < 0)
+		return 0; /* not IP: none of ours */
+	if (m->group == GROUP_RECORDER)
+		return take_doubt(a, m, &seen);
+	take_sunk(a, m, &seen);
+	return 0;
+}
+
+/* All that waits in one TAP. */
+static int read_tap(struct asking *a, const struct probe_port *port)
+{
+	uint8_t room[FRAME_ROOM];
+	struct frame_seen seen;
+	ssize_t got;
+
+	while ((got = read(port->tap_fd, room, sizeof(room))) >= 0 || errno == EINTR) {
+		if (got < 0)
+			continue;
+		if ((port->tun ? frame_decode(room, (size_t)got, &seen)
+			       : frame_decode_ethernet(room, (size_t)got, &seen)) == 0)
+			take_refusal(a, &seen);
+	}
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+/* An answer may leave by another interface than the packet came in by. */
+static int read_taps(struct asking *a, struct err *e)
+{
+	struct epoll_event events[16];
+	int count, r = 0;
+
+	do {
+		count = epoll_wait(a->p->answers, events, ARRAY_LEN(events), 0);
+		if (count < 0)
+			r = errno == EINTR ? 0 : -errno;
+		for (int i = 0; i < count && r == 0; i++)
+			r = read_tap(a, &a->p->ports[events[i].data.u64]);
+	} while (r == 0 && count != 0);
+	return r < 0 ? err_set(e, r, _("cannot read an interface of the twin: %s"), strerror(-r))
+		     : 0;
+}
+
+static int read_answers(struct asking *a, struct err *e)
+{
+	int r = nflog_read(&a->p->log, take_logged, a, e);
+
+	return r < 0 ? r : read_taps(a, e);
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+/* 0 or a negative errno: it could not be sent. */
+static int send_one(struct asking *a)
+{
+	uint8_t bytes[FRAME_LIMIT];
+	int len = frame_encode(&a->knock, bytes), r;
+
+	if (len < 0)
+		return len;
+	if (a->in)
+		return write(a->in->tap_fd, bytes, (size_t)len) == len ? 0 : -EIO;
+	r = twin_loop_send(&a->p->loop, bytes, (size_t)len, &a->flow->destination);
+	return r == -EPERM ? 0 : r; /* sent, and dropped by a rule for output */
+}
+
+static int ask_batch(struct asking *a, struct err *e)
+{
+	struct twin_probe *p = a->p;
+	int r;
+
+	a->first_cookie = p->next_cookie;
+	a->open = 0;
+	p->next_cookie += (uint32_t)a->count;
+	for (size_t i = 0; i < a->count; i++) {
+		struct outcome *o = &a->ret[a->first + i];
+
+		*o = (struct outcome){0};
+		a->knock.destination_port = a->ports[a->first + i];
+		a->knock.cookie = a->first_cookie + (uint32_t)i;
+		if (!a->in && !a->flow->source_port)
+			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections);
+		p->connections++;
+		if (send_one(a) < 0)
+			continue;	   /* unknown */
+		o->verdict = VERDICT_DROP; /* unless something else is seen of it */
+		a->open++;
+	}
+	r = read_answers(a, e);
+	if (r < 0 || a->in || a->open == 0)
+		return r;
+	r = twin_loop_settle(&p->loop, e);
+	return r < 0 ? r : read_answers(a, e);
+}
+
+static int ask_all(struct asking *a, size_t count, struct err *e)
+{
+	/* a given source port is that of every packet, so two of them could meet behind NAT */
+	size_t batch = !a->in && a->flow->source_port ? 1 : BATCH;
+	int r = forget_connections(a->p, e);
+
+	for (a->first = 0; a->first < count && r == 0; a->first += a->count) {
+		a->count = count - a->first < batch ? count - a->first : batch;
+		if (!a->in && (batch == 1 || a->p->connections + a->count > CONNECTIONS))
+			r = forget_connections(a->p, e);
+		if (r == 0)
+			r = ask_batch(a, e);
+	}
+	return r;
+}
+
+static const struct probe_port *find_port(const struct twin_probe *p, uint32_t ifindex)
+{
+	for (size_t i = 0; i < p->port_count; i++)
+		if (p->ports[i].ifindex == ifindex)
+			return &p->ports[i];
+	return NULL;
+}
+
+static void prepare_knock(struct asking *a)
+{
+	/* a neighbour that nobody has: locally administered */
+	static const uint8_t neighbour[FRAME_MAC_LEN] = {0x02, 'p', 'o', 'r', 't', 0x01};
+
+	a->knock = (struct frame_knock){
+		.proto = a->flow->proto,
+		.source = a->flow->source,
+		.destination = a->flow->destination,
+		.source_port = a->flow->source_port ? a->flow->source_port : SOURCE_PORT,
+		.ethernet = a->in && !a->in->tun,
+	};
+	memcpy(a->knock.source_mac, neighbour, sizeof(neighbour));
+	if (a->in)
+		memcpy(a->knock.destination_mac, a->in->mac, sizeof(a->in->mac));
+}
+
+int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *ports, size_t count,
+	       struct outcome *ret, struct met_doubts *met, struct err *e)
+{
+	struct asking a = {.p = p, .flow = flow, .ports = ports, .ret = ret, .met = met};
+	int r;
+
+	if (met)
+		met->count = 0;
+	a.in = flow->ifindex ? find_port(p, flow->ifindex) : NULL;
+	if (flow->ifindex && !a.in)
+		return err_set(e, -ENODEV, _("the twin has no interface with index %u"),
+			       flow->ifindex);
+	prepare_knock(&a);
+	if (a.in)
+		return ask_all(&a, count, e);
+	r = twin_loop_pin(&p->loop, e);
+	if (r < 0)
+		return r;
+	r = ask_all(&a, count, e);
+	twin_loop_unpin(&p->loop);
+	return r;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/twin_sinks.h"
+#include "base/buf.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/doubts.h"
+#include "observe/nflog.h"
+#include "observe/nft_batch.h"
+
+#include <linux/netfilter.h>
+
+enum {
+	/* behind all rules, and before the kernel keeps a packet's connection (INT_MAX) */
+	PRIORITY = 2147483640,
+};
+
+static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const char *prefix)
+{
+	struct nft_batch_rule rule;
+
+	nft_batch_add_chain(b, chain);
+	rule = nft_batch_begin_rule(b, chain);
+	nft_batch_log(b, GROUP_SINK, prefix, NFLOG_COPY_LEN);
+	nft_batch_verdict(b, NF_DROP);
+	nft_batch_end_rule(b, rule);
+}
+
+static void add_family(struct buf *b, uint8_t family, bool shut)
+{
+	struct nft_batch_chain chain = {.family = family,
+					.table = TWIN_SINKS_TABLE,
+					.name = "input",
+					.hook = NF_INET_LOCAL_IN,
+					.priority = PRIORITY};
+	struct nft_batch_rule rule;
+
+	/* so that there is one to delete */
+	nft_batch_add_table(b, family, TWIN_SINKS_TABLE);
+	nft_batch_delete_table(b, family, TWIN_SINKS_TABLE);
+	nft_batch_add_table(b, family, TWIN_SINKS_TABLE);
+	add_sink(b, &chain, TWIN_SINK_INPUT);
+	chain.name = "forward";
+	chain.hook = NF_INET_FORWARD;
+	add_sink(b, &chain, TWIN_SINK_FORWARD);
+	if (!shut)
+		return;
+	chain.name = "shut";
+	chain.hook = NF_INET_LOCAL_IN;
+	chain.priority = PRIORITY - 1;
+	nft_batch_add_chain(b, &chain);
+	rule = nft_batch_begin_rule(b, &chain);
+	nft_batch_verdict(b, NF_DROP);
+	nft_batch_end_rule(b, rule);
+}
+
+int twin_sinks_load(struct nl *filter, bool split, bool shut, struct err *e)
+{
+	struct buf cleanup_call(buf_done) b = {0};
+
+	nft_batch_begin(&b);
+	if (split) {
+		add_family(&b, NFPROTO_IPV4, shut);
+		add_family(&b, NFPROTO_IPV6, shut);
+	} else {
+		add_family(&b, NFPROTO_INET, shut);
+	}
+	nft_batch_end(&b);
+	return nft_batch_send(filter, &b, _("the rules that catch packets in the twin"), e);
+}
