@@ -175,7 +175,7 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit $(NETNS_TOOLS)
+check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
