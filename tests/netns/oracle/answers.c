@@ -96,7 +96,7 @@ static void take_tcp(struct scan *s, const uint8_t *tcp, size_t len)
 	uint8_t out[FRAME_ROOM];
 	uint16_t port;
 
-	if (s->udp || len < sizeof(struct tcphdr) || be16_at(tcp + 2) != s->sport)
+	if (s->udp || len < sizeof(struct tcphdr) || be16_at(tcp + 2) != sport_of(s, be16_at(tcp)))
 		return;
 	port = be16_at(tcp);
 	if (be32_at(tcp + 8) - 1 != cookie_of(s, port))
@@ -111,7 +111,7 @@ static void take_tcp(struct scan *s, const uint8_t *tcp, size_t len)
 
 static void take_udp(struct scan *s, const uint8_t *udp, size_t len)
 {
-	if (s->udp && len >= sizeof(struct udphdr) && be16_at(udp + 2) == s->sport)
+	if (s->udp && len >= sizeof(struct udphdr) && be16_at(udp + 2) == sport_of(s, be16_at(udp)))
 		note_answer(s, cookie_of(s, be16_at(udp)), ACCEPT, NULL);
 }
 
@@ -124,7 +124,7 @@ static void take_quoted(struct scan *s, const uint8_t *quoted, size_t len)
 	const uint8_t *l4 = quoted + head;
 
 	if (len < head + 8 || len < 20 || quoted[v4 ? 9 : 6] != protocol ||
-	    be16_at(l4) != s->sport ||
+	    be16_at(l4) > s->sport || be16_at(l4) < s->sport - 2 ||
 	    memcmp(quoted + (v4 ? 12 : 8), s->from.bytes, address_len(s->from.family)) != 0)
 		return;
 	if (!s->udp)

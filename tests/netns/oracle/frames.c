@@ -81,13 +81,20 @@ uint32_t cookie_of(const struct scan *s, uint16_t port)
 	return (s->cookie & 0x7fff0000) | port;
 }
 
+uint16_t sport_of(const struct scan *s, uint16_t port)
+{
+	if (port == s->sport || port == s->sport - 1)
+		return port - 1;
+	return s->sport;
+}
+
 size_t put_tcp(const struct scan *s, uint8_t *out, uint16_t port, bool rst)
 {
 	/* as Linux sends it: MSS, SACK permitted, timestamps, window scale */
 	static const uint8_t options[20] = {2,	  4,	5, 0xb4, 4, 2, 8, 10, 0, 1,
 					    0x86, 0xa0, 0, 0,	 0, 0, 1, 3,  3, 7};
 	size_t options_len = rst ? 0 : sizeof(options);
-	struct tcphdr tcp = {.source = htons(s->sport),
+	struct tcphdr tcp = {.source = htons(sport_of(s, port)),
 			     .dest = htons(port),
 			     .seq = htonl(cookie_of(s, port) + (rst ? 1 : 0)),
 			     .doff = rst ? 5 : 10,
@@ -107,7 +114,7 @@ size_t put_tcp(const struct scan *s, uint8_t *out, uint16_t port, bool rst)
 size_t put_udp(const struct scan *s, uint8_t *out, uint16_t port)
 {
 	uint32_t data[4] = {htonl(cookie_of(s, port))};
-	struct udphdr udp = {.source = htons(s->sport),
+	struct udphdr udp = {.source = htons(sport_of(s, port)),
 			     .dest = htons(port),
 			     .len = htons(sizeof(udp) + sizeof(data))};
 	size_t len = sizeof(udp) + sizeof(data);

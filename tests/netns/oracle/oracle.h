@@ -40,6 +40,11 @@ int64_t now_ms(void);
  */
 size_t put_tcp(const struct scan *s, uint8_t *out, uint16_t port, bool rst);
 size_t put_udp(const struct scan *s, uint8_t *out, uint16_t port);
+/*
+ * Where the probe of a port comes from: one source port for all, but for those which would make two
+ * probes of a machine to itself look like one connection.
+ */
+uint16_t sport_of(const struct scan *s, uint16_t port);
 /* Ethernet and IP headers only. */
 size_t put_heads(const struct scan *s, uint8_t *out, uint8_t protocol, size_t payload,
 		 const struct address *to, const uint8_t *to_mac, uint8_t hops);
