@@ -9,6 +9,7 @@
 #   make lint       format, static analysis, layers, headers, messages
 #   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
+#   make check-frontends  ufw, firewalld, Docker, podman and others in namespaces (root, Debian)
 #   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
@@ -88,7 +89,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -177,7 +178,7 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit $(NETNS_TOOLS)
+check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
@@ -190,6 +191,15 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
+
+check-frontends: all $(B)/netns/oracle
+	$(PYTEST) tests/frontends
+
+# The judge of reach shares no code with portero.
+$(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 check-vm: all $(VM_TOOLS)
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm
