@@ -237,7 +237,7 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 }
 
 /* Without a twin nothing is known, and the reason is all that there is to say. */
-static void say_why_not(struct reach *ret, int code, const struct err *e)
+void reach_say_why_not(struct reach *ret, int code, const struct err *e)
 {
 	const char *remedy = "";
 
@@ -268,7 +268,7 @@ int reach_take(const struct reach_options *options, struct reach *ret, struct er
 	if (r == -ENOMEM)
 		return err_set(e, r, _("out of memory"));
 	if (r < 0)
-		say_why_not(ret, r, &why);
+		reach_say_why_not(ret, r, &why);
 	return 0;
 }
 

@@ -491,6 +491,17 @@ static int find_constants(struct planner *p)
 	return r;
 }
 
+static int find_one_point(struct planner *p)
+{
+	struct reach_points *points = &p->plan->points;
+	uint16_t port = p->options->only_port;
+
+	if (mem_grow(&points->items, &points->cap, 1, sizeof(*points->items)) < 0)
+		return -ENOMEM;
+	points->items[points->count++] = (struct reach_point){port, port, port};
+	return 0;
+}
+
 static int find_points(struct planner *p)
 {
 	const struct snapshot *s = p->options->snapshot;
@@ -499,6 +510,8 @@ static int find_points(struct planner *p)
 
 	if (!alone)
 		return -ENOMEM;
+	if (p->options->only_port)
+		return find_one_point(p);
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT)
 			alone[count++] = s->sockets[i].port;
