@@ -467,10 +467,11 @@ def test_fingerprint(pair, ask):
 
 def test_nothing_at_all(pair):
     a, b = pair
-    load(b, "table ip old { chain c { drop; }; }\ntable inet portero_twin { chain c { }; }")
+    load(b, "table ip old { chain c { drop; }; }\ntable inet portero_twin { chain c { }; }\ntable ip portero_twin { }")
     answer = same(copy(a, b))
     assert answer["rules"] == 0
-    assert inside(b, "nft", "list", "ruleset").split() == "table inet portero_twin { chain c { } }".split()
+    assert inside(b, "nft", "list", "ruleset").split() == ("table inet portero_twin { chain c { } }"
+                                                              " table ip portero_twin { }").split()
 
 
 def test_overflow(pair, ask):
