@@ -92,8 +92,8 @@ static const char *rewritten(struct nft_rewrite *w, size_t item, const struct as
 		if (nla_find(exprs[i].data, NFTA_LOG_PREFIX, &value) &&
 		    strcmp(exprs[i].name, "log") == 0)
 			nla_string(value, prefix, sizeof(prefix));
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s%s", i ? " " : "",
-			 exprs[i].name, prefix);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%.31s%.15s",
+			 i ? " " : "", exprs[i].name, prefix);
 	}
 	buf_done(&out);
 	return text;
