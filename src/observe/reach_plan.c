@@ -483,6 +483,8 @@ static int find_constants(struct planner *p)
 	int r = ipset_list_build(&p->m->ipset, &ipsets);
 
 	if (r >= 0)
+		r = reach_routes_constants(&p->m->twin.host, c);
+	if (r >= 0)
 		r = rule_constants_add_nft(c, &p->m->nft, &ipsets.messages, p->e);
 	for (size_t i = 0; i < legacy->count && r >= 0; i++)
 		r = rule_constants_add_legacy(c, legacy->tables[i].family,
