@@ -14,6 +14,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum {
+	ORDINARY_PORT = 40000, /* that twin_probe sends from: no rule is meant for it */
+	SOURCE_PORT_LIMIT = 64,
+};
+
 /* An address that packets can go to. */
 struct destination {
 	struct address address;
@@ -33,6 +38,7 @@ struct planner {
 	struct destination *destinations;
 	size_t destination_count, destination_cap;
 	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */
+	struct reach_points source_ports; /* those that rules tell apart from an ordinary one */
 	bool too_many;
 };
 
@@ -56,7 +62,8 @@ static bool wants_proto(const struct reach_options *o, enum proto proto)
 struct who {
 	enum source_class class, within;
 	struct address source;
-	uint32_t text; /* of reach strings */
+	uint16_t source_port; /* 0: an ordinary one */
+	uint32_t text;	      /* of reach strings */
 };
 
 static int add_query(struct planner *p, const struct twin_link *link, const struct destination *to,
@@ -85,7 +92,8 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 		.flow = {.ifindex = link ? link->ifindex : 0,
 			 .proto = proto,
 			 .source = who->source,
-			 .destination = to->address},
+			 .destination = to->address,
+			 .source_port = who->source_port},
 		.baseline = baseline,
 	};
 	return 0;
@@ -213,6 +221,46 @@ static bool fits(const struct address *source, const struct address *destination
 	return !address_is_link_local(destination) || address_is_link_local(source);
 }
 
+/* Whoever sends from a port that the rules mention may get more than others. */
+static int plan_source_ports(struct planner *p, const struct twin_link *link,
+			     const struct destination *to, const struct who *who, size_t baseline)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	struct who special = *who;
+
+	for (size_t i = 0; i < p->source_ports.count; i++) {
+		const struct reach_point *point = &p->source_ports.items[i];
+
+		buf_clear(&text);
+		if (point->first == point->last)
+			buf_printf(&text, _("whoever sends from port %u"), point->first);
+		else
+			buf_printf(&text, _("whoever sends from ports %u-%u"), point->first,
+				   point->last);
+		special.class = SOURCE_LISTED;
+		special.source_port = point->port;
+		special.text = strpool_add_text(&p->reach->strings, buf_text(&text));
+		if (add_queries(p, link, to, &special, baseline, 0, 0) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int plan_all_source_ports(struct planner *p, const struct twin_link *link,
+				 const struct destination *to, size_t first, size_t end)
+{
+	size_t stride = proto_count(p);
+
+	for (size_t i = first; i < end && p->source_ports.count; i += stride) {
+		const struct reach_class c = p->plan->queries[i].class;
+		struct who who = {.within = c.within, .source = c.source};
+
+		if (c.source_class != SOURCE_LISTED && plan_source_ports(p, link, to, &who, i) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int plan_groups(struct planner *p, const struct twin_link *link,
 		       const struct destination *to, const struct reach_sources *sources,
 		       bool anywhere)
@@ -249,14 +297,14 @@ static int plan_groups(struct planner *p, const struct twin_link *link,
 		    add_queries(p, link, to, &who, first, stride, base) < 0)
 			return -ENOMEM;
 	}
-	return 0;
+	return plan_all_source_ports(p, link, to, first, p->plan->count);
 }
 
 /* One source that the user gave. */
 static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
 		    const struct source_scope *scope)
 {
-	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0};
+	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0, 0};
 	char text[ADDRESS_TEXT_SIZE];
 
 	address_format(&who.source, text);
@@ -314,7 +362,7 @@ static int plan_host(struct planner *p)
 {
 	for (size_t i = 0; i < p->destination_count; i++) {
 		const struct destination *to = &p->destinations[i];
-		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0};
+		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0, 0};
 
 		if (to->behind || address_is_link_local(&to->address) ||
 		    !wants_family(p->options, to->address.family))
@@ -493,6 +541,31 @@ static int find_constants(struct planner *p)
 	return r;
 }
 
+/* The source ports that are not treated as an ordinary one is; all other intervals, one port each.
+ */
+static int find_source_ports(struct planner *p)
+{
+	struct reach_points *points = &p->source_ports;
+	const struct port_cuts *cuts = &p->plan->constants.source_ports;
+	size_t kept = 0;
+	int r = 0;
+
+	if (!cuts->opaque)
+		r = reach_points_build(cuts, NULL, 0, false, points);
+	for (size_t i = 0; i < points->count; i++)
+		if (ORDINARY_PORT < points->items[i].first || ORDINARY_PORT > points->items[i].last)
+			points->items[kept++] = points->items[i];
+	if (cuts->opaque || kept > SOURCE_PORT_LIMIT) {
+		reach_add_gap(p->reach, _("who sends from special source ports"),
+			      cuts->opaque ? rule_constants_text(&p->plan->constants, cuts->why_str)
+					   : _("the rules mention too many"),
+			      "");
+		kept = 0;
+	}
+	points->count = kept;
+	return r;
+}
+
 static int find_one_point(struct planner *p)
 {
 	struct reach_points *points = &p->plan->points;
@@ -604,6 +677,8 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 		r = find_constants(&p);
 	if (r >= 0)
 		r = find_points(&p);
+	if (r >= 0 && !options->only_port)
+		r = find_source_ports(&p);
 	if (r >= 0)
 		r = find_destinations(&p);
 	if (r >= 0)
@@ -614,6 +689,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 			      _("ask for some: portero reach --in INTERFACE --from ADDRESS --to "
 				"ADDRESS"));
 	reach_routes_done(&p.routes);
+	reach_points_done(&p.source_ports);
 	free(p.links);
 	free(p.elsewhere);
 	free(p.locals);
