@@ -120,8 +120,8 @@ json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_
 		json_array_append_new(families, json_string("ipv6"));
 	for (size_t n = 0; n < count; n++)
 		for (uint32_t i = 0; i < rows[n].reach.way_count; i++)
-			json_array_append_new(
-				ways, way(v, &v->join.ways[rows[n].reach.first_way + i]));
+			json_array_append_new(ways,
+					      way(v, &v->join.ways[rows[n].reach.first_way + i]));
 	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "widest", widest(r), "families",
 			 families, "limited", r->rate_limited, "wider_unknown", r->wider_unknown,
 			 "why", str(v, r->why_str), "ways", ways);

@@ -93,8 +93,8 @@ static const char *rewritten(struct nft_rewrite *w, size_t item, const struct as
 		if (nla_find(exprs[i].data, NFTA_LOG_PREFIX, &value) &&
 		    strcmp(exprs[i].name, "log") == 0)
 			nla_string(value, prefix, sizeof(prefix));
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s",
-					 i ? " " : "", exprs[i].name, prefix);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s", i ? " " : "",
+					 exprs[i].name, prefix);
 		assert_true(used < sizeof(text));
 	}
 	buf_done(&out);
