@@ -177,7 +177,7 @@ unit: $(UNIT)
 golden: all
 	$(PYTEST) tests/golden
 
-check: all unit $(NETNS_TOOLS)
+check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
 # What runs inside of the virtual machines besides portero.
@@ -190,6 +190,12 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
+
+# The judge of reach shares no code with portero.
+$(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 check-vm: all $(VM_TOOLS)
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm

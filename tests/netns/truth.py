@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What packets really do, and whether portero says the same.
+
+A Wire is two namespaces joined by a cable: the host, whose rules are tried, and the peer, which can
+send from any address. The oracle (oracle/main.c) listens on all ports of the host and knocks at them
+from the peer. `compare` holds the answers of `portero reach --json` against that, port by port.
+"""
+import json
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import Netns, die_with_parent, ip, janitor, read_line
+
+ORACLE = os.environ.get("ORACLE", str(Path(os.environ.get("PORTERO", "build/portero")).parent
+                                      / "netns" / "oracle"))
+VERDICTS = {"drop": ord("d"), "accept": ord("a"), "reject": ord("r"), "rate-limited": ord("l"),
+            "unknown": ord("u")}
+NAMES = {code: name for name, code in VERDICTS.items()}
+UNSURE = (VERDICTS["rate-limited"], VERDICTS["unknown"])
+AT_ONCE = 3  # scans; each may leave 65,535 tracked connections, of 262,144
+
+
+def spread(intervals):
+    """A verdict for each port: one byte each, at the port's index; 0 where there is none."""
+    ports = bytearray(65536)
+    for i in intervals:
+        ports[i["from"]:i["to"] + 1] = bytes([VERDICTS[i["verdict"]]]) * (i["to"] - i["from"] + 1)
+    return ports
+
+
+def fold(ports, *verdicts):
+    """The intervals [(first, last)] of the ports that have one of the verdicts (names)."""
+    wanted = b"[" + bytes(VERDICTS[v] for v in verdicts) + b"]+"
+    return [(m.start(), m.end() - 1) for m in re.finditer(wanted, bytes(ports))]
+
+
+def differing(one, other):
+    """The intervals in which two say different things, with what they say."""
+    found = []
+    if one == other:
+        return found
+    for port in range(1, 65536):
+        pair = (one[port], other[port])
+        if pair[0] == pair[1] or pair[0] in UNSURE:
+            continue
+        if found and found[-1][1] == port - 1 and found[-1][2] == pair:
+            found[-1][1] = port
+        else:
+            found.append([port, port, pair])
+    return found
+
+
+def list_ports(intervals):
+    """[(1, 3), (7, 7)] in words: "1-3,7"."""
+    return ",".join(f"{a}-{b}" if a != b else str(a) for a, b in intervals)
+
+
+@dataclass
+class Link:
+    """Where packets for an interface of the host are sent from."""
+    netns: str  # a path
+    iface: str
+    mac: str  # the host's
+
+
+def oracle(netns, *args, **kw):
+    return subprocess.run([ORACLE, "--netns", netns, *map(str, args)], capture_output=True,
+                          text=True, timeout=120, preexec_fn=die_with_parent, check=True, **kw)
+
+
+class Ears:
+    """Listeners on all ports of a namespace (given as a path), until closed."""
+
+    def __init__(self, netns, ports="1-65535"):
+        self.process = janitor.add(subprocess.Popen(
+            [ORACLE, "--netns", netns, "listen", ports], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, preexec_fn=die_with_parent))
+        said = read_line(self.process, 60).split()
+        assert said[0] == "ready", said
+        self.taken = said[1:]  # by others: "tcp/8080"
+
+    def close(self):
+        janitor.end(self.process)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def quiet_errors(name):
+    """Refusals of a namespace are not counted: each refused packet gets its answer."""
+    for key, value in (("ipv4/icmp_ratelimit", "0"), ("ipv4/icmp_ratemask", "0"),
+                       ("ipv6/icmp/ratelimit", "0"), ("ipv6/icmp/ratemask", "")):
+        with name:
+            path = Path("/proc/sys/net") / key
+            if path.exists():
+                path.write_text(value + "\n")
+
+
+class Wire:
+    """
+    Host (10.77.0.1, fd77::1 on veth0) and peer (.2, ::2), which is also the host's way to the
+    internet. `more` are further networks on the same cable: ("192.0.2.1/24", ...).
+    """
+    IFACE = "veth0"
+
+    def __init__(self, more=("192.0.2.1/24",)):
+        self.host, self.peer = Netns(), Netns()
+        host, peer = self.host.name, self.peer.name
+        ip("link", "add", self.IFACE, "netns", host, "type", "veth", "peer", "name", self.IFACE,
+           "netns", peer)
+        for name, last in ((host, "1"), (peer, "2")):
+            for address in ("10.77.0.1/24", "fd77::1/64", *more):
+                address = address.replace(".1/", f".{last}/").replace("::1/", f"::{last}/")
+                ip("-n", name, "addr", "add", address, "dev", self.IFACE,
+                   *(["nodad"] if ":" in address else []))
+            ip("-n", name, "link", "set", self.IFACE, "up")
+        self.host_path, self.peer_path = f"/run/netns/{host}", f"/run/netns/{peer}"
+        self.mac, self.peer_mac = self.mac_of(self.host), self.mac_of(self.peer)
+        for via in ("10.77.0.2", "fd77::2"):
+            self.know(via)
+            ip("-n", host, "route", "add", "default", "via", via)
+        quiet_errors(self.host)
+        self.links = {self.IFACE: Link(self.peer_path, self.IFACE, self.mac),
+                      None: Link(self.host_path, "lo", "00:00:00:00:00:00")}
+
+    def mac_of(self, ns, iface=IFACE):
+        return json.loads(ip("-n", ns.name, "-j", "link", "show", iface).stdout)[0]["address"]
+
+    def know(self, address):
+        """The rules of the host may keep it from learning who has an address."""
+        ip("-n", self.host.name, "neigh", "replace", address, "lladdr", self.peer_mac, "dev",
+           self.IFACE, "nud", "permanent")
+
+    def listen(self, ports="1-65535"):
+        return Ears(self.host_path, ports)
+
+    def forget(self):
+        """Tracked connections of the host, which would decide for packets to come."""
+        oracle(self.host_path, "flush")
+
+    def scan(self, source, destination, proto, ports="1-65535", iface=IFACE):
+        """What happened to a packet for each port: spread()."""
+        link = self.links[iface]
+        if iface == self.IFACE:
+            self.know(source)
+        said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,
+                                 "--iface", link.iface, "--mac", link.mac, proto, ports).stdout)
+        assert said["unread"] == 0, said
+        return spread(said["intervals"])
+
+    def knock(self, source, destination, proto, port, iface=IFACE):
+        """The verdict on one port, of a connection that nothing knew before."""
+        self.forget()
+        return NAMES[self.scan(source, destination, proto, str(port), iface)[port]]
+
+    def close(self):
+        self.host.close()
+        self.peer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# --- portero against it -------------------------------------------------------------------------
+
+@dataclass
+class Comparison:
+    classes: int = 0
+    ports: int = 0
+    differences: list = field(default_factory=list)  # sentences
+    unsure: list = field(default_factory=list)  # (class's title, "first-last,...", verdict, why)
+    skipped: list = field(default_factory=list)  # titles of classes that nothing was compared of
+
+    def __str__(self):
+        lines = [f"{self.classes} classes, {self.ports} ports compared, "
+                 f"{len(self.differences)} differences"]
+        lines += [f"  difference: {d}" for d in self.differences[:40]]
+        lines += [f"  {verdict}: {title}: {ports} ({why})"
+                  for title, ports, verdict, why in self.unsure]
+        lines += [f"  not compared: {s}" for s in self.skipped]
+        return "\n".join(lines)
+
+
+def title_of(c):
+    return (f"{c['name']} via {c['interface'] or 'itself'}, {c['source']}"
+            + (f" ({c['sources']})" if c["sources"] else "")
+            + f" to {c['destination']}, {c['family']}, {c['proto']}")
+
+
+def check_cover(c):
+    """The intervals cover 1-65535, in order, without gaps."""
+    port = 1
+    for i in c["intervals"]:
+        assert i["from"] == port <= i["to"], f"{title_of(c)}: {i} where {port} should begin"
+        port = i["to"] + 1
+    assert port == 65536, f"{title_of(c)}: ends at {port - 1}"
+
+
+def compare_class(wire, c, out):
+    check_cover(c)
+    says, iface = spread(c["intervals"]), c["interface"]
+    seen = wire.scan(c["source"], c["destination"], c["proto"], iface=iface)
+    differs = differing(says, seen)
+    if differs and len(differs) < 500:  # a packet may get lost, but not again
+        again = wire.scan(c["source"], c["destination"], c["proto"],
+                          list_ports([d[:2] for d in differs]), iface)
+        for first, last, _ in differs:
+            seen[first:last + 1] = again[first:last + 1]
+        differs = differing(says, seen)
+    for pair in sorted({d[2] for d in differs}):
+        ports = list_ports([d[:2] for d in differs if d[2] == pair])
+        out.differences.append(f"{title_of(c)}: portero says {NAMES[pair[0]]}, packets say "
+                               f"{NAMES[pair[1]]}: {ports[:300]}")
+    for i in c["intervals"]:
+        if VERDICTS[i["verdict"]] in UNSURE:
+            out.unsure.append((title_of(c), list_ports([(i["from"], i["to"])]), i["verdict"],
+                               i.get("why", "")))
+    out.classes += 1
+    out.ports += 65535 - says.count(UNSURE[0]) - says.count(UNSURE[1])
+
+
+def compare(wire, reach, wanted=lambda c: True):
+    """
+    Holds every class of a `portero reach --json --full` against packets. The host must listen on
+    all ports (and so must what is behind it, or its refusals count as the host's). What portero
+    calls rate-limited or unknown is no difference, and is listed; so are the classes whose
+    interface nobody can send to.
+    """
+    out = Comparison()
+    classes = []
+    for c in reach["classes"]:
+        if c["interface"] in wire.links and wanted(c):
+            classes.append(c)
+        else:
+            out.skipped.append(title_of(c))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for i in range(0, len(classes), AT_ONCE):
+            wire.forget()
+            list(pool.map(lambda c: compare_class(wire, c, out), classes[i:i + AT_ONCE]))
+    return out
