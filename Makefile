@@ -84,7 +84,6 @@ SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
 	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
-NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(wildcard tests/netns/tools/*.c))
 LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish

@@ -20,7 +20,7 @@ void mem_close_cleanup(const int *fd)
 		close(*fd);
 }
 
-int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
+int mem_grow_unset(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 {
 	size_t wanted = *cap ? *cap : 16;
 	void *items, *bigger;
@@ -40,5 +40,18 @@ int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 		return -ENOMEM;
 	memcpy(items_pointer, &bigger, sizeof(bigger));
 	*cap = wanted;
+	return 0;
+}
+
+int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
+{
+	size_t before = *cap;
+	int r = mem_grow_unset(items_pointer, cap, need, item_size);
+	char *items;
+
+	if (r < 0 || *cap == before)
+		return r;
+	memcpy(&items, items_pointer, sizeof(items));
+	memset(items + before * item_size, 0, (*cap - before) * item_size);
 	return 0;
 }

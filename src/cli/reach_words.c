@@ -162,7 +162,7 @@ static void add_telling(const struct view *v, const struct telling *t, uint8_t a
 		buf_add_text(out, /* by this interface */ _(" via "));
 		add_escaped(v, reach_text(&v->reach, t->class->ifname_str), out);
 	}
-	if (t->families != all)
+	if (t->families != all && !t->class->sources_str)
 		buf_add_text(out,
 			     t->families == FAMILY_IPV4 ? _(" (IPv4 only)") : _(" (IPv6 only)"));
 }

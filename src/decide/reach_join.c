@@ -432,6 +432,7 @@ static void map_class(struct join *j, const struct reach_class *c)
 	for (uint32_t n = 0; n < c->interval_count; n++) {
 		const struct reach_interval *i = &j->reach->intervals[c->first_interval + n];
 
+		j->ret->filters |= i->verdict != VERDICT_ACCEPT;
 		if (!lets_in(i->verdict))
 			continue;
 		for (unsigned port = i->first; port <= i->last; port++) {

@@ -44,6 +44,7 @@ struct reach_join {
 	size_t forward_count, forward_cap;
 	struct hole *holes; /* by protocol, then port; neighbours with the same fate are one */
 	size_t hole_count, hole_cap;
+	bool filters; /* some packets from outside are not let in */
 	/* by protocol (PROTO_TCP, PROTO_UDP): ports without a listener, and what becomes of a
 	 * packet to them that comes from the widest class there is: by the state that it would see
 	 */

@@ -22,6 +22,7 @@ struct answering {
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
 	uint32_t exhausted_str;
+	bool one_source; /* the user gave it: its text stays */
 };
 
 /* --- from answers to intervals ------------------------------------------------------------------
@@ -158,6 +159,28 @@ static int add_class(struct answering *w)
 	return r;
 }
 
+/* Is another class of private sources told apart from this one, at the same place? */
+static bool is_split(const struct reach *r, const struct reach_class *c)
+{
+	for (size_t i = 0; i < r->class_count; i++) {
+		const struct reach_class *other = &r->classes[i];
+
+		if (other != c && other->source_class == SOURCE_PRIVATE &&
+		    other->ifindex == c->ifindex && other->proto == c->proto &&
+		    address_equal(&other->destination, &c->destination))
+			return true;
+	}
+	return false;
+}
+
+/* Private networks that all get the same need no list. */
+static void name_private(struct reach *r)
+{
+	for (size_t i = 0; i < r->class_count; i++)
+		if (r->classes[i].source_class == SOURCE_PRIVATE && !is_split(r, &r->classes[i]))
+			r->classes[i].sources_str = 0;
+}
+
 /* The classes of all queries; then those that do not differ become one. */
 static int add_classes(struct answering *w)
 {
@@ -172,16 +195,21 @@ static int add_classes(struct answering *w)
 		w->blocked_str = reach_gaps_of_query(w->m, &w->plan->queries[q], w->reach);
 		r = add_class(w);
 	}
-	return r < 0 ? r : reach_classes_merge(w->reach, baselines);
+	if (r >= 0)
+		r = reach_classes_merge(w->reach, baselines);
+	if (r >= 0 && !w->one_source)
+		name_private(w->reach);
+	return r;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
 static int answer(const struct mirror *m, const struct reach_plan *plan,
-		  const struct reach_answers *answers, struct reach *ret)
+		  const struct reach_answers *answers, bool one_source, struct reach *ret)
 {
-	struct answering w = {.m = m, .plan = plan, .answers = answers, .reach = ret};
+	struct answering w = {
+		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
 
 	w.exhausted_str = strpool_add_text(&ret->strings,
 					   _("too many rules that depend on more than one packet"));
@@ -201,7 +229,7 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 		ret->available = true;
 		ret->generation = m->nft.generation;
 		reach_gaps_add(m, options->snapshot, ret);
-		r = answer(m, &plan, &answers, ret);
+		r = answer(m, &plan, &answers, options->from.family != 0, ret);
 	}
 	reach_answers_done(&answers);
 	reach_plan_done(&plan);

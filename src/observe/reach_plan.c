@@ -274,8 +274,10 @@ static int plan_destination(struct planner *p, const struct twin_link *link,
 			    const struct destination *to, const struct source_scope *scope,
 			    const struct reach_sources *sources)
 {
-	bool anywhere =
-		faces_internet(p, link, scope->family) && !address_is_link_local(&to->address);
+	/* nobody but a neighbour can make it carry packets to a private address behind it */
+	bool anywhere = faces_internet(p, link, scope->family) &&
+			!address_is_link_local(&to->address) &&
+			!(to->behind && is_private(&to->address));
 
 	if (p->options->from.family)
 		return plan_one(p, link, to, scope);
@@ -399,6 +401,21 @@ static int add_bound_addresses(struct planner *p)
 	return r;
 }
 
+/* Does the most specific route to it lead to where the internet is not? */
+static bool lies_behind(const struct planner *p, const struct address *a)
+{
+	const struct reach_route *best = NULL;
+
+	for (size_t i = 0; i < p->routes.count; i++) {
+		const struct reach_route *route = &p->routes.items[i];
+
+		if (route->prefix.bits > 0 && in_prefix(a, &route->prefix) &&
+		    (!best || route->prefix.bits > best->prefix.bits))
+			best = route;
+	}
+	return best && !reach_routes_has_default(&p->routes, a->family, best->ifindex);
+}
+
 /* Addresses of other namespaces that somebody listens on: packets may be sent on to them. */
 static int add_addresses_behind(struct planner *p)
 {
@@ -416,7 +433,7 @@ static int add_addresses_behind(struct planner *p)
 
 		if (a->netns != 0 && a->netns < s->netns_count && listens[a->netns] &&
 		    !address_is_loopback(&a->address) && !address_is_link_local(&a->address) &&
-		    !is_local(p, &a->address))
+		    !is_local(p, &a->address) && lies_behind(p, &a->address))
 			r = add_destination(p, &a->address, 0, true);
 	}
 	return r;

@@ -56,7 +56,7 @@ static void take_sunk(struct answer_batch *b, const struct nflog_message *m,
 	if (!o)
 		return;
 	o->verdict = VERDICT_ACCEPT;
-	o->forwarded = m->prefix[0] == TWIN_SINK_FORWARD[0];
+	o->forwarded = m->prefix[0] != TWIN_SINK_INPUT[0];
 	o->target = seen->destination;
 	o->target_port = seen->destination_port;
 	o->out_ifindex = o->forwarded ? m->out_ifindex : 0;

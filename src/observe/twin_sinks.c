@@ -29,6 +29,26 @@ static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const c
 	nft_batch_end_rule(b, rule);
 }
 
+/*
+ * What the machine itself sends, and NAT sends on to where it leaves by another interface than lo:
+ * a SYN or a datagram. The refusals that the machine answers with must get out. (A packet that
+ * comes in and is sent on never gets here.)
+ */
+static void add_output_sink(struct buf *b, const struct nft_batch_chain *chain, uint8_t protocol)
+{
+	static const uint32_t lo = 1; /* in every network namespace */
+	enum { FLAGS_OFFSET = 13, FLAG_RST = 4 };
+	struct nft_batch_rule rule = nft_batch_begin_rule(b, chain);
+
+	nft_batch_match_meta(b, NFT_META_OIF, false, &lo, sizeof(lo));
+	nft_batch_match_meta(b, NFT_META_L4PROTO, true, &protocol, sizeof(protocol));
+	if (protocol == IPPROTO_TCP)
+		nft_batch_match_transport(b, FLAGS_OFFSET, FLAG_RST, 0);
+	nft_batch_log(b, GROUP_SINK, TWIN_SINK_OUTPUT, NFLOG_COPY_LEN);
+	nft_batch_verdict(b, NF_DROP);
+	nft_batch_end_rule(b, rule);
+}
+
 static void add_family(struct buf *b, uint8_t family, bool shut)
 {
 	struct nft_batch_chain chain = {.family = family,
@@ -46,6 +66,11 @@ static void add_family(struct buf *b, uint8_t family, bool shut)
 	chain.name = "forward";
 	chain.hook = NF_INET_FORWARD;
 	add_sink(b, &chain, TWIN_SINK_FORWARD);
+	chain.name = "postrouting";
+	chain.hook = NF_INET_POST_ROUTING;
+	nft_batch_add_chain(b, &chain);
+	add_output_sink(b, &chain, IPPROTO_TCP);
+	add_output_sink(b, &chain, IPPROTO_UDP);
 	if (!shut)
 		return;
 	chain.name = "shut";

@@ -2,7 +2,7 @@
 /*
  * rt_image_fuzz: any bytes as each message of rtnetlink. Besides memory errors: what is canonical
  * stays as it is when it is made canonical again, what is refused leaves nothing behind, and can be
- * described. The first byte says which message it is.
+ * described. The first byte says which message it is, and which of its items to make.
  */
 #include "observe/rt_image.h"
 
@@ -23,7 +23,7 @@ static void check_link(const uint8_t *data, size_t size)
 		abort();
 }
 
-static void check_item(enum rt_kind kind, const uint8_t *data, size_t size)
+static void check_item(enum rt_kind kind, const uint8_t *data, size_t size, uint32_t which)
 {
 	struct rt_image image = {0};
 	struct buf again = {0};
@@ -32,14 +32,14 @@ static void check_item(enum rt_kind kind, const uint8_t *data, size_t size)
 	int r;
 
 	buf_add(&image.bytes, "x", 1); /* what is there already stays, and is no multiple of 4 */
-	r = rt_canonical(kind, data, size, &image.bytes, &item);
+	r = rt_canonical(kind, data, size, which, &image.bytes, &item);
 	if (r != 0 && !image.bytes.failed && image.bytes.len != 1)
 		abort();
 	if (r == 0 && !image.bytes.failed) {
 		if (item.offset % 4 || item.offset + item.len != image.bytes.len)
 			abort();
 		rt_image_describe(&image, &item, text);
-		if (rt_canonical(kind, rt_image_payload(&image, &item), item.len, &again,
+		if (rt_canonical(kind, rt_image_payload(&image, &item), item.len, 0, &again,
 				 &second) != 0 ||
 		    second.len != item.len || second.family != item.family ||
 		    memcmp(again.data, image.bytes.data + item.offset, item.len) != 0)
@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] % (RT_KIND_COUNT + 1) == RT_KIND_COUNT)
 		check_link(data + 1, size - 1);
 	else
-		check_item((enum rt_kind)(data[0] % (RT_KIND_COUNT + 1)), data + 1, size - 1);
+		check_item((enum rt_kind)(data[0] % (RT_KIND_COUNT + 1)), data + 1, size - 1,
+			   data[0] / (RT_KIND_COUNT + 1));
 	return 0;
 }

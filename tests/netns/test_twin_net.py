@@ -150,15 +150,17 @@ class Asker:
             return errno.errorcode.get(-struct.unpack_from("i", answer, 16)[0], "?")
         return self.decode(answer)
 
-    @staticmethod
-    def decode(answer):
+    # what an answer is compared by
+    KEPT = (RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_TABLE, RTA_VIA)
+
+    def decode(self, answer):
         length = struct.unpack_from("I", answer)[0]
         head = struct.unpack_from("BBBBBBBBI", answer, 16)
         found = [("type", head[7]), ("scope", head[6])]
         at = 28
         while at + 4 <= length:
             size, kind = struct.unpack_from("HH", answer, at)
-            if kind in (RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_TABLE, RTA_VIA):
+            if kind in self.KEPT:
                 found.append((kind, answer[at + 4:at + size]))
             at += (size + 3) & ~3
         return tuple(found)
@@ -175,12 +177,13 @@ def interesting(rng, family, addresses):
     return socket.inet_ntop(family, (number % (1 << 8 * size)).to_bytes(size, "big"))
 
 
-def assert_same_answers(ns, twin, v4, v6, marks=(0, 1, 2, 0x101), count=QUESTIONS):
+def assert_same_answers(ns, twin, v4, v6, marks=(0, 1, 2, 0x101), count=QUESTIONS, kept=Asker.KEPT):
     def host(work):
         with ns:
             return work()
 
     here, there = Asker(host), Asker(twin.inside)
+    here.KEPT = there.KEPT = kept
     rng = random.Random(SEED)
     links = [l["ifindex"] for l in twin.answer["links"] if l["up"]]
     kinds = set()
@@ -192,7 +195,8 @@ def assert_same_answers(ns, twin, v4, v6, marks=(0, 1, 2, 0x101), count=QUESTION
             "source": interesting(rng, family, addresses) if rng.random() < 0.8 else None,
             "iif": rng.choice(links), "mark": rng.choice(marks),
         }
-        if rng.random() < 0.2:
+        # a link-local address without its link may be anywhere
+        if rng.random() < 0.2 and not question["destination"].startswith("fe80"):
             question["iif"] = 0
         a, b = here.ask(**question), there.ask(**question)
         assert a == b, (SEED, question, a, b)
@@ -727,5 +731,61 @@ def test_sysctls_that_cannot_be_written():
         told = "\n".join(d["what"] for d in answer["report"])
         for path in ("ipv4/conf/v0/rp_filter", "ipv4/conf/all/forwarding", "ipv4/icmp_ratemask"):
             assert path in told, told
+    finally:
+        ns.close()
+
+
+# --- what routers announce ------------------------------------------------------------------------
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def router_advertisement(source, mac, prefix):
+    """A frame: default router for half an hour, an autonomous on-link prefix, a route."""
+    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+    body += struct.pack("!BB6s", 1, 1, mac)
+    body += struct.pack("!BBBBIII16s", 3, 4, 64, 0xc0, 7200, 3600, 0,
+                        socket.inet_pton(socket.AF_INET6, prefix))
+    src, dst = (socket.inet_pton(socket.AF_INET6, a) for a in (source, "ff02::1"))
+    pseudo = src + dst + struct.pack("!IHBB", len(body), 0, 0, 58)
+    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return (b"\x33\x33\0\0\0\1" + mac + b"\x86\xdd" +
+            struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + src + dst + body)
+
+
+@pytest.mark.parametrize("routers", [1, 2])
+def test_announced_by_routers(routers):
+    """Addresses and routes that expire: the usual IPv6 machine, with one router and with two."""
+    ns = quick_ns()
+    try:
+        ns.add_veth("ea", addresses=())
+        write(ns, "ipv6/conf/ea/accept_ra", "2")
+        write(ns, "ipv6/conf/ea/use_tempaddr", "2")
+        with ns, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind(("eap", 0x86dd))
+            for i in range(routers):
+                sender.send(router_advertisement(f"fe80::{i + 1}", bytes([2, 0, 0, 0, 0, i + 1]),
+                                                 f"2001:db8:{i}::"))
+        end = time.monotonic() + 5
+        while True:
+            out = subprocess.run(["ip", "-n", ns.name, "-6", "route"], check=True,
+                                 capture_output=True, text=True).stdout
+            if out.count("fe80::1 ") and (routers == 1 or out.count("fe80::2 ")):
+                break
+            assert time.monotonic() < end, out
+            time.sleep(0.05)
+        settle(ns)
+        time.sleep(0.2)  # temporary addresses come a little later
+        with Twin(ns) as twin:
+            assert twin.answer["report"] == [], out
+            # which of two routers is taken depends on which has answered lately
+            kept = set(Asker.KEPT) - ({RTA_GATEWAY} if routers == 2 else set())
+            assert_same_answers(ns, twin, ["192.0.2.1"], ["2001:db8::1", "2001:db8:1::1",
+                                                           "2001:db8:9::1", "fe80::1"],
+                                count=300, kept=kept)
     finally:
         ns.close()
