@@ -500,7 +500,7 @@ static int find_points(struct planner *p)
 	if (!alone)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->socket_count; i++)
-		if (s->sockets[i].kind == SOCKET_PORT)
+		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns == 0)
 			alone[count++] = s->sockets[i].port;
 	return reach_points_build(&p->plan->constants.destination_ports, alone, count,
 				  p->options->full, &p->plan->points);

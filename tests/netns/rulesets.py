@@ -56,6 +56,8 @@ class Words:
 
     def __init__(self, r, out):
         self.r, self.out = r, out
+        # what makes ports opaque, so that every port of every class is asked: now and then
+        self.opaque = r.random() < 0.06
         # few ports, so that rules are about the same ones
         self.pool = sorted({r.choice((22, 25, 53, 80, 443, 8080, 1023, 1024, 32768, 65535, 1))
                             for _ in range(5)}
@@ -128,7 +130,7 @@ class Nft:
     def matches(self):
         return [
             (9, self.port_eq), (5, self.port_range), (3, self.port_compare), (3, self.port_not),
-            (4, self.port_set), (3, self.port_named_set), (2, self.port_mask), (2, self.sport),
+            (4, self.port_set), (3, self.port_named_set), (4, self.port_mask), (2, self.sport),
             (7, self.saddr), (2, self.saddr_not), (3, self.saddr_set), (4, self.saddr_named),
             (2, self.saddr_range), (0.5, self.saddr_mask), (3, self.daddr), (3, self.concat),
             (3, self.concat_interval), (4, self.iifname), (2, self.iif), (1, self.oifname),
@@ -193,6 +195,9 @@ class Nft:
         return self.dport(self.pick("", "", "!= ") + s), "named set of ports"
 
     def port_mask(self):
+        if not self.w.opaque:
+            return None
+        self.out.doubts.add("opaque")
         mask = self.pick(0xff00, 0x00ff, 0x0001, 0xfff0, 0x8000)
         value = self.w.port() & mask
         return self.dport(f"& {mask:#x} {self.pick('==', '!=')} {value:#x}"), "port under a mask"
@@ -630,7 +635,7 @@ class Iptables:
         return [(9, self.dport), (4, self.dport_range), (4, self.multiport), (7, self.source),
                 (3, self.destination), (4, self.interface), (1, self.out_interface),
                 (3, self.conntrack), (5, self.ipset), (2, self.iprange), (2, self.mark),
-                (3, self.addrtype), (2.2, self.rate), (1, self.u32), (0.6, self.string),
+                (3, self.addrtype), (2.2, self.rate), (4, self.u32), (2, self.string),
                 (1.5, self.flags), (1, self.sport), (1, self.misc), (0.7, self.rpfilter),
                 (1, self.protocol), (1, self.connmark), (0.3, self.unmirrored)]
 
@@ -751,7 +756,7 @@ class Iptables:
             "quota": f"-m quota {self.no()}--quota 10000"}[kind], kind
 
     def u32(self):
-        if self.v6:
+        if self.v6 or not self.w.opaque:
             return None
         self.out.doubts.add("opaque")
         port = self.w.port()
@@ -760,6 +765,9 @@ class Iptables:
         return f'-m u32 --u32 "0>>22&0x3C@0&0xFFFF={port}"', "u32"
 
     def string(self):
+        if not self.w.opaque:
+            return None
+        self.out.doubts.add("opaque")
         return f'-m string {self.no()}--algo bm --string "GET /x"', "string"
 
     def flags(self):
