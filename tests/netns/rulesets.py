@@ -10,7 +10,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-GUARD = (61000, 61999)  # source ports of the judge's probes
+GUARD = (40000, 41999)  # source ports of probes: portero's begin at 40000, the judge's at
+JUDGE = 41100
 FAR = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3", "192.168.0.0/16", "192.168.5.0/24",
        "192.168.5.77", "100.64.0.0/10", "172.16.0.0/12", "8.0.0.0/8", "8.8.0.0/16", "8.8.4.4",
        "9.9.9.9", "64.0.0.0/3", "200.100.0.0/15", "185.1.2.0/23", "1.1.1.1", "128.0.0.0/1",
@@ -58,28 +59,29 @@ class Words:
         self.r, self.out = r, out
         # what makes ports opaque, so that every port of every class is asked: now and then
         self.opaque = r.random() < 0.06
+        self.far = (r.sample(FAR, 9), r.sample(FAR6, 7))
         # few ports, so that rules are about the same ones
         self.pool = sorted({r.choice((22, 25, 53, 80, 443, 8080, 1023, 1024, 32768, 65535, 1))
                             for _ in range(5)}
-                           | {r.randrange(1, 61000) for _ in range(r.randrange(3, 9))})
+                           | {r.randrange(1, 65536) for _ in range(r.randrange(3, 9))})
 
     def chance(self, p):
         return self.r.random() < p
 
     def port(self):
-        p = self.r.choice(self.pool) if self.chance(0.85) else self.r.randrange(1, 60900)
+        p = self.r.choice(self.pool) if self.chance(0.85) else self.r.randrange(1, 65536)
         self.out.ports.add(p)
         return p
 
     def port_range(self):
         a, b = self.port(), self.port()
         if a == b or (abs(a - b) > 20000 and self.chance(0.7)):
-            b = min(60990, a + self.r.randrange(1, 300)) if a < 60990 else a
+            b = min(65535, a + self.r.randrange(1, 300))
             self.out.ports.add(b)
         return min(a, b), max(a, b)
 
     def source(self, v6):
-        text = self.r.choice(FAR6 if v6 else FAR)
+        text = self.r.choice(self.far[v6])
         if self.chance(0.12):
             text = str(ipaddress.ip_address(
                 (0x20010000 + self.r.randrange(1 << 20) << 96) + self.r.randrange(1 << 16) if v6
@@ -859,13 +861,12 @@ class Iptables:
         count = self.r.choice((1, 1, 1, 2, 2, 3)) if self.w.chance(0.96) else 0
         pool = self.matches()
         for m in self.r.choices([m for _, m in pool], [w for w, _ in pool], k=count):
-            if m.__name__ in names:
-                continue
-            got = m()
-            if got and m.__name__ not in names and not (
-                    {m.__name__, *names} >= {"dport", "dport_range"}):
+            about = ("ports" if m in (self.dport, self.dport_range, self.multiport, self.sport)
+                     else m.__name__)
+            got = m() if about not in names else None
+            if got:
                 self.parts.append(got[0])
-                names.append(m.__name__)
+                names.append(about)
                 self.labels.append(got[1])
         self.positive = not any(p.startswith("! -p") for p in self.parts)
         text, name, decides = self.target(jumps, policy)
