@@ -12,6 +12,8 @@
  *       three tries "drop". The source belongs to nobody (a kernel must not answer for it); the
  *       scan answers ARP and neighbour solicitations for it. Sent to the host's MAC address; with
  *       --iface lo the machine asks itself, and the source is its own
+ *   oracle [--netns PATH] many [IFACE]
+ *       scans of the standard input, all at once: see many.c
  *   oracle [--netns PATH] flush
  *       forgets the tracked connections of the namespace
  */
@@ -45,7 +47,7 @@ void die_of_input(const char *what)
 }
 
 /* "22,80,1000-2000" to a set; NULL: all. */
-static void parse_ports(const char *text, bool *wanted)
+void parse_ports(const char *text, bool *wanted)
 {
 	if (!text)
 		text = "1-65535";
@@ -72,14 +74,14 @@ int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void parse_address(const char *text, struct address *ret)
+void parse_address(const char *text, struct address *ret)
 {
 	ret->family = strchr(text, ':') ? AF_INET6 : AF_INET;
 	if (inet_pton(ret->family, text, ret->bytes) != 1)
 		die_of_input("not an address");
 }
 
-static void parse_mac(const char *text, uint8_t *ret)
+void parse_mac(const char *text, uint8_t *ret)
 {
 	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &ret[0], &ret[1], &ret[2], &ret[3],
 		   &ret[4], &ret[5]) != 6)
@@ -168,5 +170,7 @@ int main(int argc, char **argv)
 		return scan_command(argc - 2, argv + 2);
 	if (argc >= 2 && strcmp(argv[1], "flush") == 0)
 		return run_flush();
-	die_of_input("listen, scan or flush");
+	if (argc >= 2 && strcmp(argv[1], "many") == 0)
+		return run_many(argc > 2 ? argv[2] : NULL);
+	die_of_input("listen, scan, many or flush");
 }

@@ -60,3 +60,11 @@ void send_frame(const struct scan *s, const void *frame, size_t len);
 
 int run_listen(const bool *wanted);
 int run_scan(struct scan *s, const char *iface);
+int run_many(const char *iface); /* NULL: all */
+/* One probe to each wanted port that is still silent. */
+void scan_try(struct scan *s);
+void scan_print(const struct scan *s); /* the intervals, as JSON without brackets */
+
+void parse_ports(const char *text, bool *wanted);
+void parse_address(const char *text, struct address *ret);
+void parse_mac(const char *text, uint8_t *ret);

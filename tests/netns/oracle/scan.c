@@ -100,7 +100,7 @@ static void send_batch(struct scan *s, const uint16_t *ports, unsigned count)
 	drain(s);
 }
 
-static void try_once(struct scan *s)
+void scan_try(struct scan *s)
 {
 	uint16_t batch[BATCH];
 	unsigned count = 0;
@@ -149,7 +149,7 @@ static const char *answer_name(enum answer answer)
 	return answer == ACCEPT ? "accept" : answer == REJECT ? "reject" : "drop";
 }
 
-static void print_intervals(const struct scan *s)
+void scan_print(const struct scan *s)
 {
 	const char *comma = "";
 
@@ -174,7 +174,7 @@ int run_scan(struct scan *s, const char *iface)
 
 	open_link(s, iface);
 	for (int i = 0; i < TRIES; i++) {
-		try_once(s);
+		scan_try(s);
 		wait_quiet(s, i + 1 < TRIES ? QUIET_MS : LAST_QUIET_MS);
 	}
 	getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len);
@@ -182,7 +182,7 @@ int run_scan(struct scan *s, const char *iface)
 	       "\"intervals\":[",
 	       s->udp ? "udp" : "tcp", s->sent, s->rst, s->icmp, stats.tp_drops,
 	       (int)(now_ms() - start));
-	print_intervals(s);
+	scan_print(s);
 	printf("]}\n");
 	return 0;
 }
