@@ -29,9 +29,9 @@ def test_internet(reach):
     assert reach["complete"], reach["missing"]
     for family, destination in (("ipv4", "192.0.2.1"), ("ipv6", "2001:db8:1::1")):
         tcp = verdicts(reach, "internet", family, "tcp", destination)
-        expected = {22: "accept", 80: "accept", 113: "reject", 2222: "rate-limited"}
+        expected = {22: "accept", 8000: "accept", 113: "reject", 2222: "rate-limited"}
         if family == "ipv4":
-            expected[8080] = "accept"
+            expected[8081] = "accept"
         assert {p: v for p, v in tcp.items() if v != "drop"} == expected
         udp = verdicts(reach, "internet", family, "udp", destination)
         assert {p: v for p, v in udp.items() if v != "drop"} == {53: "reject"}
@@ -50,8 +50,8 @@ def test_states(machine, ask):
     assert machine.answer("reach start").code == 0
     ports = {(p["port"], p["proto"]): p for p in ask("reach status")["ports"]}
     found = {port: (p["state"], p["reach"]["widest"]) for (port, _), p in ports.items()
-             if port in (80, 8080, 5432, 3306, 6379)}
-    assert found == {80: ("open", "internet"), 8080: ("open", "internet"),
+             if port in (8000, 8081, 5432, 3306, 6379)}
+    assert found == {8000: ("open", "internet"), 8081: ("open", "internet"),
                      5432: ("open", "listed"), 3306: ("filtered", "host"),
                      6379: ("open", "host")}
 
@@ -66,7 +66,7 @@ def test_explain(ask):
     assert dropped["verdict"] == "drop"
     assert (dropped["decided_by"]["chain"], dropped["decided_by"]["policy"]) == ("input", True)
     opened = ask("reach explain-open")
-    assert opened["verdict"] == "accept" and opened["arrives"]["port"] == 80
+    assert opened["verdict"] == "accept" and opened["arrives"]["port"] == 8000
     assert opened["translated_by"]["chain"] == "prerouting"
     assert "dport" in (opened["decided_by"]["rule"] or "")
 

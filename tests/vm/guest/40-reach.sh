@@ -22,8 +22,8 @@ table inet filter {
 		ct state established,related accept
 		iif lo accept
 		ip saddr @blocklist drop
-		meta l4proto { icmp, ipv6-icmp } accept
-		tcp dport { 22, 80 } accept
+		meta l4proto { 1, 58 } accept
+		tcp dport { 22, 8000 } accept
 		tcp dport 2222 limit rate 5/second accept
 		ip saddr 10.1.0.0/16 tcp dport 5432 accept
 		tcp dport 113 reject with tcp reset
@@ -33,16 +33,16 @@ table inet filter {
 table ip nat {
 	chain prerouting {
 		type nat hook prerouting priority -100;
-		tcp dport 8080 redirect to :80
+		tcp dport 8081 redirect to :8000
 	}
 }
 RULES
 show rules nft -f /tmp/rules
-for name in web database; do
+for name in site database; do
 	ln -f /usr/bin/serve /usr/bin/$name
 done
 show start sh -e <<'LISTENERS'
-web tcp=0.0.0.0/80
+site tcp=0.0.0.0/8000
 database tcp=0.0.0.0/5432 tcp=0.0.0.0/3306 tcp=127.0.0.1/6379
 LISTENERS
 sleep 3 # IPv6 addresses are in use then
@@ -51,7 +51,7 @@ show status portero --json
 show reach portero reach --json
 show full portero reach --full -t -4 --in eth0 --json
 show explain portero explain 5432/tcp --from 11.2.3.4 --json
-show explain-open portero explain 8080/tcp --json
+show explain-open portero explain 8081/tcp --json
 show ruleset-after nft list ruleset
 show doctor portero doctor --json
 nft flush ruleset
