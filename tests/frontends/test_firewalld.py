@@ -21,7 +21,8 @@ $p --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" port port="54
 $p --add-rich-rule='rule family="ipv4" source address="203.0.113.0/24" drop'
 $p --add-rich-rule='rule port port="2323" protocol="tcp" accept limit value="3/m"'
 $p --add-forward-port=port=8888:proto=tcp:toport=9999
-firewall-cmd --permanent --zone=work --add-source=172.20.0.0/16 --add-port=7000-7100/udp
+firewall-cmd --permanent --zone=work --add-source=172.20.0.0/16
+firewall-cmd --permanent --zone=work --add-port=7000-7100/udp
 firewall-cmd --reload
 """)
     return made

@@ -146,13 +146,14 @@ class Wire:
         """Tracked connections of the host, which would decide for packets to come."""
         oracle(self.host_path, "flush")
 
-    def scan(self, source, destination, proto, ports="1-65535", iface=IFACE):
-        """What happened to a packet for each port: spread()."""
+    def scan(self, source, destination, proto, ports="1-65535", iface=IFACE, tries=3):
+        """What happened to a packet for each port: spread(). Silence is asked again."""
         link = self.links[iface]
         if iface == self.IFACE:
             self.know(source)
         said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,
-                                 "--iface", link.iface, "--mac", link.mac, proto, ports).stdout)
+                                 "--iface", link.iface, "--mac", link.mac, "--tries", tries, proto,
+                                 ports).stdout)
         assert said["unread"] == 0, said
         return spread(said["intervals"])
 
@@ -210,7 +211,7 @@ def check_cover(c):
 def compare_class(wire, c, out):
     check_cover(c)
     says, iface = spread(c["intervals"]), c["interface"]
-    seen = wire.scan(c["source"], c["destination"], c["proto"], iface=iface)
+    seen = wire.scan(c["source"], c["destination"], c["proto"], iface=iface, tries=2)
     differs = differing(says, seen)
     if differs and len(differs) < 500:  # a packet may get lost, but not again
         again = wire.scan(c["source"], c["destination"], c["proto"],

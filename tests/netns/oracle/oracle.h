@@ -27,6 +27,7 @@ struct scan {
 	uint16_t sport;
 	uint32_t cookie; /* of this run */
 	bool udp;
+	int tries; /* of what is silent */
 	bool wanted[PORTS];
 	enum answer answers[PORTS];
 	uint32_t rst, icmp, sent;

@@ -17,9 +17,8 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 32, /* frames between two looks at what came back */
-	TRIES = 3,
-	QUIET_MS = 120,	     /* nothing came for so long: the answers of a try are in */
+	BATCH = 32,	     /* frames between two looks at what came back */
+	QUIET_MS = 60,	     /* nothing came for so long: the answers of a try are in */
 	LAST_QUIET_MS = 300, /* and for so long: nothing will come any more */
 };
 
@@ -100,8 +99,10 @@ static void send_batch(struct scan *s, const uint16_t *ports, unsigned count)
 	drain(s);
 }
 
-static void try_once(struct scan *s)
+/* Returns how many ports were still silent. */
+static unsigned try_once(struct scan *s)
 {
+	uint32_t before = s->sent;
 	uint16_t batch[BATCH];
 	unsigned count = 0;
 
@@ -116,6 +117,7 @@ static void try_once(struct scan *s)
 	}
 	if (count)
 		send_batch(s, batch, count);
+	return s->sent - before;
 }
 
 static void open_link(struct scan *s, const char *iface)
@@ -173,10 +175,8 @@ int run_scan(struct scan *s, const char *iface)
 	socklen_t len = sizeof(stats);
 
 	open_link(s, iface);
-	for (int i = 0; i < TRIES; i++) {
-		try_once(s);
-		wait_quiet(s, i + 1 < TRIES ? QUIET_MS : LAST_QUIET_MS);
-	}
+	for (int i = 0; i < s->tries && try_once(s); i++)
+		wait_quiet(s, i + 1 < s->tries ? QUIET_MS : LAST_QUIET_MS);
 	getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len);
 	printf("{\"proto\":\"%s\",\"sent\":%u,\"rst\":%u,\"icmp\":%u,\"unread\":%u,\"ms\":%d,"
 	       "\"intervals\":[",
