@@ -61,6 +61,9 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 
+# The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
+LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
+
 PKGS     := libbpf libmnl jansson
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
@@ -74,13 +77,12 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
 	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
-NETNS    := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
@@ -96,7 +98,7 @@ all: $(B)/portero $(MO)
 $(B)/portero: $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(OURFLAGS) $(LTO) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The place of the messages is compiled in: another PREFIX, another object.
 $(B)/obj/cli/main.o: $(B)/prefix
@@ -108,7 +110,7 @@ $(B)/prefix: FORCE
 $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LTO) -MMD -MP -c -o $@ $<
 
 # gcc's dependencies leave out what -isystem found
 $(B)/obj/observe/sock_iter.o: $(SKEL)
@@ -127,6 +129,11 @@ $(G)/programs_table.c: data/programs.tsv tools/gen-programs
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-programs data/programs.tsv > $@
+
+$(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
@@ -154,8 +161,8 @@ $(B)/locale/%/LC_MESSAGES/portero.mo: po/%.po
 $(B)/unit/%: tests/unit/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP \
-		-o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit -DTEST_DATA='"$(CURDIR)/tests"' $(CFLAGS) $(OURFLAGS) $(LDFLAGS) $(if $(LTO),-fno-lto) \
+		-MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
 
 # What the namespace tests drive parts of portero with.
 NETNS_TOOLS := $(patsubst tests/netns/tools/%.c,$(B)/netns/%,$(sort $(wildcard tests/netns/tools/*.c)))

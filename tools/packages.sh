@@ -6,7 +6,7 @@ BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libe
 	linux-libc-dev libmnl-dev libjansson-dev gettext"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps
 	util-linux systemd nginx-light openssh-server locales zsh fish
-	iptables ipset nftables"
+	iptables ipset nftables arptables"
 VM_PACKAGES="qemu-system-x86 busybox-static"
 # Series whose newest kernel (linux-image-SERIES.*-cloud-amd64) the tests in virtual machines fetch
 # and unpack, without installing it. Those that no configured archive has are skipped.

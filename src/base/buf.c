@@ -20,7 +20,6 @@ void buf_clear(struct buf *b)
 		b->data[0] = '\0';
 }
 
-/* Not mem_grow(): that would zero room which is about to be written. */
 static bool grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : 64;

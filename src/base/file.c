@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_CHUNK = 4096, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
+enum { READ_CHUNK = 4096, PIECE_SIZE = 65536, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
 
 static int read_all(int fd, size_t limit, struct buf *out)
 {
@@ -62,6 +63,73 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
 	return fd < 0 ? -errno : read_regular(fd, limit, out);
 }
 
+/* How much of what was read is whole lines; all of it at the end of the file. */
+static size_t whole_lines(const struct buf *b, bool at_end)
+{
+	const char *newline = at_end ? NULL : memrchr(b->data, '\n', b->len);
+
+	return at_end ? b->len : newline ? (size_t)(newline - b->data) + 1 : 0;
+}
+
+static void drop_front(struct buf *b, size_t len)
+{
+	memmove(b->data, b->data + len, b->len - len);
+	b->len -= len;
+}
+
+/* The next piece, after what is left of the one before. How many bytes, 0 at the end. */
+static ssize_t read_piece(int fd, struct buf *b)
+{
+	char *to = buf_reserve(b, PIECE_SIZE);
+	ssize_t got;
+
+	if (!to)
+		return -ENOMEM;
+	do
+		got = read(fd, to, PIECE_SIZE);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	b->len += (size_t)got;
+	return got;
+}
+
+long file_read_lines(int fd, size_t limit, struct buf *room, file_lines_callback *take,
+		     void *context)
+{
+	bool at_end = false;
+	size_t total = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > 0 && (size_t)st.st_size > limit)
+		return -EFBIG; /* without a look at its beginning */
+	buf_clear(room);
+	while (!at_end) {
+		ssize_t got = read_piece(fd, room);
+		size_t whole;
+		int r;
+
+		if (got < 0)
+			return got;
+		total += (size_t)got;
+		if (total > limit)
+			return -EFBIG;
+		/* a file that gave less than was asked for, and all that it has, need not be asked
+		 * again */
+		at_end = got == 0 || (got < PIECE_SIZE && total == (size_t)st.st_size);
+		whole = whole_lines(room, at_end);
+		r = take(room->data, whole, context);
+		if (r < 0)
+			return r;
+		drop_front(room, whole);
+	}
+	return (long)total;
+}
+
 static bool is_own_root(int root_fd)
 {
 	struct stat own, root;
@@ -88,11 +156,43 @@ int file_open_in_root(int root_fd, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/* Opens for reading what an O_PATH descriptor stands for. */
+static int reopen(int place, int root_fd, const char *path)
+{
+	char link[32];
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+	fd = open(link, READ_FLAGS);
+	if (fd >= 0)
+		return fd;
+	/* without /proc nobody's root is looked at but the machine's */
+	return is_own_root(root_fd) ? file_open_in_root(root_fd, path, READ_FLAGS) : -errno;
+}
+
+/*
+ * Whoever made the file system may have put a device there, and to open one can have effects: a
+ * watchdog begins to count. So it is looked at first through a descriptor that opens nothing. A
+ * size of 0 is empty, or a file of /proc, where reading may have effects too (kmsg).
+ */
 int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out)
 {
-	int cleanup_close fd = file_open_in_root(root_fd, path, READ_FLAGS);
+	int cleanup_close place = file_open_in_root(root_fd, path, O_PATH);
+	int cleanup_close fd = -1;
+	struct stat st;
 
 	buf_clear(out);
+	if (place < 0)
+		return place;
+	if (fstat(place, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size == 0)
+		return 0;
+	if ((size_t)st.st_size > limit)
+		return -EFBIG;
+	fd = reopen(place, root_fd, path);
 	return fd < 0 ? fd : read_regular(fd, limit, out);
 }
 

@@ -23,8 +23,18 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
  * negative errno.
  */
 int file_open_in_root(int root_fd, const char *path, int flags);
-/* file_read_at() by way of file_open_in_root(). */
+/* file_read_at() by way of file_open_in_root(); what is no regular file is not even opened. */
 int file_read_in_root(int root_fd, const char *path, size_t limit, struct buf *out);
+
+/*
+ * Hands over a regular file in pieces of whole lines (only the very last may lack its newline): a
+ * long file needs no more memory than its longest line, and is looked at while it is still in the
+ * processor's cache. `room` is what to read into. Returns how long the file is, or a negative
+ * errno: what file_read_at() would say, or what `take` returned.
+ */
+typedef int file_lines_callback(const char *text, size_t len, void *context);
+long file_read_lines(int fd, size_t limit, struct buf *room, file_lines_callback *take,
+		     void *context);
 
 /* The target of a symbolic link as text in `out` (limit 4096 bytes), or a negative errno. */
 int file_read_link_at(int dir_fd, const char *path, struct buf *out);

@@ -38,7 +38,7 @@ uint64_t map_hash_bytes(const void *bytes, size_t len)
 
 static struct map_slot *find_slot(const struct map *m, uint64_t key)
 {
-	size_t i = map_mix(key, 0) & (m->size - 1);
+	size_t i = scramble(key) & (m->size - 1);
 
 	while (m->slots[i].value_plus_one && m->slots[i].key != key)
 		i = (i + 1) & (m->size - 1);

@@ -20,7 +20,7 @@ void mem_close_cleanup(const int *fd)
 		close(*fd);
 }
 
-int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
+int mem_grow_unset(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 {
 	size_t wanted = *cap ? *cap : 16;
 	void *items, *bigger;
@@ -38,8 +38,20 @@ int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
 	bigger = realloc(items, wanted * item_size);
 	if (!bigger)
 		return -ENOMEM;
-	memset((char *)bigger + *cap * item_size, 0, (wanted - *cap) * item_size);
 	memcpy(items_pointer, &bigger, sizeof(bigger));
 	*cap = wanted;
+	return 0;
+}
+
+int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size)
+{
+	size_t before = *cap;
+	int r = mem_grow_unset(items_pointer, cap, need, item_size);
+	char *items;
+
+	if (r < 0 || *cap == before)
+		return r;
+	memcpy(&items, items_pointer, sizeof(items));
+	memset(items + before * item_size, 0, (*cap - before) * item_size);
 	return 0;
 }

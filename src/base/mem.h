@@ -23,3 +23,6 @@ void mem_close_cleanup(const int *fd);
  * capacity in items is *cap. New room is zeroed. Returns 0, or -ENOMEM with the array unchanged.
  */
 int mem_grow(void *items_pointer, size_t *cap, size_t need, size_t item_size);
+/* The same, with new room as it is: for large arrays whose items are filled in when they are added,
+ * since much of the room may never be touched. */
+int mem_grow_unset(void *items_pointer, size_t *cap, size_t need, size_t item_size);

@@ -19,6 +19,7 @@ enum {
 	ATTEMPTS = 8,
 	RECEIVE_SIZE = 65536, /* the kernel fills at most 32 KiB of it at a time */
 	PATIENCE_S = 10,      /* the kernel answers at once; if it ever does not, say so */
+	STRANGER_LIMIT = 1024,
 };
 
 int nl_open(struct nl *n, int protocol, struct err *e)
@@ -95,6 +96,30 @@ static bool clear_interrupted(void *room, size_t got)
 	return interrupted;
 }
 
+/*
+ * The next datagram of the kernel. The root of a network namespace may send to the socket too, and
+ * sees its number and the sequence of the dump: what a process sent is dropped, or a container
+ * could tell of sockets that there are not, and end the dump before its own.
+ */
+static ssize_t receive(const struct nl *n, void *room)
+{
+	for (int strangers = 0; strangers < STRANGER_LIMIT;) {
+		struct sockaddr_nl from = {0};
+		socklen_t len = sizeof(from);
+		ssize_t got = recvfrom(mnl_socket_get_fd(n->socket), room, RECEIVE_SIZE, MSG_TRUNC,
+				       (struct sockaddr *)&from, &len);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (len == sizeof(from) && from.nl_pid == 0)
+			return got > RECEIVE_SIZE ? -EMSGSIZE : got;
+		strangers++;
+	}
+	return -EIO;
+}
+
 /* One attempt: 0, 1 (interrupted) or a negative errno. */
 static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops,
 		     void *room)
@@ -110,12 +135,10 @@ static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dum
 	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
 		return -errno;
 	while (r == MNL_CB_OK) {
-		ssize_t got = mnl_socket_recvfrom(n->socket, room, RECEIVE_SIZE);
+		ssize_t got = receive(n, room);
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
-			return -errno;
+			return (int)got;
 		interrupted |= clear_interrupted(room, (size_t)got);
 		r = mnl_cb_run2(room, (size_t)got, n->seq, port, deliver, &d, control,
 				ARRAY_LEN(control));

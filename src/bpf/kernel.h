@@ -108,8 +108,13 @@ struct files_struct {
 	struct fdtable *fdt;
 } KERNEL_STRUCT;
 
-struct list_head {
-	struct list_head *next, *prev;
+/*
+ * Two pointers side by side. Not list_head: the kernel keeps what its search found in 31 slots, by
+ * a hash of the name, and there list_head meets inode and net: each would push out the other, to
+ * be searched again at every turn.
+ */
+struct hlist_node {
+	struct hlist_node *next, **pprev;
 };
 
 struct mm_struct {

@@ -7,7 +7,8 @@
  *
  * Without references a table may change under the reader. So each record is written only if its
  * slot still has the same file after the socket was read, and all records of a process are voided
- * if it has another table in the end.
+ * if it has another table in the end: also where the same table was moved, because it grew, as the
+ * slots of the old one are no longer cleared when a file is closed.
  */
 #include "bpf/kernel.h"
 #include "bpf/task_file_fill.h"
@@ -36,7 +37,7 @@ static struct task_file_record record; /* the part about the task is filled once
 /* The file in a slot of the table: an array of pointers is read as pairs of them. */
 static __always_inline void *slot_file(struct walk *w, __u32 fd)
 {
-	return CAST(w->slots + fd, struct list_head)->next;
+	return CAST(w->slots + fd, struct hlist_node)->next;
 }
 
 /* Not inlined: the verifier looks at it once, not for each slot of a step. */
@@ -86,13 +87,13 @@ static __always_inline void look(struct walk *w, __u32 fd, void *pointer)
 static long step(__u32 index, void *context)
 {
 	struct walk *w = context;
-	struct list_head *two = CAST(w->slots + index * 4, struct list_head);
-	struct list_head *more = CAST(w->slots + index * 4 + 2, struct list_head);
+	struct hlist_node *two = CAST(w->slots + index * 4, struct hlist_node);
+	struct hlist_node *more = CAST(w->slots + index * 4 + 2, struct hlist_node);
 
 	look(w, index * 4, two->next);
-	look(w, index * 4 + 1, two->prev);
+	look(w, index * 4 + 1, two->pprev);
 	look(w, index * 4 + 2, more->next);
-	look(w, index * 4 + 3, more->prev);
+	look(w, index * 4 + 3, more->pprev);
 	return 0;
 }
 
@@ -125,12 +126,14 @@ int task_walk(struct bpf_iter__task *ctx)
 	w.slots = table->fd;
 	w.seq = ctx->meta->seq;
 	written = 0;
-	bpf_loop(table->max_fds / 4, step, &w, 0);
+	/* refused for a table of more than 2^25 slots (BPF_MAX_LOOPS), which fs.nr_open allows */
+	if (bpf_loop(table->max_fds / 4, step, &w, 0) < 0)
+		written = TASK_WALK_LIMIT + 1;
 	if (!written)
 		return 0;
 	if (written > TASK_WALK_LIMIT)
 		mark(&w, TASK_WALK_MANY);
-	else if (task->files != files)
+	else if (task->files != files || files->fdt != table)
 		mark(&w, TASK_WALK_VOID);
 	return 0;
 }

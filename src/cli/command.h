@@ -33,6 +33,7 @@ struct address;
 int command_parse_address(const char *text, struct address *ret, const char *option);
 
 int command_reach(const struct options *o);
+int command_explain(const struct options *o);
 int command_doctor(const struct options *o);
 int command_completion(const struct options *o);
 int command_help(const struct options *o);

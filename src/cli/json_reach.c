@@ -93,7 +93,7 @@ static json_t *way(const struct view *v, const struct reach_way *w)
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "name",
 			 source_class_id(c->source_class), "interface", str(v, c->ifname_str),
 			 "sources", str(v, c->sources_str), "destination", address(&c->destination),
-			 "family", family(c), "verdict", verdict_id(i->verdict), "why",
+			 "family", family(c), "verdict", verdict_id(w->verdict), "why",
 			 str(v, i->why_str));
 }
 

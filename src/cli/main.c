@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,18 @@ static void set_language(int argc, char **argv)
 	textdomain("portero");
 }
 
+/*
+ * What is freed is wanted again at once, for the next thing that is built: given back to the kernel
+ * in between, each page of it would cost a page fault.
+ */
+static void keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 /* Output that could not be written (a full disk, a closed pipe) must not look like success. */
 static int close_output(int code)
 {
@@ -88,6 +101,7 @@ int main(int argc, char **argv)
 	struct err e;
 	int code;
 
+	keep_freed_memory();
 	set_language(argc, argv);
 	if (options_parse(argc, argv, &o, &e) < 0) {
 		free(o.words);

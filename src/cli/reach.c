@@ -76,18 +76,24 @@ static uint32_t commonest(const struct view *v, const struct reach_class *c)
 	return best;
 }
 
-static void print_fate(const struct view *v, const struct reach_interval *fate, const char *ports)
+enum { FATE_COLUMN = 7 };
+
+/* The first line of a protocol begins with its name; the others stand below. */
+static void print_fate(const struct view *v, const struct reach_interval *fate, const char *ports,
+		       const char **label)
 {
 	struct buf cleanup_call(buf_done) text = {0};
 
 	buf_printf(&text, "%s: ", ports);
 	add_fate(v, fate, &text);
-	printf("       ");
-	view_print_indented(v, 7, buf_text(&text));
+	printf("  %-*s", FATE_COLUMN - 2, *label);
+	*label = "";
+	view_print_indented(v, FATE_COLUMN, buf_text(&text));
 }
 
 /* All ports of one fate, in one line, when `at` is the first interval that has it. */
-static void print_spans(const struct view *v, const struct reach_class *c, uint32_t at)
+static void print_spans(const struct view *v, const struct reach_class *c, uint32_t at,
+			const char **label)
 {
 	const struct reach_interval *i = intervals_of(v, c);
 	struct port_span cleanup_free *spans = calloc(c->interval_count, sizeof(*spans));
@@ -102,64 +108,136 @@ static void print_spans(const struct view *v, const struct reach_class *c, uint3
 		spans[count++] = (struct port_span){i[k].first, i[k].last};
 	}
 	reach_words_spans(spans, count, SPAN_LIMIT, &text);
-	print_fate(v, &i[at], buf_text(&text));
+	print_fate(v, &i[at], buf_text(&text), label);
 }
 
 static void print_class(const struct view *v, const struct reach_class *c)
 {
 	const struct reach_interval *i = intervals_of(v, c);
+	const char *label = proto_name(c->proto);
 	uint32_t rest = commonest(v, c);
 
-	printf("  %s\n", proto_name(c->proto));
 	for (uint32_t k = 0; k < c->interval_count; k++)
 		if (!same_fate(&i[k], &i[rest]))
-			print_spans(v, c, k);
-	print_fate(v, &i[rest], c->interval_count == 1 ? _("every port") : _("all other ports"));
+			print_spans(v, c, k, &label);
+	print_fate(v, &i[rest], c->interval_count == 1 ? _("every port") : _("all other ports"),
+		   &label);
 }
 
-static void print_heading(const struct view *v, const struct reach_class *c)
+/* --- sections: classes that differ in protocol only ----------------------------------------------
+ */
+
+struct section {
+	size_t first, count; /* classes */
+	bool told;	     /* with another one, from which it differs in its destination only */
+};
+
+static bool same_sources(const struct reach_class *a, const struct reach_class *b)
 {
+	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
+	       a->sources_str == b->sources_str && a->behind == b->behind;
+}
+
+static bool same_intervals(const struct view *v, const struct reach_class *a,
+			   const struct reach_class *b)
+{
+	if (a->proto != b->proto || a->interval_count != b->interval_count)
+		return false;
+	for (uint32_t i = 0; i < a->interval_count; i++) {
+		const struct reach_interval *x = &intervals_of(v, a)[i],
+					    *y = &intervals_of(v, b)[i];
+
+		if (x->first != y->first || x->last != y->last || !same_fate(x, y))
+			return false;
+	}
+	return true;
+}
+
+static bool same_section(const struct view *v, const struct section *a, const struct section *b)
+{
+	const struct reach_class *x = &v->reach.classes[a->first], *y = &v->reach.classes[b->first];
+
+	if (a->count != b->count || !same_sources(x, y))
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!same_intervals(v, x + i, y + i))
+			return false;
+	return true;
+}
+
+static size_t find_sections(const struct reach *r, struct section *sections)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->class_count; i++) {
+		const struct reach_class *c = &r->classes[i];
+
+		if (i && same_sources(c, c - 1) &&
+		    address_equal(&c->destination, &(c - 1)->destination))
+			sections[count - 1].count++;
+		else
+			sections[count++] = (struct section){.first = i, .count = 1};
+	}
+	return count;
+}
+
+static void add_destination(const struct reach_class *c, struct buf *out)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(&c->destination, text);
+	buf_add_text(out, text);
+}
+
+/* "From internet via eth0 to 192.0.2.1, 192.0.2.9": of all sections that say the same. */
+static void print_heading(const struct view *v, struct section *sections, size_t at, size_t count)
+{
+	const struct reach_class *c = &v->reach.classes[sections[at].first];
 	struct buf cleanup_call(buf_done) text = {0};
-	char destination[ADDRESS_TEXT_SIZE];
+	struct buf cleanup_call(buf_done) name = {0};
 
 	buf_add_text(&text, _("From "));
 	reach_words_sources(v, c, &text);
-	if (c->ifindex) {
-		struct buf cleanup_call(buf_done) name = {0};
-
-		buf_add_text(&text, _(" via "));
-		buf_add_text(&text, view_escape(v, reach_text(&v->reach, c->ifname_str), &name));
+	if (c->ifindex)
+		buf_printf(&text, _(" via %s"),
+			   view_escape(v, reach_text(&v->reach, c->ifname_str), &name));
+	buf_add_text(&text, _(" to "));
+	add_destination(c, &text);
+	for (size_t i = at + 1; i < count; i++) {
+		if (sections[i].told || !same_section(v, &sections[at], &sections[i]))
+			continue;
+		sections[i].told = true;
+		buf_add_text(&text, ", ");
+		add_destination(&v->reach.classes[sections[i].first], &text);
 	}
-	address_format(&c->destination, destination);
-	buf_printf(&text, _(" to %s"), destination);
 	if (c->behind)
 		buf_add_text(&text, _(" (behind this machine)"));
 	view_print_line(v, "%s", buf_text(&text));
 }
 
-static bool same_heading(const struct reach_class *a, const struct reach_class *b)
-{
-	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
-	       a->sources_str == b->sources_str && a->behind == b->behind &&
-	       address_equal(&a->destination, &b->destination);
-}
-
-static void print_human(const struct view *v)
+static int print_human(const struct view *v)
 {
 	const struct reach *r = &v->reach;
+	struct section cleanup_free *sections = calloc(r->class_count + 1, sizeof(*sections));
+	size_t count;
 
-	for (size_t i = 0; i < r->class_count; i++) {
-		if (i == 0 || !same_heading(&r->classes[i - 1], &r->classes[i])) {
-			if (i && !v->options->quiet)
-				putchar('\n');
-			print_heading(v, &r->classes[i]);
-		}
-		print_class(v, &r->classes[i]);
+	if (!sections)
+		return -ENOMEM;
+	count = find_sections(r, sections);
+	for (size_t i = 0; i < count; i++) {
+		if (sections[i].told)
+			continue;
+		if (i && !v->options->quiet)
+			putchar('\n');
+		print_heading(v, sections, i, count);
+		for (size_t k = 0; k < sections[i].count; k++)
+			print_class(v, &r->classes[sections[i].first + k]);
 	}
 	for (size_t i = 0; i < r->gap_count; i++)
 		view_print_gap(v, reach_text(r, r->gaps[i].what_str),
 			       reach_text(r, r->gaps[i].why_str),
 			       reach_text(r, r->gaps[i].remedy_str));
+	return 0;
 }
 
 int command_parse_address(const char *text, struct address *ret, const char *option)
@@ -218,9 +296,7 @@ int command_reach(const struct options *o)
 		code = command_fail("%s", e.msg);
 	} else {
 		code = v.reach.complete && v.reach.available ? EXIT_DECLARED : EXIT_BLIND;
-		if (!o->json)
-			print_human(&v);
-		else if (json_print_reach(&v) < 0)
+		if ((o->json ? json_print_reach(&v) : print_human(&v)) < 0)
 			code = command_fail(_("out of memory"));
 	}
 	view_done(&v);

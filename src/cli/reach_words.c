@@ -91,7 +91,7 @@ static void add_listed(const struct view *v, const struct port_row *row, struct 
 	for (uint32_t i = 0; i < row->reach.way_count; i++) {
 		const struct reach_way *way = way_of(v, row, i);
 		const struct reach_class *c = &v->reach.classes[way->class];
-		enum verdict verdict = v->reach.intervals[way->interval].verdict;
+		enum verdict verdict = way->verdict;
 
 		if (c->source_class != SOURCE_LISTED ||
 		    (verdict != VERDICT_ACCEPT && verdict != VERDICT_RATE_LIMITED))
@@ -162,7 +162,7 @@ static void add_telling(const struct view *v, const struct telling *t, uint8_t a
 		buf_add_text(out, /* by this interface */ _(" via "));
 		add_escaped(v, reach_text(&v->reach, t->class->ifname_str), out);
 	}
-	if (t->families != all)
+	if (t->families != all && !t->class->sources_str)
 		buf_add_text(out,
 			     t->families == FAMILY_IPV4 ? _(" (IPv4 only)") : _(" (IPv6 only)"));
 }
@@ -186,7 +186,7 @@ void reach_words_ways(const struct view *v, const struct port_row *row, enum ver
 	for (uint32_t i = 0; tellings && i < row->reach.way_count; i++) {
 		const struct reach_way *way = way_of(v, row, i);
 
-		if (v->reach.intervals[way->interval].verdict == verdict)
+		if (way->verdict == verdict)
 			tell(tellings, &count, &v->reach.classes[way->class]);
 	}
 	add_tellings(v, tellings, count, served(v, row), out);

@@ -128,15 +128,6 @@ static void print_hole_group(const struct view *v, size_t first, bool *done)
 			buf_text(&text), proto_name(h->proto));
 }
 
-static bool has_no_firewall(const struct view *v)
-{
-	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++)
-		for (int state = 0; state < PORT_STATE_COUNT; state++)
-			if (state != PORT_CLOSED && v->join.silent[proto][state])
-				return false;
-	return v->join.hole_count > 0;
-}
-
 static void print_holes(const struct view *v)
 {
 	bool cleanup_free *done = calloc(v->join.hole_count + 1, sizeof(*done));
@@ -172,6 +163,34 @@ static void print_forwards(const struct view *v)
 				v->join.forward_count - FORWARD_LIMIT);
 }
 
+/* The ports of one namespace, in one line, when `first` is its first row. */
+static void print_behind(const struct view *v, size_t first)
+{
+	const struct port_row *rows = v->behind;
+	struct buf cleanup_call(buf_done) ports = {0};
+	struct buf cleanup_call(buf_done) name = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->behind_count && count <= SPAN_LIMIT; i++) {
+		if (rows[i].netns != rows[first].netns)
+			continue;
+		if (i < first)
+			return;
+		if (++count > SPAN_LIMIT)
+			break;
+		buf_add_text(&ports, count > 1 ? ", " : "");
+		view_port(&rows[i], &ports);
+	}
+	if (count > SPAN_LIMIT)
+		buf_add_text(&ports, ", ...");
+	view_netns(v, rows[first].netns, &name);
+	view_print_line(
+		v,
+		_("Behind this machine: %s of %s: open from %s, for whoever sends packets for "
+		  "its address through this machine (see --all)."),
+		buf_text(&ports), buf_text(&name), source_sentence(rows[first].reach.widest));
+}
+
 void rest_print(const struct view *v)
 {
 	if (!snapshot_has_all_listeners(&v->snapshot)) {
@@ -180,7 +199,7 @@ void rest_print(const struct view *v)
 				  "below)."));
 	} else if (!v->with_reach || !v->reach.available) {
 		print_without_reach(v);
-	} else if (has_no_firewall(v)) {
+	} else if (!v->join.filters && v->join.hole_count) {
 		print_without_reach(v);
 		view_print_line(v, "%s",
 				_("No firewall: whatever listens next can be reached from "
@@ -191,4 +210,6 @@ void rest_print(const struct view *v)
 	}
 	if (v->with_reach && v->reach.available)
 		print_forwards(v);
+	for (size_t i = 0; i < v->behind_count; i++)
+		print_behind(v, i);
 }

@@ -2,6 +2,7 @@
 /*
  * status: one line for each port that something listens on: as a table, CSV or JSON.
  */
+#include "base/arena.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -110,20 +111,6 @@ static void sort_rows(struct view *v)
 			listeners_sort(&v->snapshot, &v->list, (enum row_order)i);
 }
 
-/* Every field of a row, one after the other in `room`; offsets, because the room moves as it grows.
- */
-struct fields {
-	struct buf *room;
-	size_t *at; /* of the long and the short text of each column of each row */
-};
-
-static size_t begin_field(struct buf *room)
-{
-	if (room->len)
-		buf_add_char(room, '\0');
-	return room->len;
-}
-
 static void add_field(const struct view *v, const struct port_row *row, enum column column,
 		      bool brief, struct buf *out)
 {
@@ -168,25 +155,6 @@ static bool has_short(enum column column)
 	return column == COLUMN_PROGRAM || column == COLUMN_REACH;
 }
 
-static void fill_fields(const struct view *v, const struct fields *fields)
-{
-	size_t *at = fields->at;
-
-	for (size_t i = 0; i < v->list.row_count; i++) {
-		for (int column = 0; column < COLUMN_COUNT; column++, at += 2) {
-			const struct port_row *row = &v->list.rows[i];
-
-			at[0] = at[1] = begin_field(fields->room);
-			add_field(v, row, (enum column)column, false, fields->room);
-			if (!v->width || !has_short((enum column)column))
-				continue;
-			at[1] = begin_field(fields->room);
-			add_field(v, row, (enum column)column, true, fields->room);
-		}
-	}
-	begin_field(fields->room);
-}
-
 static const char *exposure_color(const struct view *v, const struct port_row *row)
 {
 	if (!v->with_reach)
@@ -209,34 +177,83 @@ static const char *color_of(const struct view *v, const struct port_row *row, en
 	return NULL;
 }
 
-static void fill_cells(const struct view *v, const struct fields *fields, struct table_cell *cells)
-{
-	for (size_t i = 0; i < v->list.row_count * COLUMN_COUNT; i++) {
-		enum column column = (enum column)(i % COLUMN_COUNT);
+/* The texts of the table: each is made in `room`, and kept where it is not that of the row above.
+ */
+struct texts {
+	struct buf room;
+	struct arena kept;
+};
 
-		cells[i].text = fields->room->data + fields->at[i * 2];
-		cells[i].short_text = fields->room->data + fields->at[i * 2 + 1];
-		cells[i].color = color_of(v, &v->list.rows[i / COLUMN_COUNT], column);
+static void texts_done(struct texts *t)
+{
+	buf_done(&t->room);
+	arena_done(&t->kept);
+}
+
+static const char *keep_text(struct texts *t, const char *above)
+{
+	const char *text = buf_text(&t->room), *kept = above;
+
+	if (!above || strcmp(above, text) != 0)
+		kept = arena_add(&t->kept, text, t->room.len);
+	t->room.failed |= !kept;
+	return kept;
+}
+
+static const char *field_text(const struct view *v, const struct port_row *row, enum column column,
+			      bool brief, struct texts *t, const char *above)
+{
+	buf_clear(&t->room);
+	add_field(v, row, column, brief, &t->room);
+	return t->room.failed ? NULL : keep_text(t, above);
+}
+
+static int fill_cells(const struct view *v, struct texts *t, struct table_cell *cells)
+{
+	static const struct table_cell none;
+
+	for (size_t i = 0; i < v->list.row_count * COLUMN_COUNT; i++) {
+		const struct port_row *row = &v->list.rows[i / COLUMN_COUNT];
+		enum column column = (enum column)(i % COLUMN_COUNT);
+		const struct table_cell *above =
+			i < COLUMN_COUNT ? &none : &cells[i - COLUMN_COUNT];
+		struct table_cell *cell = &cells[i];
+
+		cell->text = field_text(v, row, column, false, t, above->text);
+		if (cell->text && v->width && has_short(column))
+			cell->short_text = field_text(v, row, column, true, t, above->short_text);
+		if (t->room.failed)
+			return -ENOMEM;
+		cell->color = color_of(v, row, column);
 	}
+	return 0;
 }
 
 /* With --all: a line of its own before the first row of each namespace. */
-static void fill_headings(const struct view *v, struct buf *room, size_t *at, const char **headings)
+static int fill_headings(const struct view *v, struct texts *t, const char **headings)
 {
 	for (size_t i = 0; i < v->list.row_count; i++) {
 		uint32_t netns = v->list.rows[i].netns;
 
 		if (i && v->list.rows[i - 1].netns == netns)
 			continue;
-		at[i] = begin_field(room);
-		buf_add_text(room, "== ");
-		view_netns(v, netns, room);
-		buf_add_text(room, " ==");
+		buf_clear(&t->room);
+		buf_add_text(&t->room, "== ");
+		view_netns(v, netns, &t->room);
+		buf_add_text(&t->room, " ==");
+		headings[i] = keep_text(t, NULL);
+		if (t->room.failed)
+			return -ENOMEM;
 	}
-	begin_field(room);
-	for (size_t i = 0; i < v->list.row_count && !room->failed; i++)
-		if (i == 0 || v->list.rows[i - 1].netns != v->list.rows[i].netns)
-			headings[i] = room->data + at[i];
+	return 0;
+}
+
+static void print_lines(struct buf *out)
+{
+	if (out->failed)
+		return;
+	fwrite(buf_text(out), 1, out->len, stdout);
+	buf_clear(out);
 }
 
 static int print_table(const struct view *v)
@@ -246,14 +263,10 @@ static int print_table(const struct view *v)
 		_("PROGRAM"), _("USER"),  _("UNIT"),	_("PACKAGE"),
 		_("NOTES")};
 	size_t count = v->list.row_count * COLUMN_COUNT + 1;
-	struct buf cleanup_call(buf_done) room = {0};
-	struct buf cleanup_call(buf_done) heading_room = {0};
+	struct texts cleanup_call(texts_done) texts = {0};
 	struct buf cleanup_call(buf_done) out = {0};
 	struct table_cell cleanup_free *cells = calloc(count, sizeof(*cells));
-	size_t cleanup_free *at = calloc(count * 2, sizeof(*at));
 	const char cleanup_free **headings = calloc(v->list.row_count + 1, sizeof(*headings));
-	size_t cleanup_free *heading_at = calloc(v->list.row_count + 1, sizeof(*heading_at));
-	struct fields fields = {&room, at};
 	struct table t = {
 		.titles = titles,
 		.column_count = COLUMN_COUNT,
@@ -263,20 +276,18 @@ static int print_table(const struct view *v)
 		.no_heading = v->options->quiet,
 		.cells = cells,
 		.row_count = v->list.row_count,
+		.take_lines = print_lines,
 	};
 
-	if (!cells || !at || !headings || !heading_at)
+	if (!cells || !headings || fill_cells(v, &texts, cells) < 0)
 		return -ENOMEM;
-	fill_fields(v, &fields);
 	if (v->options->all) {
-		fill_headings(v, &heading_room, heading_at, headings);
+		if (fill_headings(v, &texts, headings) < 0)
+			return -ENOMEM;
 		t.headings = headings;
 	}
-	if (room.failed || heading_room.failed)
-		return -ENOMEM;
-	fill_cells(v, &fields, cells);
 	table_format(&t, v->width, v->colored, &out);
-	fwrite(buf_text(&out), 1, out.len, stdout);
+	print_lines(&out);
 	return out.failed ? -ENOMEM : 0;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2 };
+enum { GAP = 2, MANY_BYTES = 32768 };
 
 struct layout {
 	uint32_t *widths; /* of each cell's text in use; measuring them twice would take longest of
@@ -27,11 +27,15 @@ static const char *cell_text(const struct table *t, const struct layout *l, size
 
 static void measure_column(const struct table *t, struct layout *l, size_t column)
 {
-	size_t widest = t->no_heading ? 0 : text_width(t->titles[column]);
+	size_t widest = t->no_heading ? 0 : text_width(t->titles[column]), width = 0;
+	const char *above = NULL;
 
 	for (size_t row = 0; row < t->row_count; row++) {
-		size_t width = text_width(cell_text(t, l, row, column));
+		const char *text = cell_text(t, l, row, column);
 
+		if (text != above) /* most columns say the same in many rows */
+			width = text_width(text);
+		above = text;
 		l->widths[row * t->column_count + column] = (uint32_t)width;
 		if (width > widest)
 			widest = width;
@@ -172,6 +176,8 @@ void table_format(const struct table *t, size_t width, bool colored, struct buf 
 		if (t->headings && t->headings[row])
 			buf_printf(out, "%s%s\n", row ? "\n" : "", t->headings[row]);
 		put_line(t, &l, colored, row, false, out);
+		if (t->take_lines && out->len > MANY_BYTES)
+			t->take_lines(out);
 	}
 	free(l.widths);
 }

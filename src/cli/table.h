@@ -39,6 +39,8 @@ struct table {
 	/* rows before which a line of its own stands: NULL, or row_count texts of which most are
 	 * NULL */
 	const char *const *headings;
+	/* takes the lines in `out` away before they are many; NULL: they stay there */
+	void (*take_lines)(struct buf *out);
 };
 
 /* Appends the table to `out`. width 0: as wide as it gets. colored: emit colour. */

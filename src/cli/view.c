@@ -94,15 +94,31 @@ static int take_inventory(struct view *v, const struct view_wish *wish, struct e
 	return r;
 }
 
-/* Rows of other namespaces were only needed for what is published to them. */
-static void keep_own_rows(struct view *v)
+/* A listener of another namespace that others reach by routing through this machine. */
+static bool is_routed(const struct port_row *row)
+{
+	return row->netns != 0 && row->reach.state == PORT_OPEN && row->reach.widest != SOURCE_HOST;
+}
+
+/* Rows of other namespaces were only needed for what is published to them, or reached by routing.
+ */
+static int keep_own_rows(struct view *v)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < v->list.row_count; i++)
-		if (v->list.rows[i].netns == 0)
-			v->list.rows[kept++] = v->list.rows[i];
+	v->behind = calloc(v->list.row_count + 1, sizeof(*v->behind));
+	if (!v->behind)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->list.row_count; i++) {
+		const struct port_row *row = &v->list.rows[i];
+
+		if (is_routed(row))
+			v->behind[v->behind_count++] = *row;
+		else if (row->netns == 0)
+			v->list.rows[kept++] = *row;
+	}
 	v->list.row_count = kept;
+	return 0;
 }
 
 static int take_reach(struct view *v, const struct reach_options *ask, struct err *e)
@@ -121,8 +137,8 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 				 reach_text(&v->reach, v->reach.gaps[i].why_str),
 				 reach_text(&v->reach, v->reach.gaps[i].remedy_str));
 	r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
-	if (!v->options->all)
-		keep_own_rows(v);
+	if (r >= 0 && !v->options->all)
+		r = keep_own_rows(v);
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
 
@@ -154,6 +170,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 
 void view_done(struct view *v)
 {
+	free(v->behind);
 	reach_join_done(&v->join);
 	reach_done(&v->reach);
 	listeners_done(&v->list);

@@ -20,6 +20,9 @@ struct view {
 	bool with_reach; /* the firewall was to be looked at: reach and join are filled in */
 	struct reach reach;
 	struct reach_join join;
+	/* rows of other namespaces that are reached by routing, when the list has only its own */
+	struct port_row *behind;
+	size_t behind_count;
 	/* words of many rows, translated once: gettext() for each would take longer than the rest
 	 */
 	struct view_words {

@@ -103,7 +103,7 @@ static bool poses_as_kernel(const struct snapshot *s, const struct process_info 
 	if (comm[0] == '[' || p->argv_like_kernel)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strncmp(comm, names[i], strlen(names[i])) == 0)
+		if (comm[0] == names[i][0] && strncmp(comm, names[i], strlen(names[i])) == 0)
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@
 /* A socket with all that it is sorted and folded by. */
 struct entry {
 	const struct socket_info *socket;
+	uint64_t place; /* namespace, port and protocol */
 	uint32_t owner; /* index into processes[], or SNAPSHOT_NONE */
 	uint32_t activation;
 	struct address address; /* IPv4-mapped ones as IPv4 */
@@ -71,6 +72,7 @@ static void fill_entry(const struct snapshot *s, const struct socket_info *socke
 	const struct activation_info *a = snapshot_activation(s, (uint32_t)(socket - s->sockets));
 
 	e->socket = socket;
+	e->place = (uint64_t)socket->netns << 32 | (uint64_t)socket->port << 8 | socket->proto;
 	e->owner = find_owner(s, socket);
 	e->activation = a ? (uint32_t)(a - s->activations) : SNAPSHOT_NONE;
 	e->address = socket->address;
@@ -97,9 +99,7 @@ static void fill_entry(const struct snapshot *s, const struct socket_info *socke
 /* The same port and the same owner: one row. */
 static int compare_rows(const struct entry *x, const struct entry *y)
 {
-	COMPARE(x->socket->netns, y->socket->netns);
-	COMPARE(x->socket->port, y->socket->port);
-	COMPARE(x->socket->proto, y->socket->proto);
+	COMPARE(x->place, y->place);
 	COMPARE(x->program, y->program);
 	COMPARE(x->unit, y->unit);
 	COMPARE(x->container, y->container);
@@ -132,14 +132,6 @@ static int compare_entries(const void *a, const void *b)
 	return r ? r : (x->socket > y->socket) - (x->socket < y->socket);
 }
 
-static bool in_network(const struct address *a, const struct interface_address *network)
-{
-	struct address mine = address_network(a, network->prefix_len);
-	struct address theirs = address_network(&network->address, network->prefix_len);
-
-	return address_equal(&mine, &theirs);
-}
-
 /* The last address of an IPv4 network: every host of it listens to that one. */
 static bool is_broadcast(const struct address *a, const struct interface_address *network)
 {
@@ -170,8 +162,8 @@ static void find_network(const struct snapshot *s, struct listener *l)
 		}
 		if (is_broadcast(&l->address, a))
 			l->absent = false;
-		if (l->network == SNAPSHOT_NONE && a->address.family == l->address.family &&
-		    in_network(&l->address, a))
+		if (l->network == SNAPSHOT_NONE &&
+		    address_in_network(&l->address, &a->address, a->prefix_len))
 			l->network = (uint32_t)i;
 	}
 }

@@ -119,24 +119,37 @@ struct tally {
 	uint32_t why_str;
 };
 
-static void count_way(const struct join *j, const struct reach_way *way, struct tally *t,
+/* Packets that are let in may still be filtered at the socket: then nobody can say. */
+static enum verdict verdict_of(const struct join *j, const struct reach_way *way, uint32_t *why_str)
+{
+	const struct reach_interval *i = &j->reach->intervals[way->interval];
+	uint32_t socket = j->list->listeners[way->listener].socket;
+	uint32_t filtered = lets_in(i->verdict) ? reach_filtered_why(j->reach, socket) : 0;
+
+	*why_str = filtered ? filtered : i->why_str;
+	return filtered ? VERDICT_UNKNOWN : i->verdict;
+}
+
+static void count_way(const struct join *j, struct reach_way *way, struct tally *t,
 		      struct port_reach *r)
 {
 	const struct reach_class *c = &j->reach->classes[way->class];
-	const struct reach_interval *i = &j->reach->intervals[way->interval];
 	int rank = (int)source_class_rank(c->source_class);
+	uint32_t why_str;
+
+	way->verdict = verdict_of(j, way, &why_str);
 
 	if (c->source_class == SOURCE_HOST)
-		t->inside[i->verdict]++;
+		t->inside[way->verdict]++;
 	else
-		t->counts[i->verdict]++;
-	if (i->verdict == VERDICT_UNKNOWN) {
+		t->counts[way->verdict]++;
+	if (way->verdict == VERDICT_UNKNOWN) {
 		if (rank > t->widest_unknown)
 			t->widest_unknown = rank;
 		if (!t->why_str)
-			t->why_str = i->why_str;
+			t->why_str = why_str;
 	}
-	if (!lets_in(i->verdict) || rank < t->widest)
+	if (!lets_in(way->verdict) || rank < t->widest)
 		return;
 	if (rank > t->widest) {
 		t->widest = rank;
@@ -146,7 +159,7 @@ static void count_way(const struct join *j, const struct reach_way *way, struct 
 		r->reached = true;
 	}
 	r->families |= family_bit(&c->destination);
-	t->all_limited &= i->verdict == VERDICT_RATE_LIMITED;
+	t->all_limited &= way->verdict == VERDICT_RATE_LIMITED;
 }
 
 static bool is_for_host_only(const struct join *j, const struct port_row *row)
@@ -419,6 +432,7 @@ static void map_class(struct join *j, const struct reach_class *c)
 	for (uint32_t n = 0; n < c->interval_count; n++) {
 		const struct reach_interval *i = &j->reach->intervals[c->first_interval + n];
 
+		j->ret->filters |= i->verdict != VERDICT_ACCEPT;
 		if (!lets_in(i->verdict))
 			continue;
 		for (unsigned port = i->first; port <= i->last; port++) {

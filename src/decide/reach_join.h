@@ -15,6 +15,7 @@ struct reach_way {
 	uint32_t class;	   /* in classes[] of the reach */
 	uint32_t interval; /* in intervals[] of the reach */
 	uint16_t port; /* the port that was knocked at; not the listener's where NAT changes it */
+	enum verdict verdict; /* of the interval, and of what filters at the socket itself */
 };
 
 /* Ports that are sent on to another address, where no listener is known. */
@@ -43,6 +44,7 @@ struct reach_join {
 	size_t forward_count, forward_cap;
 	struct hole *holes; /* by protocol, then port; neighbours with the same fate are one */
 	size_t hole_count, hole_cap;
+	bool filters; /* some packets from outside are not let in */
 	/* by protocol (PROTO_TCP, PROTO_UDP): ports without a listener, and what becomes of a
 	 * packet to them that comes from the widest class there is: by the state that it would see
 	 */

@@ -187,6 +187,15 @@ bool address_unmap(struct address *a)
 	return true;
 }
 
+bool address_in_network(const struct address *a, const struct address *network, unsigned bits)
+{
+	size_t len = address_len(a), whole = bits / 8 < len ? bits / 8 : len;
+
+	if (a->family != network->family || memcmp(a->bytes, network->bytes, whole) != 0)
+		return false;
+	return whole == len || !((a->bytes[whole] ^ network->bytes[whole]) & (0xff00u >> bits % 8));
+}
+
 struct address address_network(const struct address *a, unsigned bits)
 {
 	struct address network = *a;

@@ -61,5 +61,7 @@ bool address_is_link_local(const struct address *a); /* fe80::/10 */
 bool address_equal(const struct address *a, const struct address *b);
 /* ::ffff:a.b.c.d becomes a.b.c.d; true when it was one. */
 bool address_unmap(struct address *a);
+/* Do the first `bits` bits agree (all, when there are fewer)? */
+bool address_in_network(const struct address *a, const struct address *network, unsigned bits);
 /* The first `bits` bits of *a, the rest zero. */
 struct address address_network(const struct address *a, unsigned bits);

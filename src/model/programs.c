@@ -124,7 +124,7 @@ enum program_fit programs_fit(const char *program, uint16_t port, enum proto pro
 	struct number_names names = find_names(port, proto, service_name);
 	const struct program_row *row;
 
-	if (!program || !*program)
+	if (!program || !*program || (!names.site && !names.iana))
 		return PROGRAM_FIT_UNKNOWN;
 	row = find_program(program);
 	if (speaks(row, names.site) || speaks(row, names.iana))

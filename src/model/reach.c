@@ -44,6 +44,7 @@ void reach_done(struct reach *r)
 	free(r->classes);
 	free(r->intervals);
 	free(r->gaps);
+	free(r->filtered);
 	*r = (struct reach){0};
 }
 
@@ -81,6 +82,33 @@ void reach_add_gap(struct reach *r, const char *what, const char *why, const cha
 			return;
 	if (mem_grow(&r->gaps, &r->gap_cap, r->gap_count + 1, sizeof(gap)) == 0)
 		r->gaps[r->gap_count++] = gap;
+}
+
+void reach_add_filtered(struct reach *r, uint32_t socket, const char *why)
+{
+	if (mem_grow(&r->filtered, &r->filtered_cap, r->filtered_count + 1, sizeof(*r->filtered)) ==
+	    0)
+		r->filtered[r->filtered_count++] =
+			(struct reach_filtered){socket, strpool_add_text(&r->strings, why)};
+	else
+		r->complete = false;
+}
+
+uint32_t reach_filtered_why(const struct reach *r, uint32_t socket)
+{
+	size_t low = 0, high = r->filtered_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (r->filtered[middle].socket < socket)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->filtered_count && r->filtered[low].socket == socket
+		       ? r->filtered[low].why_str
+		       : 0;
 }
 
 const struct reach_interval *reach_find(const struct reach *r, const struct reach_class *class,

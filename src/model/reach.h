@@ -96,6 +96,12 @@ struct reach_gap {
 	uint32_t what_str, why_str, remedy_str;
 };
 
+/* A listening socket that something else filters, once the packets are let in. */
+struct reach_filtered {
+	uint32_t socket; /* index into sockets[] of the snapshot */
+	uint32_t why_str;
+};
+
 struct reach {
 	struct strpool strings;
 	bool complete;	     /* nothing is unknown that the twin should have known */
@@ -107,6 +113,8 @@ struct reach {
 	size_t interval_count, interval_cap;
 	struct reach_gap *gaps;
 	size_t gap_count, gap_cap;
+	struct reach_filtered *filtered; /* by socket */
+	size_t filtered_count, filtered_cap;
 };
 
 void reach_done(struct reach *r);
@@ -116,6 +124,10 @@ struct reach_class *reach_add_class(struct reach *r);
 struct reach_interval *reach_add_interval(struct reach *r);
 /* Adds a gap once; complete becomes false. */
 void reach_add_gap(struct reach *r, const char *what, const char *why, const char *remedy);
+/* Adds a socket that something filters; to be called in the order of the sockets. */
+void reach_add_filtered(struct reach *r, uint32_t socket, const char *why);
+/* Why it cannot be told whether packets get to the socket (of strings); 0: they do. */
+uint32_t reach_filtered_why(const struct reach *r, uint32_t socket);
 /* The interval of a class that has the port; NULL when the class has none (port 0). */
 const struct reach_interval *reach_find(const struct reach *r, const struct reach_class *class,
 					uint16_t port);

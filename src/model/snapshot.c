@@ -40,7 +40,7 @@ static void *add(struct snapshot *s, void *items_pointer, size_t *count, size_t 
 {
 	char *items;
 
-	if (mem_grow(items_pointer, cap, *count + 1, size) < 0) {
+	if (mem_grow_unset(items_pointer, cap, *count + 1, size) < 0) {
 		s->out_of_memory = true;
 		return NULL;
 	}

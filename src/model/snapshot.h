@@ -89,8 +89,8 @@ struct process_info {
 	uint32_t container;   /* index into containers[], or SNAPSHOT_NONE */
 	uint32_t netns_inum;  /* the process's own network namespace; 0 = not known */
 	enum program_state program_state;
-	bool own_root;		/* its root directory is portero's own: not in a container */
-	bool own_file;		/* and its program's path leads to the same file here */
+	bool own_root;		/* its root directory is portero's own, or it is own_file */
+	bool own_file;		/* its program's path leads to the same file here */
 	enum tristate packaged; /* does a package own the program's file? */
 	bool argv_like_kernel;	/* unpackaged, and its arguments look like a kernel thread's name */
 	bool is_manager;	/* systemd holding a socket for a service */

@@ -156,19 +156,22 @@ __attribute__((format(printf, 3, 4))) static int read_path(int root_fd, struct b
 	return file_read_in_root(root_fd, path, JSON_LIMIT, out);
 }
 
-static int describe_docker(int root_fd, const char *id, uid_t uid, struct container_text *ret)
+static int describe_docker(int root_fd, const char *id, uid_t uid, bool by_user,
+			   struct container_text *ret)
 {
 	struct buf cleanup_call(buf_done) text = {0};
 	json_t cleanup_call(release) *config = NULL;
 	const char *data_root = NULL;
 	char home[PATH_SIZE];
-	int r;
+	int r = -ENOENT;
 
-	if (file_read_in_root(root_fd, "etc/docker/daemon.json", JSON_LIMIT, &text) == 0)
+	if (!by_user &&
+	    file_read_in_root(root_fd, "etc/docker/daemon.json", JSON_LIMIT, &text) == 0)
 		config = load(buf_text(&text), text.len);
 	data_root = text_of(config, "data-root");
-	r = read_path(root_fd, &text, "%s/containers/%s/config.v2.json",
-		      data_root ? data_root : "/var/lib/docker", id);
+	if (!by_user)
+		r = read_path(root_fd, &text, "%s/containers/%s/config.v2.json",
+			      data_root ? data_root : "/var/lib/docker", id);
 	if (r == -ENOENT && find_home(uid, home))
 		r = read_path(root_fd, &text, "%s/.local/share/docker/containers/%s/config.v2.json",
 			      home, id);
@@ -198,12 +201,13 @@ static int describe_podman_in(int root_fd, const char *storage, const char *id,
 	return r < 0 ? r : container_parse_oci(buf_text(&text), text.len, ret);
 }
 
-static int describe_podman(int root_fd, const char *id, uid_t uid, struct container_text *ret)
+static int describe_podman(int root_fd, const char *id, uid_t uid, bool by_user,
+			   struct container_text *ret)
 {
 	static const char below_home[] = "/.local/share/containers/storage";
 	char storage[PATH_SIZE + sizeof(below_home)];
 
-	if (describe_podman_in(root_fd, "/var/lib/containers/storage", id, ret) == 0)
+	if (!by_user && describe_podman_in(root_fd, "/var/lib/containers/storage", id, ret) == 0)
 		return 0;
 	if (!find_home(uid, storage))
 		return -ENOENT;
@@ -303,21 +307,21 @@ static int describe_lxc(int root_fd, const char *id, struct container_text *ret)
 	return 0;
 }
 
-int container_describe(int root_fd, const char *runtime, const char *id, uid_t uid,
+int container_describe(int root_fd, const char *runtime, const char *id, uid_t uid, bool by_user,
 		       struct container_text *ret)
 {
 	if (!is_safe_id(id))
 		return -EINVAL;
 	if (strcmp(runtime, "docker") == 0)
-		return describe_docker(root_fd, id, uid, ret);
+		return describe_docker(root_fd, id, uid, by_user, ret);
 	if (strcmp(runtime, "podman") == 0)
-		return describe_podman(root_fd, id, uid, ret);
+		return describe_podman(root_fd, id, uid, by_user, ret);
 	if (strcmp(runtime, "containerd") == 0)
-		return describe_containerd(root_fd, id, ret);
+		return by_user ? -ENOENT : describe_containerd(root_fd, id, ret);
 	if (strcmp(runtime, "cri-o") == 0)
-		return describe_crio(root_fd, id, ret);
+		return by_user ? -ENOENT : describe_crio(root_fd, id, ret);
 	/* LXC's and systemd-nspawn's containers are known by their names */
-	if (strcmp(runtime, "lxc") == 0)
+	if (strcmp(runtime, "lxc") == 0 && !by_user)
 		return describe_lxc(root_fd, id, ret);
 	*ret = (struct container_text){0};
 	put(ret->name, id);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,10 +20,11 @@ struct container_text {
 
 /*
  * Describes the container `id` of `runtime` (cgroup_parse) by files below `root_fd`. `uid` is that
- * of a process inside, whose home may hold a rootless container's files. 0; -EINVAL when the id is
- * not one that may stand in a path; -ENOENT when nothing is known of it.
+ * of a process inside, whose home may hold a rootless container's files. by_user: that user named
+ * the cgroup, so that the machine's own containers, whose id it may have taken, are not looked at.
+ * 0; -EINVAL when the id is not one that may stand in a path; -ENOENT when nothing is known of it.
  */
-int container_describe(int root_fd, const char *runtime, const char *id, uid_t uid,
+int container_describe(int root_fd, const char *runtime, const char *id, uid_t uid, bool by_user,
 		       struct container_text *ret);
 
 /* The parsers, for tests and the fuzzer: 0, or -EBADMSG when the JSON is not of that form. */

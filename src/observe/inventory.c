@@ -23,7 +23,9 @@
 
 enum {
 	LOOKS = 2,
-	PROC_PID_INIT_INO = 0xEFFFFFFC, /* include/linux/proc_ns.h */
+	/* include/linux/proc_ns.h */
+	PROC_PID_INIT_INO = 0xEFFFFFFC,
+	PROC_TIME_INIT_INO = 0xEFFFFFFA,
 };
 
 struct look {
@@ -43,6 +45,14 @@ static bool in_other_pid_namespace(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino != PROC_PID_INIT_INO;
+}
+
+/* There /proc tells other start times than the iterator does. */
+static bool in_other_time_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/time", &st) == 0 && st.st_ino != PROC_TIME_INIT_INO;
 }
 
 static int take_socket(enum sock_table table, const struct kernel_socket *k, void *context)
@@ -164,6 +174,10 @@ static int add_namespaces(struct look *look)
 		n->name_str = snapshot_add_text(look->s, entry->name);
 		n->pid = entry->pid;
 	}
+	if (look->namespaces.error)
+		snapshot_add_gap(look->s, GAP_LISTENERS,
+				 _("some network namespaces may be missing"),
+				 strerror(-look->namespaces.error), _("see portero doctor"));
 	if (look->namespaces.unreadable)
 		snapshot_add_gap(look->s, GAP_NETNS, _("some network namespaces may be missing"),
 				 _("not every process shows which one it is in"),
@@ -174,15 +188,14 @@ static int add_namespaces(struct look *look)
 
 static void read_other_namespace(struct look *look, const struct netns_entry *entry)
 {
-	int cleanup_close fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int cleanup_close fd = netns_open(entry);
 	char what[160];
 	struct err e = {0};
-	int r = 0;
+	int r;
 
-	/* the path may lead elsewhere by now: the process ended, its pid was used again */
-	if (fd < 0 || ns_inum(fd) != entry->inum)
-		return;
-	r = ns_run(fd, read_namespace, look, &e);
+	if (fd == -ESRCH)
+		return; /* it has gone, and its sockets with it */
+	r = fd < 0 ? err_set(&e, fd, "%s", strerror(-fd)) : ns_run(fd, read_namespace, look, &e);
 	if (r >= 0)
 		return;
 	snprintf(what, sizeof(what), _("network namespace %lu was not looked at"),
@@ -243,7 +256,7 @@ static void read_files_view_from_proc(struct look *look)
 {
 	struct sock_proc_report report = {0};
 	struct err e = {0};
-	int r = sock_proc_scan(&look->join.by_any_inode, take_descriptor, look, &report, &e);
+	int r = sock_proc_scan(join_any_inode(&look->join), take_descriptor, look, &report, &e);
 
 	if (look->status)
 		look->status->proc = e;
@@ -261,11 +274,12 @@ static void read_files_view(struct look *look)
 {
 	const struct task_file_record *records = NULL;
 	struct err e;
-	long count =
-		err_set(&e, -EPERM, "%s",
-			in_other_pid_namespace()
-				? _("portero runs in a PID namespace of its own, as in a container")
-				: _("BPF was not tried"));
+	long count = err_set(
+		&e, -EPERM, "%s",
+		in_other_pid_namespace()
+			? _("portero runs in a PID namespace of its own, as in a container")
+		: in_other_time_namespace() ? _("portero runs in a time namespace of its own")
+					    : _("BPF was not tried"));
 
 	if (look->iter)
 		count = look->number ? sock_iter_again(look->iter, &records, &e)
@@ -323,10 +337,11 @@ static size_t judge_odd(struct look *look, struct map *keys, bool mark)
 
 	for (size_t i = 0; i < look->s->socket_count; i++) {
 		struct socket_info *socket = &look->s->sockets[i];
-		uint64_t key = join_key(look->s, socket);
+		uint64_t key;
 
 		if (!is_odd(look, socket))
 			continue;
+		key = join_key(look->s, socket);
 		odd++;
 		if (mark)
 			socket->alone_twice = map_get(keys, key, &ignored);
@@ -452,8 +467,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 
 	if (status)
 		*status = (struct inventory_status){0};
-	/* the iterator tells pids of the first PID namespace, which mean others in here */
-	if (!options->no_bpf && !in_other_pid_namespace())
+	/* the iterator tells pids and times of the first namespaces, which mean others in here */
+	if (!options->no_bpf && !in_other_pid_namespace() && !in_other_time_namespace())
 		look.iter = sock_iter_start();
 	r = look_until_sure(&look);
 	sock_iter_free(look.iter);

@@ -53,10 +53,8 @@ static struct socket_info *add_socket(struct join *j, uint32_t netns, uint64_t i
 	}
 	socket->netns = netns;
 	socket->inode = inode;
-	if (inode) {
+	if (inode)
 		remember(j, &j->by_inode, inode_key(netns, inode), index);
-		remember(j, &j->by_any_inode, inode, index);
-	}
 	return socket;
 }
 
@@ -279,10 +277,11 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 		return;
 	}
 	socket = find_socket(j, netns, r->inode);
-	/* with MPTCP the table may know the cookie of the TCP socket below, and only that where the
+	/* none yet: the table, by which a socket gets its cookie, was asked for after the walk.
+	 * With MPTCP the table may know the cookie of the TCP socket below, and only that where the
 	 * kernel has no mptcp_diag */
-	if (socket && socket->cookie && socket->cookie != r->cookie && !socket->mptcp &&
-	    table != TABLE_MPTCP)
+	if (socket && socket->cookie && r->cookie && socket->cookie != r->cookie &&
+	    !socket->mptcp && table != TABLE_MPTCP)
 		socket = NULL;
 	if (!socket)
 		socket = add_socket_of_record(j, netns, r, table);
@@ -301,6 +300,16 @@ void join_add_record(struct join *j, const struct task_file_record *r)
 	add_holder(j, socket, index, (int32_t)r->fd);
 }
 
+const struct map *join_any_inode(struct join *j)
+{
+	if (j->by_any_inode.count)
+		return &j->by_any_inode;
+	for (size_t i = 0; i < j->s->socket_count; i++)
+		if (j->s->sockets[i].inode)
+			remember(j, &j->by_any_inode, j->s->sockets[i].inode, (uint32_t)i);
+	return &j->by_any_inode;
+}
+
 void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64_t start_ns,
 		   uint32_t uid, const char *comm, bool kernel_thread)
 {
@@ -309,7 +318,7 @@ void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64
 	uint32_t at, index;
 	bool is_new;
 
-	if (!map_get(&j->by_any_inode, record->inode, &at))
+	if (!map_get(join_any_inode(j), record->inode, &at))
 		return;
 	socket = &j->s->sockets[at];
 	process = add_process(j, record->pid, start_ns, &index, &is_new);

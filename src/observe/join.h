@@ -16,7 +16,7 @@
 struct join {
 	struct snapshot *s;
 	struct map by_inode;	 /* namespace and inode -> sockets[] */
-	struct map by_any_inode; /* inode -> sockets[]: for views that know no namespace */
+	struct map by_any_inode; /* see join_any_inode() */
 	struct map by_process;	 /* pid and start -> processes[] */
 	struct map others, other_netns;
 	bool all_netns; /* add the namespaces that only the iterator knows, instead of counting */
@@ -36,6 +36,12 @@ void join_add_kernel(struct join *j, uint32_t netns, enum sock_table table,
  * counted, or with all_netns add their namespace.
  */
 void join_add_record(struct join *j, const struct task_file_record *record);
+
+/*
+ * inode -> sockets[], for a view that knows no namespace. Made when it is first asked for, of the
+ * sockets that are known by then.
+ */
+const struct map *join_any_inode(struct join *j);
 
 /* A descriptor found in /proc; start_ns as it was read from the process's stat, uid likewise. */
 void join_add_proc(struct join *j, const struct sock_proc_record *record, uint64_t start_ns,

@@ -45,7 +45,7 @@ static bool read_extension(struct cur *c, struct legacy_extension *ret)
 	uint16_t size;
 
 	cur_read(&look, &size, sizeof(size));
-	if (!look.ok || size < sizeof(struct xt_entry_match))
+	if (!look.ok || size < sizeof(struct xt_entry_match) || size % 8)
 		return false;
 	body = cur_slice(c, size);
 	if (!body.ok)

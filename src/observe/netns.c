@@ -54,7 +54,7 @@ static int add(struct netns_list *list, struct map *seen, const struct netns_ent
 {
 	uint32_t index;
 
-	if (map_get(seen, entry->inum, &index)) {
+	if (map_get(seen, entry->inum, &index) && index < list->count) {
 		struct netns_entry *known = &list->entries[index];
 
 		if (!known->name[0])
@@ -79,6 +79,8 @@ static int add_named(struct netns_list *list, struct map *seen, const char *fold
 	const struct dirent *file;
 	int r = 0;
 
+	if (!dir && errno != ENOENT)
+		list->error = -errno;
 	while (dir && r == 0 && (file = readdir(dir))) {
 		struct netns_entry entry = {0};
 		int cleanup_close fd = -1;
@@ -89,6 +91,8 @@ static int add_named(struct netns_list *list, struct map *seen, const char *fold
 			continue;
 		snprintf(entry.path, sizeof(entry.path), "%.32s/%.255s", folder, file->d_name);
 		fd = open(entry.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0 && errno != ENOENT)
+			list->error = -errno;
 		if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != NSFS_MAGIC || fstat(fd, &st) < 0)
 			continue;
 		entry.inum = (uint64_t)st.st_ino;
@@ -155,6 +159,34 @@ int netns_list_read(struct netns_list *list, struct err *e)
 	if (list->count)
 		qsort(list->entries, list->count, sizeof(*list->entries), compare_inum);
 	return 0;
+}
+
+/* -ESRCH: the path leads nowhere, or elsewhere: its process ended, the pid was used again. */
+static int open_path(const struct netns_entry *entry)
+{
+	int fd = open(entry->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (ns_inum(fd) == entry->inum)
+		return fd;
+	close(fd);
+	return -ESRCH;
+}
+
+int netns_open(const struct netns_entry *entry)
+{
+	struct netns_list cleanup_call(netns_list_done) now = {0};
+	int fd = open_path(entry);
+	int r;
+
+	if (fd != -ESRCH)
+		return fd;
+	r = netns_list_read(&now, NULL);
+	for (size_t i = 0; r == 0 && i < now.count; i++)
+		if (now.entries[i].inum == entry->inum)
+			return open_path(&now.entries[i]);
+	return r < 0 ? r : -ESRCH;
 }
 
 void netns_list_done(struct netns_list *list)

@@ -23,10 +23,16 @@ struct netns_list {
 	struct netns_entry *entries; /* sorted by inum, each inum once; owned */
 	size_t count, cap;
 	uint32_t unreadable; /* processes whose namespace could not be told */
+	int error;	     /* negative errno of a name that could not be opened; 0: none */
 };
 
 /* The namespace this process is in; 0 when it cannot be told (no /proc, and not root). */
 uint64_t netns_own(void);
 /* 0 or a negative errno. */
 int netns_list_read(struct netns_list *list, struct err *e);
+/*
+ * A descriptor of the namespace; where the process that it was found by has ended, by way of
+ * another that is in it. -ESRCH when the namespace has gone, or another negative errno.
+ */
+int netns_open(const struct netns_entry *entry);
 void netns_list_done(struct netns_list *list);

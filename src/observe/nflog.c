@@ -16,17 +16,19 @@
 #include <sys/socket.h>
 
 enum {
-	ROOM_LEN = 1024,
 	RECEIVE_BUFFER = 16 << 20,
-	/* what the kernel reserves for a message before it knows its length; its own page for each
-	 * would cost time and fill the socket's buffer */
-	KERNEL_ROOM_LEN = 512,
+	/* more messages than a batch of packets makes: the kernel keeps them until it is asked */
+	QUEUE_LIMIT = 1 << 20,
+	/* the kernel collects messages in rooms of this size, and sends those that are full */
+	KERNEL_ROOM_LEN = 16 << 10,
+	ROOM_LEN = 32 << 10,
 };
 
-struct nflog_rooms {
-	struct mmsghdr headers[NFLOG_BATCH];
-	struct iovec vectors[NFLOG_BATCH];
-	_Alignas(NLMSG_ALIGNTO) char bytes[NFLOG_BATCH][ROOM_LEN];
+struct nflog_room {
+	/* what makes the kernel send all that it has collected: the groups are given up and bound
+	 * again */
+	struct buf flush;
+	_Alignas(NLMSG_ALIGNTO) char bytes[ROOM_LEN];
 };
 
 static void take_attribute(uint16_t type, struct cur value, struct nflog_message *m)
@@ -83,78 +85,92 @@ int nflog_decode(const void *payload, size_t len, struct nflog_message *ret)
 /* --- the socket ----------------------------------------------------------------------------------
  */
 
-static int bind_group(struct nl *n, uint16_t group, struct err *e)
+static void add_unbind(struct buf *b, uint16_t group)
 {
-	struct buf cleanup_call(buf_done) b = {0};
+	struct nfgenmsg header = {.res_id = htons(group)};
+	struct nfulnl_msg_config_cmd command = {.command = NFULNL_CFG_CMD_UNBIND};
+	size_t message = nla_begin_message(b, NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
+					   NLM_F_REQUEST, &header, sizeof(header));
+
+	nla_put(b, NFULA_CFG_CMD, &command, sizeof(command));
+	nla_end_message(b, message);
+}
+
+static void add_bind(struct buf *b, uint16_t group)
+{
 	struct nfgenmsg header = {.res_id = htons(group)};
 	struct nfulnl_msg_config_cmd command = {.command = NFULNL_CFG_CMD_BIND};
 	struct nfulnl_msg_config_mode mode = {.copy_range = htonl(NFLOG_COPY_LEN),
 					      .copy_mode = NFULNL_COPY_PACKET};
-	size_t message = nla_begin_message(&b, NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG, 0,
-					   &header, sizeof(header));
+	size_t message = nla_begin_message(b, NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
+					   NLM_F_REQUEST, &header, sizeof(header));
 
-	nla_put(&b, NFULA_CFG_CMD, &command, sizeof(command));
-	nla_put(&b, NFULA_CFG_MODE, &mode, sizeof(mode));
-	nla_put_u32_be(&b, NFULA_CFG_NLBUFSIZ, KERNEL_ROOM_LEN);
-	/* each message at once: when the packet was written, its message is there */
-	nla_put_u32_be(&b, NFULA_CFG_QTHRESH, 1);
-	nla_end_message(&b, message);
-	return nl_request(n, &b, _("cannot listen to an NFLOG group"), e);
-}
-
-static struct nflog_rooms *make_rooms(void)
-{
-	struct nflog_rooms *rooms = calloc(1, sizeof(*rooms));
-
-	for (size_t i = 0; rooms && i < NFLOG_BATCH; i++) {
-		rooms->vectors[i] =
-			(struct iovec){.iov_base = rooms->bytes[i], .iov_len = ROOM_LEN};
-		rooms->headers[i].msg_hdr =
-			(struct msghdr){.msg_iov = &rooms->vectors[i], .msg_iovlen = 1};
-	}
-	return rooms;
+	nla_put(b, NFULA_CFG_CMD, &command, sizeof(command));
+	nla_put(b, NFULA_CFG_MODE, &mode, sizeof(mode));
+	nla_put_u32_be(b, NFULA_CFG_NLBUFSIZ, KERNEL_ROOM_LEN);
+	nla_put_u32_be(b, NFULA_CFG_QTHRESH, QUEUE_LIMIT);
+	nla_end_message(b, message);
 }
 
 int nflog_open(struct nflog *log, struct err *e)
 {
+	struct buf cleanup_call(buf_done) b = {0};
 	int size = RECEIVE_BUFFER, r;
 
 	*log = (struct nflog){0};
 	r = nl_open(&log->nl, NETLINK_NETFILTER, e);
 	if (r < 0)
 		return r;
-	log->rooms = make_rooms();
-	r = log->rooms ? 0 : err_set(e, -ENOMEM, _("out of memory"));
-	if (r == 0)
-		r = bind_group(&log->nl, GROUP_SINK, e);
-	if (r == 0)
-		r = bind_group(&log->nl, GROUP_RECORDER, e);
-	if (r < 0) {
+	add_bind(&b, GROUP_SINK);
+	add_bind(&b, GROUP_RECORDER);
+	r = nl_request(&log->nl, &b, _("cannot listen to an NFLOG group"), e);
+	log->room = r < 0 ? NULL : calloc(1, sizeof(*log->room));
+	if (!log->room) {
 		nflog_close(log);
-		return r;
+		return r < 0 ? r : err_set(e, -ENOMEM, _("out of memory"));
 	}
+	add_unbind(&log->room->flush, GROUP_SINK);
+	add_unbind(&log->room->flush, GROUP_RECORDER);
+	add_bind(&log->room->flush, GROUP_SINK);
+	add_bind(&log->room->flush, GROUP_RECORDER);
 	setsockopt(mnl_socket_get_fd(log->nl.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 		   sizeof(size));
+	if (log->room->flush.failed) {
+		nflog_close(log);
+		return err_set(e, -ENOMEM, _("out of memory"));
+	}
 	return 0;
 }
 
 void nflog_close(struct nflog *log)
 {
 	nl_close(&log->nl);
-	free(log->rooms);
-	log->rooms = NULL;
+	if (log->room)
+		buf_done(&log->room->flush);
+	free(log->room);
+	log->room = NULL;
+}
+
+/* The kernel's answer to a message that it refused. */
+static int refusal(const struct nlmsghdr *header)
+{
+	struct cur c = cur_init(mnl_nlmsg_get_payload(header), mnl_nlmsg_get_payload_len(header));
+	int error;
+
+	cur_read(&c, &error, sizeof(error));
+	return c.ok && error <= 0 ? error : -EBADMSG;
 }
 
 /* The messages of one datagram. */
-static int take_datagram(const struct mmsghdr *got, nflog_take *take, void *context)
+static int take_datagram(const void *bytes, size_t len, nflog_take *take, void *context)
 {
-	const struct nlmsghdr *header = got->msg_hdr.msg_iov->iov_base;
-	int left = (int)got->msg_len, r = 0;
+	const struct nlmsghdr *header = bytes;
+	int left = (int)len, r = 0;
 	struct nflog_message m;
 
-	if (got->msg_hdr.msg_flags & MSG_TRUNC)
-		return -EMSGSIZE;
 	for (; r == 0 && mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+		if (header->nlmsg_type == NLMSG_ERROR)
+			r = refusal(header);
 		if (header->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
 			continue;
 		r = nflog_decode(mnl_nlmsg_get_payload(header), mnl_nlmsg_get_payload_len(header),
@@ -165,30 +181,30 @@ static int take_datagram(const struct mmsghdr *got, nflog_take *take, void *cont
 	return r;
 }
 
-/* How many datagrams were read; 0: there are none. */
+/* 1: there may be more; 0: there is no more. */
 static int read_some(struct nflog *log, nflog_take *take, void *context)
 {
-	int count = recvmmsg(mnl_socket_get_fd(log->nl.socket), log->rooms->headers, NFLOG_BATCH,
-			     MSG_DONTWAIT, NULL);
+	ssize_t got = recv(mnl_socket_get_fd(log->nl.socket), log->room->bytes, ROOM_LEN,
+			   MSG_DONTWAIT | MSG_TRUNC);
+	int r;
 
-	if (count < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	for (int i = 0; i < count; i++) {
-		int r = take_datagram(&log->rooms->headers[i], take, context);
-
-		if (r < 0)
-			return r;
-	}
-	return count;
+	if (got < 0)
+		return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
+	if (got > ROOM_LEN)
+		return -EMSGSIZE;
+	r = take_datagram(log->room->bytes, (size_t)got, take, context);
+	return r < 0 ? r : 1;
 }
 
 int nflog_read(struct nflog *log, nflog_take *take, void *context, struct err *e)
 {
-	int r;
+	int r = 1;
 
-	do
+	if (send(mnl_socket_get_fd(log->nl.socket), log->room->flush.data, log->room->flush.len,
+		 0) < 0)
+		r = -errno;
+	while (r > 0)
 		r = read_some(log, take, context);
-	while (r > 0 || r == -EINTR);
 	if (r == -ENOBUFS)
 		return err_set(e, r,
 			       _("the kernel's messages about packets came faster than they "

@@ -14,7 +14,6 @@
 
 enum {
 	NFLOG_COPY_LEN = 128, /* of each packet: enough for what portero sends, also in a quote */
-	NFLOG_BATCH = 64,     /* messages that are read at once */
 };
 
 /* One logged packet. Byte order: host. */
@@ -34,7 +33,7 @@ int nflog_decode(const void *payload, size_t len, struct nflog_message *ret);
 
 struct nflog {
 	struct nl nl;
-	struct nflog_rooms *rooms;
+	struct nflog_room *room;
 };
 
 /* Opens and binds it in the network namespace that the thread is in. 0 or a negative errno. */

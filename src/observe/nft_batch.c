@@ -130,6 +130,54 @@ void nft_batch_verdict(struct buf *b, uint32_t code)
 	end_expression(b, x);
 }
 
+static void put_data(struct buf *b, uint16_t type, const void *value, size_t len)
+{
+	size_t data = nla_begin_nest(b, type);
+
+	nla_put(b, NFTA_DATA_VALUE, value, len);
+	nla_end_nest(b, data);
+}
+
+static void add_compare(struct buf *b, uint32_t op, const void *value, size_t len)
+{
+	struct expression x = begin_expression(b, "cmp");
+
+	nla_put_u32_be(b, NFTA_CMP_SREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_CMP_OP, op);
+	put_data(b, NFTA_CMP_DATA, value, len);
+	end_expression(b, x);
+}
+
+void nft_batch_match_transport(struct buf *b, uint32_t offset, uint8_t mask, uint8_t value)
+{
+	static const uint8_t none = 0;
+	struct expression x = begin_expression(b, "payload");
+
+	nla_put_u32_be(b, NFTA_PAYLOAD_DREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nla_put_u32_be(b, NFTA_PAYLOAD_OFFSET, offset);
+	nla_put_u32_be(b, NFTA_PAYLOAD_LEN, 1);
+	end_expression(b, x);
+	x = begin_expression(b, "bitwise");
+	nla_put_u32_be(b, NFTA_BITWISE_SREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_BITWISE_DREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_BITWISE_LEN, 1);
+	put_data(b, NFTA_BITWISE_MASK, &mask, 1);
+	put_data(b, NFTA_BITWISE_XOR, &none, 1);
+	end_expression(b, x);
+	add_compare(b, NFT_CMP_EQ, &value, 1);
+}
+
+void nft_batch_match_meta(struct buf *b, uint32_t key, bool is, const void *value, size_t len)
+{
+	struct expression x = begin_expression(b, "meta");
+
+	nla_put_u32_be(b, NFTA_META_DREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_META_KEY, key);
+	end_expression(b, x);
+	add_compare(b, is ? NFT_CMP_EQ : NFT_CMP_NEQ, value, len);
+}
+
 void nft_batch_trace(struct buf *b)
 {
 	static const uint8_t one = 1;

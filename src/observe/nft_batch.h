@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,11 @@ struct nft_batch_rule {
 struct nft_batch_rule nft_batch_begin_rule(struct buf *b, const struct nft_batch_chain *chain);
 void nft_batch_end_rule(struct buf *b, struct nft_batch_rule rule);
 void nft_batch_log(struct buf *b, uint16_t group, const char *prefix, uint32_t snap_len);
+/* The rule ends here unless the one byte at `offset` of the transport header, masked, is `value`.
+ */
+void nft_batch_match_transport(struct buf *b, uint32_t offset, uint8_t mask, uint8_t value);
+/* ... unless meta `key` (of `len` bytes, in the machine's byte order) is, or is not, `value`. */
+void nft_batch_match_meta(struct buf *b, uint32_t key, bool is, const void *value, size_t len);
 void nft_batch_verdict(struct buf *b, uint32_t code); /* NF_DROP, NF_ACCEPT */
 void nft_batch_trace(struct buf *b);		      /* meta nftrace set 1 */
 

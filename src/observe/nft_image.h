@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/cur.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -32,3 +33,42 @@ struct nft_image {
 	uint32_t generation;
 	bool changing; /* it changed during every attempt: the last one's messages */
 };
+
+/* Where an item is, in nf_tables' own words. */
+struct nft_place {
+	uint8_t family;
+	char table[256], chain[256]; /* chain: of rules; the name of other things (chain, set) */
+	uint64_t handle;	     /* rules; 0: none */
+};
+
+/*
+ * Reads all of nf_tables of the network namespace that the socket (NETLINK_NETFILTER) is in. The
+ * image is only its own while the rules stay: one that changes is read again, up to 8 times, and
+ * then `changing` is set. A kernel without nf_tables gives an empty image. Of chains that hook in
+ * at the same place with the same priority, those that were registered first stand first, where the
+ * kernel tells (CONFIG_NETFILTER_NETLINK_HOOK, Linux 5.14). 0 or a negative errno.
+ */
+int nft_image_read(struct nl *host, struct nft_image *image, struct err *e);
+/* The same of the tables alone, without what is in them. */
+int nft_image_read_tables(struct nl *host, struct nft_image *image, struct err *e);
+void nft_image_done(struct nft_image *image);
+
+/*
+ * A number that changes when anything changes that can change a verdict: rules, chains, policies,
+ * sets with their elements, objects. Counters, quotas' use, handles and expirations do not count.
+ */
+uint64_t nft_image_fingerprint(const struct nft_image *image);
+
+/*
+ * Appends a dumped message: its type (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_...) and what follows the
+ * netlink header. 0; -EBADMSG when it is none of the seven or too short; -E2BIG, -ENOMEM.
+ */
+int nft_image_add(struct nft_image *image, uint16_t type, const void *payload, size_t len);
+/* The attributes of item `index` (which must exist); they live until the image changes. */
+struct cur nft_image_attributes(const struct nft_image *image, size_t index);
+void nft_image_place(const struct nft_image *image, size_t index, struct nft_place *ret);
+/* A hash of family, table and name or chain, to find things by: never 0. */
+uint64_t nft_image_key(uint8_t kind, uint8_t family, struct cur table, struct cur name);
+/* The same for an item: its own table and name; of elements, their set; of rules, their chain. */
+uint64_t nft_image_item_key(const struct nft_image *image, size_t index);
+const char *nft_family_name(uint8_t family); /* "ip", "inet", ...; "?" */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,6 +89,19 @@ static bool is_own_file(int proc_fd, const char *path)
 	       here.st_dev == running.st_dev && here.st_ino == running.st_ino;
 }
 
+/*
+ * Another file may stand at the path of the program after an upgrade, and then it is still the
+ * machine's program. It is not when somebody else could have made the path look so, in a mount
+ * namespace of their own: the file that runs must have the owner of the one that stands here.
+ */
+static bool is_own_older_file(int proc_fd, const char *path)
+{
+	struct stat here, running;
+
+	return stat(path, &here) == 0 && fstatat(proc_fd, "exe", &running, 0) == 0 &&
+	       here.st_uid == running.st_uid;
+}
+
 static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 {
 	struct buf cleanup_call(buf_done) path = {0};
@@ -96,12 +110,17 @@ static void read_program(struct resolve *r, int proc_fd, struct process_info *p)
 		return;
 	p->program_state = judge_program(proc_fd, &path);
 	p->program_str = strpool_add(&r->s->strings, path.data, path.len);
-	p->own_file = p->own_root &&
-		      (p->program_state == PROGRAM_REPLACED || is_own_file(proc_fd, path.data));
+	p->own_file = is_own_file(proc_fd, path.data) ||
+		      (p->own_root && p->program_state == PROGRAM_REPLACED &&
+		       is_own_older_file(proc_fd, path.data));
+	/* started here, it went into a root of its own (chroot), where its path leads nowhere */
+	if (p->own_file && p->program_state == PROGRAM_UNKNOWN)
+		p->program_state = PROGRAM_THERE;
 }
 
 static uint32_t find_container(struct resolve *r, const struct cgroup_owner *owner, uint32_t uid)
 {
+	bool by_user = owner->in_user && owner->user_uid != 0;
 	uint64_t key = map_mix(map_hash_bytes(owner->runtime, strlen(owner->runtime)),
 			       map_hash_bytes(owner->container_id, strlen(owner->container_id)));
 	struct container_text text = {0};
@@ -109,10 +128,12 @@ static uint32_t find_container(struct resolve *r, const struct cgroup_owner *own
 	uint32_t index;
 	int cleanup_close root = -1;
 
+	if (by_user)
+		key = map_mix(key, uid);
 	if (map_get(&r->containers, key, &index))
 		return index;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	container_describe(root, owner->runtime, owner->container_id, uid, &text);
+	container_describe(root, owner->runtime, owner->container_id, uid, by_user, &text);
 	c = snapshot_add_container(r->s);
 	if (!c)
 		return SNAPSHOT_NONE;
@@ -277,9 +298,19 @@ static void resolve_process(struct resolve *r, uint32_t index)
 			read_cmdline(r, fd, p);
 		remember_known(r, p, index);
 	}
+	/* a program of the machine, as HAProxy or Postfix, that went into a root of its own */
+	p->own_root |= p->own_file;
 	/* user names of a container are not the machine's */
 	p->user_str = find_user(r, p->uid, !r->numeric && p->own_root);
 	p->is_manager = p->own_root && owner_is_manager(snapshot_text(r->s, p->program_str));
+}
+
+/* Still: it may have left it, or ended and its pid been used again. */
+static bool is_in_netns(int proc_fd, uint64_t inum)
+{
+	struct stat st;
+
+	return fstatat(proc_fd, "ns/net", &st, 0) == 0 && st.st_ino == inum;
 }
 
 /* The container that a network namespace belongs to: that of the process seen inside it. */
@@ -291,7 +322,7 @@ static void resolve_netns(struct resolve *r, struct netns_info *n)
 	if (n->own || !n->pid)
 		return;
 	fd = proc_open(n->pid, 0);
-	if (fd < 0)
+	if (fd < 0 || !is_in_netns(fd, n->inum))
 		return;
 	read_cgroup(r, fd, &inside);
 	n->container = inside.container;
@@ -306,12 +337,54 @@ static int64_t boot_time_ns(void)
 	return ((int64_t)real.tv_sec - boot.tv_sec) * 1000000000 + real.tv_nsec - boot.tv_nsec;
 }
 
+/* Is the process there, and only its files cannot be read, or has it ended meanwhile? */
+static bool is_unreadable(const struct process_info *p)
+{
+	int cleanup_close fd = proc_open(p->pid, p->start_ns);
+	int cleanup_close any = fd == -ESRCH ? proc_open(p->pid, 0) : -1;
+
+	if (fd != -ESRCH)
+		return true;
+	/* not in /proc: hidden by its hidepid option, if it is there */
+	return any < 0 && (kill((pid_t)p->pid, 0) == 0 || errno == EPERM);
+}
+
+/*
+ * The iterator tells of processes whose files in /proc this user may not read: what they run is
+ * then not known, and that must not pass for a complete answer. One that has ended is none of them.
+ */
+static void explain_unread(struct snapshot *s)
+{
+	unsigned long unread = 0;
+	char what[160];
+
+	for (size_t i = 0; i < s->process_count; i++) {
+		const struct process_info *p = &s->processes[i];
+
+		if (p->program_str || p->program_state == PROGRAM_KERNEL || !is_unreadable(p))
+			continue;
+		unread++;
+		s->unreadable_pid = p->pid;
+	}
+	if (!unread)
+		return;
+	if (s->unreadable_processes < unread)
+		s->unreadable_processes = (uint32_t)unread;
+	snprintf(what, sizeof(what),
+		 ngettext("the program of %lu process is not known",
+			  "the programs of %lu processes are not known", unread),
+		 unread);
+	snapshot_add_gap(s, GAP_OWNERS, what, _("its files in /proc could not be looked at"),
+			 geteuid() == 0 ? _("see portero doctor") : _("run portero as root"));
+}
+
 int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e)
 {
 	struct resolve r = {.s = s, .cmdlines = cmdlines, .numeric = numeric};
+	bool has_proc = access("/proc/self/stat", F_OK) == 0;
 
 	r.boot_ns = boot_time_ns();
-	if (s->process_count && access("/proc/self/stat", F_OK) < 0)
+	if (s->process_count && !has_proc)
 		snapshot_add_gap(s, GAP_OWNERS,
 				 _("programs, units and command lines are not known"),
 				 _("/proc is not mounted"), _("mount /proc"));
@@ -320,6 +393,8 @@ int owner_resolve(struct snapshot *s, bool cmdlines, bool numeric, struct err *e
 			       strerror(errno));
 	for (size_t i = 0; i < s->process_count; i++)
 		resolve_process(&r, (uint32_t)i);
+	if (has_proc)
+		explain_unread(s);
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].holder_count == 0)
 			s->sockets[i].user_str = find_user(&r, s->sockets[i].uid, !numeric);

@@ -138,6 +138,17 @@ static void add_activator(struct snapshot *s, uint32_t socket, const struct proc
 	a->program_str = snapshot_add_text(s, program);
 }
 
+/*
+ * The units of the machine are those of root's systemd: a user may run another, with units of the
+ * same names, and may have any file at its path in a mount namespace.
+ */
+static bool is_trusted(const struct snapshot *s, const struct process_info *p)
+{
+	if (!p->is_manager)
+		return false;
+	return strcmp(snapshot_text(s, p->program_str), activator) == 0 ? p->own_file : p->uid == 0;
+}
+
 static const struct process_info *find_manager(const struct snapshot *s,
 					       const struct socket_info *socket)
 {
@@ -145,7 +156,7 @@ static const struct process_info *find_manager(const struct snapshot *s,
 		const struct process_info *p =
 			&s->processes[s->holders[socket->first_holder + i].process];
 
-		if (p->is_manager)
+		if (is_trusted(s, p))
 			return p;
 	}
 	return NULL;

@@ -10,7 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/*
+ * For all roots of others together: anybody may make many, each with lists that are large and
+ * sparse, so that they cost only the reader.
+ */
+enum { OTHER_ROOTS_TIME_MS = 3000 };
 
 /* The programs of one root directory, each once. */
 struct wanted {
@@ -29,16 +36,18 @@ static void wanted_done(struct wanted *w)
 	map_done(&w->by_str);
 }
 
-static void want(struct wanted *w, uint32_t program_str)
+/* A path that is not absolute, as systemd-socket-activate(1) takes one, is asked of no package. */
+static void want(const struct snapshot *s, struct wanted *w, uint32_t program_str)
 {
 	uint32_t ignored;
 
-	if (!program_str || map_get(&w->by_str, program_str, &ignored))
+	if (snapshot_text(s, program_str)[0] != '/' || map_get(&w->by_str, program_str, &ignored))
 		return;
 	if (mem_grow(&w->queries, &w->query_cap, w->count + 1, sizeof(*w->queries)) < 0 ||
 	    mem_grow(&w->program_strs, &w->str_cap, w->count + 1, sizeof(*w->program_strs)) < 0 ||
 	    map_set(&w->by_str, program_str, (uint32_t)w->count) < 0)
 		return;
+	w->queries[w->count] = (struct package_query){0};
 	w->program_strs[w->count++] = program_str;
 }
 
@@ -103,9 +112,9 @@ static void resolve_root(struct snapshot *s, size_t first, bool *done)
 
 	for (size_t i = first; i < s->process_count; i++)
 		if (same_root(leader, &s->processes[i]) && has_file(&s->processes[i]))
-			want(&w, s->processes[i].program_str);
+			want(s, &w, s->processes[i].program_str);
 	for (size_t i = 0; leader->own_root && i < s->activation_count; i++)
-		want(&w, s->activations[i].program_str);
+		want(s, &w, s->activations[i].program_str);
 	if (root >= 0)
 		ask(s, &w, root, leader->own_root);
 	else
@@ -127,15 +136,38 @@ static void resolve_root(struct snapshot *s, size_t first, bool *done)
 	}
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 void owner_resolve_packages(struct snapshot *s)
 {
+	int64_t spent_ms = 0;
 	bool cleanup_free *done = calloc(s->process_count + 1, sizeof(*done));
 
 	if (!done) {
 		s->out_of_memory = true;
 		return;
 	}
-	for (size_t i = 0; i < s->process_count; i++)
-		if (!done[i] && s->processes[i].program_str)
-			resolve_root(s, i, done);
+	for (size_t i = 0; i < s->process_count; i++) {
+		bool own = s->processes[i].own_root;
+		int64_t start_ms = now_ms();
+
+		if (done[i] || !s->processes[i].program_str)
+			continue;
+		if (!own && spent_ms > OTHER_ROOTS_TIME_MS) {
+			snapshot_add_gap(s, GAP_OWNERS,
+					 _("which packages the programs are from is not known in "
+					   "some containers"),
+					 _("reading their package databases took too long"), "");
+			continue;
+		}
+		resolve_root(s, i, done);
+		if (!own)
+			spent_ms += now_ms() - start_ms;
+	}
 }

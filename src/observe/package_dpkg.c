@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/package_dpkg.h"
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,8 +15,9 @@
 /* A whole Debian desktop has 4,000 lists of 60 MiB; the longest is under 8 MiB. */
 enum {
 	LIST_LIMIT = 32 << 20,
-	LIST_TOTAL_LIMIT = 512 << 20,
-	ENTRY_LIMIT = 500000, /* a package has about six files in info/ */
+	LIST_TOTAL_LIMIT = 256 << 20, /* of each of two threads */
+	MANY_LISTS = 100,	      /* worth a second thread */
+	ENTRY_LIMIT = 500000,	      /* a package has about six files in info/ */
 	DIVERSIONS_LIMIT = 1 << 20,
 	DIVERSION_COUNT_LIMIT = 4096,
 };
@@ -31,9 +34,13 @@ struct diversion {
 	struct text from, to, package;
 };
 
+/* The folder of the lists, and their names: the likely ones first. */
 struct lists {
 	DIR *dir;
 	bool own_root;
+	const char **names;
+	size_t count, likely_count, cap;
+	struct arena kept;
 };
 
 struct diversions {
@@ -153,23 +160,41 @@ enum { LIKENESS = 4 }; /* equal letters at the beginning */
  * A list that is a symbolic link leads nowhere outside info/. Where the kernel cannot promise that
  * (before Linux 5.6), only the machine's own lists are read.
  */
-static int read_list(const struct lists *l, const char *name, struct buf *out)
+static int open_list(const struct lists *l, const char *name)
 {
-	int r = file_read_in_root(dirfd(l->dir), name, LIST_LIMIT, out);
+	static const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+	int fd = file_open_in_root(dirfd(l->dir), name, flags);
 
-	return r == -ENOSYS && l->own_root ? file_read_at(dirfd(l->dir), name, LIST_LIMIT, out) : r;
+	if (fd == -ENOSYS && l->own_root) {
+		fd = openat(dirfd(l->dir), name, flags);
+		fd = fd < 0 ? -errno : fd;
+	}
+	return fd;
 }
 
-static int match_file(struct package_wanted *w, const struct lists *l, const char *name,
-		      struct buf *text)
-{
-	int r = read_list(l, name, text);
+struct matching {
+	struct package_wanted *wanted;
+	const char *package;
+	size_t package_len;
+};
 
-	if (r == -ENOENT)
+static int match_lines(const char *text, size_t len, void *context)
+{
+	const struct matching *m = context;
+
+	return package_dpkg_match_list(m->wanted, text, len, m->package, m->package_len);
+}
+
+/* How long the list is, or a negative errno. */
+static long match_file(struct package_wanted *w, const struct lists *l, const char *name,
+		       struct buf *room)
+{
+	struct matching m = {w, name, list_package_len(name)};
+	int cleanup_close fd = open_list(l, name);
+
+	if (fd == -ENOENT)
 		return 0; /* removed while it was looked at */
-	return r < 0 ? r
-		     : package_dpkg_match_list(w, buf_text(text), text->len, name,
-					       list_package_len(name));
+	return fd < 0 ? fd : file_read_lines(fd, LIST_LIMIT, room, match_lines, &m);
 }
 
 /*
@@ -189,51 +214,123 @@ static bool is_likely(const struct package_wanted *w, const char *list)
 	return false;
 }
 
-/* Goes over the lists that are likely, or over those that are not. Their number, or an errno. */
-static int match_some(struct package_wanted *w, const struct lists *l, bool likely,
-		      struct buf *text, size_t *total)
+/* Names that are likely change places with the first that are not. */
+static int add_name(struct lists *l, const char *name, bool likely)
+{
+	const char *kept = arena_add(&l->kept, name, strlen(name));
+
+	if (!kept || mem_grow(&l->names, &l->cap, l->count + 1, sizeof(*l->names)) < 0)
+		return -ENOMEM;
+	l->names[l->count++] = kept;
+	if (likely) {
+		l->names[l->count - 1] = l->names[l->likely_count];
+		l->names[l->likely_count++] = kept;
+	}
+	return 0;
+}
+
+static int read_names(struct lists *l, const struct package_wanted *w)
 {
 	const struct dirent *entry;
-	size_t entries = 0;
-	int count = 0, r;
+	int r = 0;
 
-	rewinddir(l->dir);
-	while (w->open_count > 0) {
+	for (size_t entries = 0; r == 0; entries++) {
 		errno = 0;
 		entry = readdir(l->dir);
 		if (!entry)
-			return errno ? -errno : count;
-		if (++entries > ENTRY_LIMIT)
+			return -errno;
+		if (entries >= ENTRY_LIMIT)
 			return -E2BIG;
-		if (list_package_len(entry->d_name) == 0 || is_likely(w, entry->d_name) != likely)
-			continue;
-		r = match_file(w, l, entry->d_name, text);
-		if (r < 0)
-			return r;
-		count++;
-		*total += text->len;
-		if (*total > LIST_TOTAL_LIMIT)
-			return -EFBIG;
+		if (list_package_len(entry->d_name) > 0)
+			r = add_name(l, entry->d_name, is_likely(w, entry->d_name));
 	}
-	return count;
+	return r;
 }
 
-/* Returns the number of lists that were read (fewer than there are when all is answered). */
-static int match_lists(struct package_wanted *w, const struct lists *l, struct buf *text)
+/* Reads names[first], names[first + step], ... before names[end] until all is answered. */
+static int match_some(struct package_wanted *w, const struct lists *l, size_t first, size_t end,
+		      size_t step)
 {
+	struct buf cleanup_call(buf_done) room = {0};
 	size_t total = 0;
-	int likely = match_some(w, l, true, text, &total), others;
 
-	if (likely < 0)
-		return likely;
-	others = match_some(w, l, false, text, &total);
-	return others < 0 ? others : likely + others;
+	for (size_t i = first; i < end && w->open_count > 0; i += step) {
+		long len = match_file(w, l, l->names[i], &room);
+
+		if (len < 0)
+			return (int)len;
+		total += (size_t)len;
+		if (total > LIST_TOTAL_LIMIT)
+			return -EFBIG;
+	}
+	return 0;
+}
+
+/* Every second list, in a thread of its own: with its own answers, the rest is only read. */
+struct half {
+	const struct lists *lists;
+	struct package_wanted wanted;
+	size_t first;
+	int error;
+};
+
+static void *match_half(void *context)
+{
+	struct half *h = context;
+
+	h->error = match_some(&h->wanted, h->lists, h->first, h->lists->count, 2);
+	return NULL;
+}
+
+/* Takes the answers of a half where there are none yet. */
+static void take_answers(struct package_wanted *w, struct package_query *queries)
+{
+	for (size_t i = 0; i < w->query_count; i++) {
+		if (!w->queries[i].package && queries[i].package) {
+			w->queries[i].package = queries[i].package;
+			w->open_count--;
+		} else if (w->queries[i].package != queries[i].package) {
+			free(queries[i].package);
+		}
+	}
+}
+
+static int match_in_halves(struct package_wanted *w, const struct lists *l)
+{
+	struct package_query cleanup_free *queries = calloc(w->query_count, sizeof(*queries));
+	struct half h = {.lists = l, .wanted = *w, .first = l->likely_count + 1};
+	pthread_t thread;
+	int r;
+
+	if (!queries)
+		return -ENOMEM;
+	memcpy(queries, w->queries, w->query_count * sizeof(*queries));
+	h.wanted.queries = queries;
+	if (pthread_create(&thread, NULL, match_half, &h) != 0)
+		return match_some(w, l, l->likely_count, l->count, 1);
+	r = match_some(w, l, l->likely_count, l->count, 2);
+	pthread_join(thread, NULL);
+	take_answers(w, queries);
+	return r < 0 ? r : h.error;
+}
+
+static int match_lists(struct package_wanted *w, const struct lists *l)
+{
+	int r = match_some(w, l, 0, l->likely_count, 1);
+
+	if (r < 0 || w->open_count == 0)
+		return r;
+	return l->count - l->likely_count < MANY_LISTS
+		       ? match_some(w, l, l->likely_count, l->count, 1)
+		       : match_in_halves(w, l);
 }
 
 static void lists_done(struct lists *l)
 {
 	if (l->dir)
 		closedir(l->dir);
+	free(l->names);
+	arena_done(&l->kept);
 }
 
 static int open_lists(struct lists *l, int root_fd)
@@ -263,8 +360,10 @@ int package_dpkg_find(int root_fd, bool own_root, struct package_wanted *w)
 	if (r == 0)
 		r = package_dpkg_add_lines(w, buf_text(&text), text.len);
 	if (r == 0)
-		r = match_lists(w, &l, &text);
+		r = read_names(&l, w);
+	if (r == 0)
+		r = match_lists(w, &l);
 	if (r < 0)
 		return w->open_count > 0 ? r : 0;
-	return r > 0 || w->open_count == 0 ? 0 : -ENOENT;
+	return l.count > 0 || w->open_count == 0 ? 0 : -ENOENT;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ int proc_parse_stat(const char *text, size_t len, struct proc_stat *ret)
 	    parse_word(close, rest_len, 6, UINT32_MAX, &flags) < 0 ||
 	    parse_word(close, rest_len, 19, UINT64_MAX, &s.start_ticks) < 0)
 		return -EBADMSG;
+	s.state = *close;
 	s.ppid = (uint32_t)ppid;
 	s.flags = (uint32_t)flags;
 	*ret = s;
@@ -111,6 +113,39 @@ int proc_parse_inode_link(const char *text, size_t len, const char *type, uint64
 										       : 0;
 }
 
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* A thread that still runs, of the process whose folder is proc_fd; -ESRCH when there is none. */
+static int open_live_thread(int proc_fd)
+{
+	int list = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR cleanup_call(close_dir) *dir = list < 0 ? NULL : fdopendir(list);
+	const struct dirent *entry;
+
+	if (!dir) {
+		if (list >= 0)
+			close(list);
+		return -ESRCH;
+	}
+	while ((entry = readdir(dir))) {
+		struct proc_stat stat;
+		int fd;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && proc_read_stat(fd, &stat) == 0 && stat.state != PROC_ZOMBIE)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -ESRCH;
+}
+
 int proc_open(uint32_t pid, uint64_t start_ns)
 {
 	struct proc_stat stat;
@@ -127,6 +162,11 @@ int proc_open(uint32_t pid, uint64_t start_ns)
 	if (r == 0 && stat.start_ticks != start_ns / TICK_NS)
 		r = -ESRCH;
 	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	if (stat.state == PROC_ZOMBIE) {
+		r = open_live_thread(fd);
 		close(fd);
 		return r;
 	}

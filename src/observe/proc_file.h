@@ -16,12 +16,13 @@
 /* What /proc/PID/stat and status tell. */
 struct proc_stat {
 	char comm[16];
+	char state; /* PROC_ZOMBIE, ... */
 	uint32_t flags;
 	uint32_t ppid;
 	uint64_t start_ticks; /* since boot, in 1/100 s (USER_HZ) */
 };
 
-enum { PROC_TICKS_PER_SECOND = 100, PROC_PF_KTHREAD = 0x00200000 };
+enum { PROC_TICKS_PER_SECOND = 100, PROC_PF_KTHREAD = 0x00200000, PROC_ZOMBIE = 'Z' };
 
 /* proc(5): the name is between the first '(' and the last ')'. 0 or -EBADMSG. */
 int proc_parse_stat(const char *text, size_t len, struct proc_stat *ret);
@@ -34,7 +35,9 @@ int proc_parse_inode_link(const char *text, size_t len, const char *type, uint64
 
 /*
  * A descriptor (O_PATH) of /proc/PID. With start_ns != 0 the process must have started then (boot
- * clock; compared at the resolution of ticks), else -ESRCH. Negative errno on failure.
+ * clock; compared at the resolution of ticks), else -ESRCH; and where its first thread has ended
+ * (pthread_exit), which leaves nothing to read at /proc/PID, it is the folder of a thread that
+ * still runs. Negative errno on failure.
  */
 int proc_open(uint32_t pid, uint64_t start_ns);
 

@@ -17,6 +17,7 @@
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -217,28 +218,66 @@ static int canonical_nexthop(struct cur c, struct buf *out, struct rt_item *item
 	return c.ok ? 0 : -EBADMSG;
 }
 
-/* Hops with their attributes; of the flags only the one that somebody set. */
-static bool canonical_multipath(struct cur c, struct buf *out)
+/* The next hop and its attributes; of its flags only the one that somebody set. */
+static bool next_hop(struct cur *c, struct rtnexthop *hop, struct cur *attributes)
+{
+	cur_read(c, hop, sizeof(*hop));
+	if (!c->ok || hop->rtnh_len < sizeof(*hop) || hop->rtnh_len % RTNH_ALIGNTO)
+		return false;
+	*attributes = cur_slice(c, hop->rtnh_len - sizeof(*hop));
+	hop->rtnh_flags &= RTNH_F_ONLINK;
+	return c->ok;
+}
+
+enum { EVERY_HOP = UINT32_MAX };
+
+/* 0; 1: there is no such hop; -EBADMSG. */
+static int canonical_multipath(struct cur c, uint32_t which, struct buf *out)
 {
 	size_t nest = out->len;
+	uint32_t count = 0;
 
 	nla_put(out, RTA_MULTIPATH, "", 0);
-	while (c.left > 0) {
+	for (; c.left > 0; count++) {
 		struct rtnexthop hop;
 		struct cur attributes;
 
-		cur_read(&c, &hop, sizeof(hop));
-		if (!c.ok || hop.rtnh_len < sizeof(hop))
-			return false;
-		attributes = cur_slice(&c, hop.rtnh_len - sizeof(hop));
-		if (!c.ok || hop.rtnh_len % RTNH_ALIGNTO)
-			return false;
-		hop.rtnh_flags &= RTNH_F_ONLINK;
+		if (!next_hop(&c, &hop, &attributes))
+			return -EBADMSG;
+		if (which != EVERY_HOP && which != count)
+			continue;
 		buf_add(out, &hop, sizeof(hop));
 		buf_add(out, attributes.at, attributes.left);
 	}
 	nla_end_nest(out, nest);
-	return true;
+	return which != EVERY_HOP && which >= count;
+}
+
+static bool is_of_hop(uint16_t type)
+{
+	return type == RTA_GATEWAY || type == RTA_ENCAP || type == RTA_ENCAP_TYPE;
+}
+
+/* A route with one gateway as the only hop of many. */
+static void canonical_single(struct cur attributes, uint8_t flags, struct buf *out)
+{
+	struct rtnexthop hop = {.rtnh_flags = flags & RTNH_F_ONLINK};
+	size_t nest = out->len, start;
+	struct cur value;
+	uint16_t type;
+
+	if (nla_find(attributes, RTA_OIF, &value))
+		hop.rtnh_ifindex = (int)number(value);
+	nla_put(out, RTA_MULTIPATH, "", 0);
+	start = out->len;
+	buf_add(out, &hop, sizeof(hop));
+	while (nla_next(&attributes, &type, &value))
+		if (is_of_hop(type))
+			keep(out, type, value);
+	hop.rtnh_len = (unsigned short)(out->len - start);
+	if (!out->failed)
+		memcpy(out->data + start, &hop, sizeof(hop));
+	nla_end_nest(out, nest);
 }
 
 static bool is_route_state(uint16_t type)
@@ -254,12 +293,29 @@ static bool is_of_nexthop(uint16_t type)
 	       type == RTA_ENCAP || type == RTA_ENCAP_TYPE || type == RTA_FLOW;
 }
 
-static int canonical_route(struct cur c, struct buf *out, struct rt_item *item)
+/*
+ * IPv6 routes to one destination with one metric become one of several hops when they are made by
+ * netlink, but not when routers announced them: so each hop is an item of its own, in one form.
+ */
+static int canonical_hops(struct cur attributes, uint8_t family, uint8_t flags, uint32_t which,
+			  struct buf *out)
 {
-	bool has_nexthop;
-	struct rtmsg head;
 	struct cur value;
+
+	if (nla_find(attributes, RTA_MULTIPATH, &value))
+		return canonical_multipath(value, family == AF_INET6 ? which : EVERY_HOP, out);
+	if (family == AF_INET6 && nla_find(attributes, RTA_GATEWAY, &value))
+		canonical_single(attributes, flags, out);
+	return 0;
+}
+
+static int canonical_route(struct cur c, uint32_t which, struct buf *out, struct rt_item *item)
+{
+	bool has_nexthop, single, multi;
+	struct cur value, all;
+	struct rtmsg head;
 	uint16_t type;
+	uint8_t flags;
 
 	cur_read(&c, &head, sizeof(head));
 	if (!c.ok)
@@ -267,20 +323,28 @@ static int canonical_route(struct cur c, struct buf *out, struct rt_item *item)
 	item->family = head.rtm_family;
 	if (!is_ip(head.rtm_family) || head.rtm_flags & RTM_F_CLONED)
 		return 1;
+	all = c;
+	flags = head.rtm_flags & RTNH_F_ONLINK;
 	has_nexthop = nla_find(c, ROUTE_NEXTHOP_ID, &value);
-	head.rtm_flags = has_nexthop ? 0 : head.rtm_flags & RTNH_F_ONLINK;
+	multi = !has_nexthop && nla_find(c, RTA_MULTIPATH, &value);
+	single = !has_nexthop && !multi && head.rtm_family == AF_INET6 &&
+		 nla_find(c, RTA_GATEWAY, &value);
+	if (which > 0 && !(multi && head.rtm_family == AF_INET6))
+		return 1;
+	head.rtm_flags = has_nexthop || single ? 0 : flags;
 	buf_add(out, &head, sizeof(head));
 	while (nla_next(&c, &type, &value)) {
 		if (type == RTA_OIF)
 			item->ifindex = number(value);
-		if (is_route_state(type) || (has_nexthop && is_of_nexthop(type)))
+		if (is_route_state(type) || type == RTA_MULTIPATH ||
+		    (has_nexthop && is_of_nexthop(type)) ||
+		    (single && (is_of_hop(type) || type == RTA_OIF)))
 			continue;
-		if (type != RTA_MULTIPATH)
-			keep(out, type, value);
-		else if (!canonical_multipath(value, out))
-			return -EBADMSG;
+		keep(out, type, value);
 	}
-	return c.ok ? 0 : -EBADMSG;
+	if (!c.ok)
+		return -EBADMSG;
+	return has_nexthop ? 0 : canonical_hops(all, head.rtm_family, flags, which, out);
 }
 
 /* --- rules ---------------------------------------------------------------------------------------
@@ -313,15 +377,21 @@ static int canonical_rule(struct cur c, struct buf *out, struct rt_item *item)
 	return c.ok ? 0 : -EBADMSG;
 }
 
-int rt_canonical(enum rt_kind kind, const void *payload, size_t len, struct buf *out,
-		 struct rt_item *ret)
+static int canonical(enum rt_kind kind, struct cur c, uint32_t which, struct buf *out,
+		     struct rt_item *item)
 {
-	static int (*const kinds[RT_KIND_COUNT])(struct cur, struct buf *, struct rt_item *) = {
-		[RT_ADDRESS] = canonical_address,
-		[RT_NEXTHOP] = canonical_nexthop,
-		[RT_ROUTE] = canonical_route,
-		[RT_RULE] = canonical_rule,
-	};
+	if (kind == RT_ROUTE)
+		return canonical_route(c, which, out, item);
+	if (which > 0)
+		return 1;
+	if (kind == RT_ADDRESS)
+		return canonical_address(c, out, item);
+	return kind == RT_NEXTHOP ? canonical_nexthop(c, out, item) : canonical_rule(c, out, item);
+}
+
+int rt_canonical(enum rt_kind kind, const void *payload, size_t len, uint32_t which,
+		 struct buf *out, struct rt_item *ret)
+{
 	struct rt_item item = {.kind = (uint8_t)kind};
 	size_t before = out->len;
 	int r;
@@ -330,7 +400,7 @@ int rt_canonical(enum rt_kind kind, const void *payload, size_t len, struct buf 
 		buf_add(out, "\0\0\0", NLMSG_ALIGNTO - before % NLMSG_ALIGNTO);
 	}
 	item.offset = (uint32_t)out->len;
-	r = kinds[kind](cur_init(payload, len), out, &item);
+	r = canonical(kind, cur_init(payload, len), which, out, &item);
 	item.len = (uint32_t)(out->len - item.offset);
 	if (r == 0) {
 		*ret = item;

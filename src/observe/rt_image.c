@@ -69,33 +69,45 @@ static void restart_items(void *context)
 		r->image->tentative = 0;
 }
 
-static int take_item(uint16_t type, const void *payload, size_t len, void *context)
+static int add_item(struct rt_image *image, struct rt_item *item)
 {
-	struct reading *r = context;
-	struct rt_image *image = r->image;
-	struct rt_item item = {0};
-	int code;
-
-	if (type != tables[r->kind].tell)
-		return 0;
-	code = rt_canonical(r->kind, payload, len, &image->bytes, &item);
-	if (code == RT_TENTATIVE) {
-		const struct rt_link *link = rt_image_link(image, item.ifindex);
-
-		/* without a carrier it stays so, and nothing can arrive */
-		if (!link || link->flags & IFF_LOWER_UP)
-			image->tentative++;
-	}
-	if (code != 0)
-		return code < 0 ? code : 0;
 	if (image->count >= RT_ITEM_LIMIT || image->bytes.len > RT_BYTES_LIMIT)
 		return -E2BIG;
 	if (image->bytes.failed ||
 	    mem_grow(&image->items, &image->cap, image->count + 1, sizeof(*image->items)) < 0)
 		return -ENOMEM;
-	item.hash = map_mix(map_hash_bytes(image->bytes.data + item.offset, item.len), r->kind);
-	image->items[image->count++] = item;
+	item->hash =
+		map_mix(map_hash_bytes(image->bytes.data + item->offset, item->len), item->kind);
+	image->items[image->count++] = *item;
 	return 0;
+}
+
+static void count_tentative(struct rt_image *image, uint32_t ifindex)
+{
+	const struct rt_link *link = rt_image_link(image, ifindex);
+
+	/* without a carrier it stays so, and nothing can arrive */
+	if (!link || link->flags & IFF_LOWER_UP)
+		image->tentative++;
+}
+
+static int take_item(uint16_t type, const void *payload, size_t len, void *context)
+{
+	struct reading *r = context;
+	int code = 0;
+
+	if (type != tables[r->kind].tell)
+		return 0;
+	for (uint32_t which = 0; code == 0; which++) {
+		struct rt_item item = {0};
+
+		code = rt_canonical(r->kind, payload, len, which, &r->image->bytes, &item);
+		if (code == RT_TENTATIVE)
+			count_tentative(r->image, item.ifindex);
+		if (code == 0)
+			code = add_item(r->image, &item);
+	}
+	return code < 0 ? code : 0;
 }
 
 static void restart_links(void *context)

@@ -91,11 +91,12 @@ uint64_t rt_image_hash(const struct rt_image *image);
 int rt_decode_link(const void *payload, size_t len, struct rt_link *ret);
 /*
  * Appends the canonical form of an RTM_NEWADDR, NEWNEXTHOP, NEWROUTE or NEWRULE payload to `out`,
- * at an offset that is a multiple of 4; fills in family, ifindex, offset and len of *ret. 0; 1:
- * nothing to keep (another family, a cached route, an address that another machine has);
- * RT_TENTATIVE: an IPv6 address that is not in use yet (only ret->ifindex is set); -EBADMSG.
- * Nothing is appended then.
+ * at an offset that is a multiple of 4; fills in family, ifindex, offset and len of *ret. A message
+ * may give several items (an IPv6 route one for each hop): `which` counts from 0, until 1 is
+ * returned. 0; 1: nothing (more) to keep (another family, a cached route, an address that another
+ * machine has); RT_TENTATIVE: an IPv6 address that is not in use yet (only ret->ifindex is set);
+ * -EBADMSG. Nothing is appended then.
  */
 enum { RT_TENTATIVE = 2 };
-int rt_canonical(enum rt_kind kind, const void *payload, size_t len, struct buf *out,
-		 struct rt_item *ret);
+int rt_canonical(enum rt_kind kind, const void *payload, size_t len, uint32_t which,
+		 struct buf *out, struct rt_item *ret);

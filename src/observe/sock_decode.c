@@ -37,6 +37,44 @@ static int each_attribute(struct cur c, struct kernel_socket *s,
 	return 0;
 }
 
+static struct address address_from(uint8_t family, const void *bytes)
+{
+	struct address a = {.family = family};
+
+	memcpy(a.bytes, bytes, family == AF_INET ? 4 : 16);
+	return a;
+}
+
+static int exposure_of(struct address a)
+{
+	address_unmap(&a);
+	return address_is_any(&a) ? 2 : !address_is_loopback(&a);
+}
+
+/*
+ * SCTP: all addresses of a socket, of which the message itself has the one bound last. The most
+ * exposed is kept, or a socket could pass for one of this machine only.
+ */
+static void take_locals(struct cur value, struct kernel_socket *s)
+{
+	struct sockaddr_storage one;
+
+	for (cur_read(&value, &one, sizeof(one)); value.ok; cur_read(&value, &one, sizeof(one))) {
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct address a = {0};
+
+		memcpy(&v4, &one, sizeof(v4));
+		memcpy(&v6, &one, sizeof(v6));
+		if (one.ss_family == AF_INET)
+			a = address_from(AF_INET, &v4.sin_addr);
+		else if (one.ss_family == AF_INET6)
+			a = address_from(AF_INET6, &v6.sin6_addr);
+		if (a.family && exposure_of(a) > exposure_of(s->local))
+			s->local = a;
+	}
+}
+
 static void take_tcp_info(struct cur value, struct kernel_socket *s)
 {
 	struct tcp_info info = {0};
@@ -72,18 +110,13 @@ static void take_inet_attribute(uint16_t type, struct cur value, struct kernel_s
 		cur_read(&value, memory, value.left < sizeof(memory) ? value.left : sizeof(memory));
 		s->drops = memory[SK_MEMINFO_DROPS];
 		break;
+	case INET_DIAG_LOCALS:
+		take_locals(value, s);
+		break;
 	case INET_DIAG_INFO:
 		take_tcp_info(value, s);
 		break;
 	}
-}
-
-static struct address address_from(uint8_t family, const void *bytes)
-{
-	struct address a = {.family = family};
-
-	memcpy(a.bytes, bytes, family == AF_INET ? 4 : 16);
-	return a;
 }
 
 static uint64_t cookie_from(const uint32_t parts[2])

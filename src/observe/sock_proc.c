@@ -95,6 +95,14 @@ static int scan_folder(const struct scan *scan, int proc_fd, const char *path, u
 	return dir ? scan_descriptors(scan, dir, pid, tid) : r;
 }
 
+/* Where kcmp(2) is not to be had (no CONFIG_KCMP, a container's seccomp), all are looked at. */
+static bool has_same_files(uint32_t pid, uint32_t tid)
+{
+	long r = syscall(SYS_kcmp, (pid_t)pid, (pid_t)tid, KCMP_FILES, 0, 0);
+
+	return r == 0 || (r < 0 && errno == ESRCH);
+}
+
 /* A thread that called unshare(CLONE_FILES) has descriptors that its process's folder lacks. */
 static int scan_threads(const struct scan *scan, int proc_fd, const char *name, uint32_t pid)
 {
@@ -109,7 +117,7 @@ static int scan_threads(const struct scan *scan, int proc_fd, const char *name, 
 		uint64_t tid;
 
 		if (!parse_entry(entry, UINT32_MAX, &tid) || tid == pid ||
-		    syscall(SYS_kcmp, (pid_t)pid, (pid_t)tid, KCMP_FILES, 0, 0) <= 0)
+		    has_same_files(pid, (uint32_t)tid))
 			continue;
 		snprintf(path, sizeof(path), "%.16s/task/%.16s/fd", name, entry->d_name);
 		r = scan_folder(scan, proc_fd, path, pid, (uint32_t)tid);

@@ -94,15 +94,11 @@ static struct twin_link describe(const struct rt_link *host)
 	return link;
 }
 
-/* Makes the TAP or TUN; 0 or a negative errno. The thread is inside of the twin. */
-static int make_tap(struct twin_link *link)
+static int configure_tap(int fd, const struct twin_link *link)
 {
-	int cleanup_close fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	struct ifreq request = {0};
 	int index = (int)link->ifindex, carrier = link->carrier;
 
-	if (fd < 0)
-		return -errno;
 	if (ioctl(fd, TUNSETIFINDEX, &index) < 0)
 		return -errno;
 	memcpy(request.ifr_name, link->name, sizeof(link->name));
@@ -114,9 +110,20 @@ static int make_tap(struct twin_link *link)
 		ioctl(fd, TUNSETLINK, link->type);
 	if (!link->carrier)
 		ioctl(fd, TUNSETCARRIER, &carrier);
-	link->tap = fd;
-	fd = -1;
 	return 0;
+}
+
+/* Makes the TAP or TUN; 0 or a negative errno. The thread is inside of the twin. */
+static int make_tap(struct twin_link *link)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int r = fd < 0 ? -errno : configure_tap(fd, link);
+
+	if (r == 0)
+		link->tap = fd;
+	else if (fd >= 0)
+		close(fd);
+	return r;
 }
 
 struct making {

@@ -8,22 +8,20 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/nl.h"
-#include "base/nla.h"
 #include "base/ns.h"
-#include "observe/doubts.h"
 #include "observe/nflog.h"
+#include "observe/twin_connections.h"
 #include "observe/twin_loop.h"
 #include "observe/twin_sinks.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -35,7 +33,6 @@ enum {
 	 */
 	CONNECTIONS = 1024,
 	FRAME_ROOM = 2048, /* answers are shorter; the rest of others is not needed */
-	TEXT_LEN = 8,
 };
 
 struct twin_probe {
@@ -45,24 +42,21 @@ struct twin_probe {
 	struct twin_loop loop;
 	int answers; /* epoll, of all TAPs */
 	bool split_sinks;
-	bool cannot_forget; /* the kernel has no netlink for connections */
-	size_t connections; /* at most so many since the table was emptied */
+	struct twin_connections connections;
 	uint32_t next_cookie;
 	struct probe_port *ports;
 	size_t port_count;
 };
 
-/* What is being asked in one call, and the part of it that is on its way. */
+/* What is being asked in one call. */
 struct asking {
 	struct twin_probe *p;
 	const struct flow *flow;
 	const struct probe_port *in; /* NULL: through lo */
 	const uint16_t *ports;
+	size_t count;
 	struct outcome *ret;
-	struct met_doubts *met;
-	uint32_t first_cookie;
-	size_t first, count; /* of the batch */
-	size_t open;	     /* of it are unanswered */
+	struct answer_batch batch; /* the part of it that is on its way */
 	struct frame_knock knock;
 };
 
@@ -144,7 +138,7 @@ static int ask_lo(struct twin_probe *p, struct err *e)
 			    .source = {.family = AF_INET, .bytes = {127, 0, 0, 1}},
 			    .destination = {.family = AF_INET, .bytes = {127, 0, 0, 1}}};
 	uint16_t port = 1;
-	struct outcome outcome;
+	struct outcome outcome = {0};
 	int r = twin_probe(p, &flow, &port, 1, &outcome, NULL, e);
 
 	return r < 0 ? r : (int)outcome.verdict;
@@ -185,6 +179,7 @@ struct twin_probe *twin_probe_new(int netns_fd, struct nl *filter, const struct 
 	}
 	p->netns = netns_fd;
 	p->filter = filter;
+	p->connections = (struct twin_connections){.netns = netns_fd, .filter = filter};
 	p->answers = -1;
 	p->loop = (struct twin_loop){.raw4 = -1, .raw6 = -1, .packet = -1};
 	p->next_cookie = 0x10000;
@@ -216,149 +211,22 @@ struct nl *twin_probe_filter(const struct twin_probe *p)
 	return p->filter;
 }
 
-void met_doubts_done(struct met_doubts *met)
+uint32_t twin_probe_next_cookie(const struct twin_probe *p)
 {
-	free(met->items);
-	*met = (struct met_doubts){0};
+	return p->next_cookie;
 }
 
-/* --- connections ---------------------------------------------------------------------------------
- */
-
-static int count_inside(void *context)
+void twin_probe_name(const struct twin_probe *p, uint32_t ifindex, char name[IF_NAMESIZE])
 {
-	char text[TEXT_LEN * 2] = "";
-	int cleanup_close fd =
-		open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+	struct ifreq request = {.ifr_ifindex = (int)ifindex};
 
-	(void)context;
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0; /* no connection tracking */
-	return atoi(text) > 0;
-}
-
-/*
- * Empties the twin's table of connections: a packet that fits one of those is no new connection
- * any more, and a full table drops new ones. Costs nothing when it is empty, as it is after
- * packets from a TAP, which the sinks end before the kernel keeps their connection.
- */
-static int forget_connections(struct twin_probe *p, struct err *e)
-{
-	struct buf cleanup_call(buf_done) b = {0};
-	struct nfgenmsg header = {.nfgen_family = AF_UNSPEC};
-	int r = -EOPNOTSUPP;
-
-	if (p->connections == 0)
-		return 0;
-	if (!p->cannot_forget) {
-		nla_end_message(
-			&b, nla_begin_message(&b, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
-					      0, &header, sizeof(header)));
-		r = nl_request(p->filter, &b, _("cannot empty the twin's connections"), e);
-	}
-	if (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOENT) {
-		p->cannot_forget = true;
-		r = ns_run(p->netns, count_inside, NULL, e);
-		if (r > 0)
-			r = err_set(
-				e, -EOPNOTSUPP,
-				_("the twin's connections cannot be emptied: this kernel has no "
-				  "netlink for connection tracking (module nf_conntrack_netlink)"));
-	}
-	if (r == 0)
-		p->connections = 0;
-	return r;
+	name[0] = '\0';
+	if (ioctl(p->loop.raw4, SIOCGIFNAME, &request) == 0)
+		snprintf(name, IF_NAMESIZE, "%s", request.ifr_name);
 }
 
 /* --- what comes back -----------------------------------------------------------------------------
  */
-
-/* The answer is about which packet of the batch? SIZE_MAX: none. */
-static size_t find_packet(const struct asking *a, const struct frame_seen *seen)
-{
-	size_t index = (uint32_t)(seen->cookie - a->first_cookie);
-
-	if (!seen->has_cookie || seen->proto != a->flow->proto || index >= a->count)
-		return SIZE_MAX;
-	return index;
-}
-
-static struct outcome *find_open(struct asking *a, const struct frame_seen *seen)
-{
-	size_t index = find_packet(a, seen);
-	struct outcome *o;
-
-	if (index == SIZE_MAX)
-		return NULL;
-	o = &a->ret[a->first + index];
-	if (o->verdict != VERDICT_DROP)
-		return NULL; /* has its answer already, or was never sent */
-	a->open--;
-	return o;
-}
-
-static void take_refusal(struct asking *a, const struct frame_seen *seen)
-{
-	struct outcome *o = frame_is_refusal(seen) ? find_open(a, seen) : NULL;
-
-	if (o)
-		o->verdict = VERDICT_REJECT;
-}
-
-static void take_sunk(struct asking *a, const struct nflog_message *m,
-		      const struct frame_seen *seen)
-{
-	struct outcome *o;
-
-	if (seen->what != FRAME_SYN && seen->what != FRAME_UDP) {
-		take_refusal(a, seen); /* on its way back to the machine itself */
-		return;
-	}
-	o = find_open(a, seen);
-	if (!o)
-		return;
-	o->verdict = VERDICT_ACCEPT;
-	o->forwarded = m->prefix[0] == TWIN_SINK_FORWARD[0];
-	o->target = seen->destination;
-	o->target_port = seen->destination_port;
-	o->out_ifindex = o->forwarded ? m->out_ifindex : 0;
-}
-
-/* "D12": a recorder's. Answers meet doubts too: those count for the packet that they answer. */
-static int take_doubt(struct asking *a, const struct nflog_message *m,
-		      const struct frame_seen *seen)
-{
-	size_t index = find_packet(a, seen);
-	char *end;
-	unsigned long doubt;
-
-	if (index == SIZE_MAX || !a->met || m->prefix[0] != 'D')
-		return 0;
-	doubt = strtoul(m->prefix + 1, &end, 10);
-	if (*end || end == m->prefix + 1 || doubt >= DOUBT_LIMIT)
-		return -EBADMSG;
-	if (mem_grow(&a->met->items, &a->met->cap, a->met->count + 1, sizeof(*a->met->items)) < 0)
-		return -ENOMEM;
-	a->met->items[a->met->count++] =
-		(struct met_doubt){.index = (uint32_t)(a->first + index), .doubt = (uint16_t)doubt};
-	return 0;
-}
-
-static int take_logged(const struct nflog_message *m, void *context)
-{
-	struct asking *a = context;
-	struct frame_seen seen;
-	bool egress = m->family == NFPROTO_NETDEV && m->hook != NF_NETDEV_INGRESS;
-	int r = egress ? frame_decode_ethernet(m->packet.at, m->packet.left, &seen)
-		       : frame_decode(m->packet.at, m->packet.left, &seen);
-
-	if (r < 0)
-		return 0; /* not IP: none of ours */
-	if (m->group == GROUP_RECORDER)
-		return take_doubt(a, m, &seen);
-	take_sunk(a, m, &seen);
-	return 0;
-}
 
 /* All that waits in one TAP. */
 static int read_tap(struct asking *a, const struct probe_port *port)
@@ -372,7 +240,7 @@ static int read_tap(struct asking *a, const struct probe_port *port)
 			continue;
 		if ((port->tun ? frame_decode(room, (size_t)got, &seen)
 			       : frame_decode_ethernet(room, (size_t)got, &seen)) == 0)
-			take_refusal(a, &seen);
+			twin_answers_take_packet(&a->batch, &seen);
 	}
 	return errno == EAGAIN ? 0 : -errno;
 }
@@ -396,7 +264,7 @@ static int read_taps(struct asking *a, struct err *e)
 
 static int read_answers(struct asking *a, struct err *e)
 {
-	int r = nflog_read(&a->p->log, take_logged, a, e);
+	int r = nflog_read(&a->p->log, twin_answers_take_logged, &a->batch, e);
 
 	return r < 0 ? r : read_taps(a, e);
 }
@@ -418,47 +286,59 @@ static int send_one(struct asking *a)
 	return r == -EPERM ? 0 : r; /* sent, and dropped by a rule for output */
 }
 
-static int ask_batch(struct asking *a, struct err *e)
+static void send_batch(struct asking *a, const uint16_t *ports)
 {
 	struct twin_probe *p = a->p;
+	struct answer_batch *b = &a->batch;
+
+	b->first_cookie = p->next_cookie;
+	b->open = 0;
+	p->next_cookie += (uint32_t)b->count;
+	for (size_t i = 0; i < b->count; i++) {
+		b->outcomes[i] = (struct outcome){.verdict = VERDICT_UNKNOWN};
+		a->knock.destination_port = ports[i];
+		a->knock.cookie = b->first_cookie + (uint32_t)i;
+		if (!a->in && !a->flow->source_port)
+			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections.count);
+		p->connections.count++;
+		if (send_one(a) < 0)
+			continue;
+		b->outcomes[i].verdict = VERDICT_DROP; /* unless something else is seen of it */
+		b->open++;
+	}
+}
+
+static int ask_batch(struct asking *a, size_t first, struct err *e)
+{
 	int r;
 
-	a->first_cookie = p->next_cookie;
-	a->open = 0;
-	p->next_cookie += (uint32_t)a->count;
-	for (size_t i = 0; i < a->count; i++) {
-		struct outcome *o = &a->ret[a->first + i];
-
-		*o = (struct outcome){0};
-		a->knock.destination_port = a->ports[a->first + i];
-		a->knock.cookie = a->first_cookie + (uint32_t)i;
-		if (!a->in && !a->flow->source_port)
-			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections);
-		p->connections++;
-		if (send_one(a) < 0)
-			continue;	   /* unknown */
-		o->verdict = VERDICT_DROP; /* unless something else is seen of it */
-		a->open++;
-	}
+	a->batch.outcomes = a->ret + first;
+	a->batch.first_index = (uint32_t)first;
+	send_batch(a, a->ports + first);
 	r = read_answers(a, e);
-	if (r < 0 || a->in || a->open == 0)
+	if (r < 0 || a->in || a->batch.open == 0)
 		return r;
-	r = twin_loop_settle(&p->loop, e);
+	r = twin_loop_settle(&a->p->loop, e);
 	return r < 0 ? r : read_answers(a, e);
 }
 
-static int ask_all(struct asking *a, size_t count, struct err *e)
+static int ask_all(struct asking *a, struct err *e)
 {
+	struct twin_connections *connections = &a->p->connections;
 	/* a given source port is that of every packet, so two of them could meet behind NAT */
-	size_t batch = !a->in && a->flow->source_port ? 1 : BATCH;
-	int r = forget_connections(a->p, e);
+	size_t limit = !a->in && a->flow->source_port ? 1 : CONNECTIONS,
+	       batch = limit < BATCH ? limit : BATCH;
+	/* without sinks every answer would be "drop" */
+	int r = twin_sinks_check(a->p->filter, a->p->split_sinks, e);
 
-	for (a->first = 0; a->first < count && r == 0; a->first += a->count) {
-		a->count = count - a->first < batch ? count - a->first : batch;
-		if (!a->in && (batch == 1 || a->p->connections + a->count > CONNECTIONS))
-			r = forget_connections(a->p, e);
+	if (r == 0)
+		r = twin_connections_forget(connections, e);
+	for (size_t first = 0; first < a->count && r == 0; first += a->batch.count) {
+		a->batch.count = a->count - first < batch ? a->count - first : batch;
+		if (!a->in && connections->count + a->batch.count > limit)
+			r = twin_connections_forget(connections, e);
 		if (r == 0)
-			r = ask_batch(a, e);
+			r = ask_batch(a, first, e);
 	}
 	return r;
 }
@@ -488,10 +368,16 @@ static void prepare_knock(struct asking *a)
 		memcpy(a->knock.destination_mac, a->in->mac, sizeof(a->in->mac));
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a flow, an array with its length, and two results */
 int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *ports, size_t count,
 	       struct outcome *ret, struct met_doubts *met, struct err *e)
 {
-	struct asking a = {.p = p, .flow = flow, .ports = ports, .ret = ret, .met = met};
+	struct asking a = {.p = p,
+			   .flow = flow,
+			   .ports = ports,
+			   .count = count,
+			   .ret = ret,
+			   .batch = {.proto = flow->proto, .met = met}};
 	int r;
 
 	if (met)
@@ -502,11 +388,11 @@ int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *po
 			       flow->ifindex);
 	prepare_knock(&a);
 	if (a.in)
-		return ask_all(&a, count, e);
+		return ask_all(&a, e);
 	r = twin_loop_pin(&p->loop, e);
 	if (r < 0)
 		return r;
-	r = ask_all(&a, count, e);
+	r = ask_all(&a, e);
 	twin_loop_unpin(&p->loop);
 	return r;
 }

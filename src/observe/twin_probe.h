@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/reach.h"
 #include "observe/frame.h"
+#include "observe/twin_answers.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,24 +41,13 @@ void twin_probe_free(struct twin_probe *p);
 
 /*
  * Loads the sinks (again): to be called after each load of a ruleset that deletes all tables.
- * Replaces those that are there. Without them every answer would be "drop"; twin_probe() cannot
- * tell, so who loads rules must call this, or spare the table "portero_twin" (inet; where the
- * kernel has no inet tables, ip and ip6).
+ * Replaces those that are there. Who loads rules must call this afterwards, or spare the table
+ * "portero_twin" (inet; where the kernel has no inet tables, ip and ip6); else twin_probe() fails
+ * with -ENOENT.
  */
 int twin_probe_load_sinks(struct twin_probe *p, struct err *e);
 /* From now on the sinks are tables of ip and ip6, as on kernels without inet tables (for tests). */
 void twin_probe_split_sinks(struct twin_probe *p);
-
-/* Doubts that packets met, in the order of meeting for each. */
-struct met_doubt {
-	uint32_t index; /* of the port in twin_probe()'s array */
-	uint16_t doubt;
-};
-struct met_doubts {
-	struct met_doubt *items;
-	size_t count, cap;
-};
-void met_doubts_done(struct met_doubts *met);
 
 /*
  * Sends one packet of the flow to each of `count` ports, and fills ret[0..count). `met` (may be
@@ -74,3 +64,6 @@ int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *po
 /* For twin_trace. */
 int twin_probe_netns(const struct twin_probe *p);
 struct nl *twin_probe_filter(const struct twin_probe *p);
+uint32_t twin_probe_next_cookie(const struct twin_probe *p);
+/* The interface's name, or "". */
+void twin_probe_name(const struct twin_probe *p, uint32_t ifindex, char name[16]);

@@ -3,11 +3,15 @@
 #include "base/buf.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/nl.h"
+#include "base/nla.h"
 #include "observe/doubts.h"
 #include "observe/nflog.h"
 #include "observe/nft_batch.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 
 enum {
 	/* behind all rules, and before the kernel keeps a packet's connection (INT_MAX) */
@@ -21,6 +25,26 @@ static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const c
 	nft_batch_add_chain(b, chain);
 	rule = nft_batch_begin_rule(b, chain);
 	nft_batch_log(b, GROUP_SINK, prefix, NFLOG_COPY_LEN);
+	nft_batch_verdict(b, NF_DROP);
+	nft_batch_end_rule(b, rule);
+}
+
+/*
+ * What the machine itself sends, and NAT sends on to where it leaves by another interface than lo:
+ * a SYN or a datagram. The refusals that the machine answers with must get out. (A packet that
+ * comes in and is sent on never gets here.)
+ */
+static void add_output_sink(struct buf *b, const struct nft_batch_chain *chain, uint8_t protocol)
+{
+	static const uint32_t lo = 1; /* in every network namespace */
+	enum { FLAGS_OFFSET = 13, FLAG_RST = 4 };
+	struct nft_batch_rule rule = nft_batch_begin_rule(b, chain);
+
+	nft_batch_match_meta(b, NFT_META_OIF, false, &lo, sizeof(lo));
+	nft_batch_match_meta(b, NFT_META_L4PROTO, true, &protocol, sizeof(protocol));
+	if (protocol == IPPROTO_TCP)
+		nft_batch_match_transport(b, FLAGS_OFFSET, FLAG_RST, 0);
+	nft_batch_log(b, GROUP_SINK, TWIN_SINK_OUTPUT, NFLOG_COPY_LEN);
 	nft_batch_verdict(b, NF_DROP);
 	nft_batch_end_rule(b, rule);
 }
@@ -42,6 +66,11 @@ static void add_family(struct buf *b, uint8_t family, bool shut)
 	chain.name = "forward";
 	chain.hook = NF_INET_FORWARD;
 	add_sink(b, &chain, TWIN_SINK_FORWARD);
+	chain.name = "postrouting";
+	chain.hook = NF_INET_POST_ROUTING;
+	nft_batch_add_chain(b, &chain);
+	add_output_sink(b, &chain, IPPROTO_TCP);
+	add_output_sink(b, &chain, IPPROTO_UDP);
 	if (!shut)
 		return;
 	chain.name = "shut";
@@ -66,4 +95,16 @@ int twin_sinks_load(struct nl *filter, bool split, bool shut, struct err *e)
 	}
 	nft_batch_end(&b);
 	return nft_batch_send(filter, &b, _("the rules that catch packets in the twin"), e);
+}
+
+int twin_sinks_check(struct nl *filter, bool split, struct err *e)
+{
+	struct buf cleanup_call(buf_done) b = {0};
+	struct nfgenmsg header = {.nfgen_family = split ? NFPROTO_IPV4 : NFPROTO_INET};
+	size_t message = nla_begin_message(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0,
+					   &header, sizeof(header));
+
+	nla_put_text(&b, NFTA_TABLE_NAME, TWIN_SINKS_TABLE);
+	nla_end_message(&b, message);
+	return nl_request(filter, &b, _("the rules that catch packets in the twin are gone"), e);
 }

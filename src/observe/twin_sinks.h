@@ -15,6 +15,7 @@ struct nl;
 #define TWIN_SINKS_TABLE  "portero_twin"
 #define TWIN_SINK_INPUT	  "I"
 #define TWIN_SINK_FORWARD "F"
+#define TWIN_SINK_OUTPUT  "O" /* what the machine sends, and what leaves it */
 
 /*
  * Loads the sinks in place of those that are there. `split`: as tables of ip and ip6, for kernels
@@ -22,3 +23,5 @@ struct nl;
  * see whether that is noticed). 0 or a negative errno.
  */
 int twin_sinks_load(struct nl *filter, bool split, bool shut, struct err *e);
+/* 0: they are there; -ENOENT: something deleted their table; or another negative errno. */
+int twin_sinks_check(struct nl *filter, bool split, struct err *e);

@@ -28,7 +28,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
+PORTERO = os.path.abspath(os.environ.get("PORTERO", ROOT / "build" / "portero"))
 SAN = os.environ.get("SAN", "0") == "1"
 STRICT = os.environ.get("PORTERO_CI_STRICT", "") == "1"
 PYTHON = os.path.realpath("/usr/bin/python3")
@@ -334,6 +334,15 @@ def build_tool(name, directory):
                        check=True)
         _tools[name] = str(out)
     return _tools[name]
+
+
+def preload(directory, name):
+    """The environment in which tests/netns/NAME.c is preloaded into portero."""
+    skip_sanitized("a preloaded library and AddressSanitizer do not go together")
+    path = f"{directory}/{name}.so"
+    subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-D_GNU_SOURCE", "-Wall", "-o", path,
+                    f"{HERE}/{name}.c", "-ldl"], check=True, timeout=60)
+    return {"LD_PRELOAD": path}
 
 
 # --- running portero ----------------------------------------------------------------------------

@@ -7,8 +7,10 @@
  *   fork=N      starts N children that hold the same
  *   leave       after fork: the parent ends, the children stay (until killed or stdin ends)
  *   uid=N       becomes user N
+ *   thread      its first thread ends, another one holds
  * Says "ready" and the pids of the children on standard output.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +37,19 @@ static void hold(void)
 	_exit(0);
 }
 
+static void *hold_in_thread(void *none)
+{
+	(void)none;
+	hold();
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	const char *title = NULL;
 	int forks = 0, leave = 0;
+	pthread_t thread;
+	int threaded = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "name=", 5) == 0)
@@ -49,6 +60,8 @@ int main(int argc, char **argv)
 			forks = atoi(argv[i] + 5);
 		else if (strcmp(argv[i], "leave") == 0)
 			leave = 1;
+		else if (strcmp(argv[i], "thread") == 0)
+			threaded = 1;
 		else if (strncmp(argv[i], "uid=", 4) == 0 && setuid((uid_t)atoi(argv[i] + 4)) != 0)
 			return 1;
 	}
@@ -70,5 +83,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (leave)
 		return 0;
+	if (threaded && pthread_create(&thread, NULL, hold_in_thread, NULL) == 0)
+		pthread_exit(NULL);
 	hold();
 }

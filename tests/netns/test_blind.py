@@ -107,6 +107,33 @@ def test_hidepid_for_root(ns, two, how):
     assert [find_listener(result.json, p)["pid"] for p in (8601, 8602)] == list(two)
 
 
+AS_BPF_USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+               "--inh-caps=+bpf,+perfmon", "--ambient-caps=+bpf,+perfmon")
+
+
+@pytest.mark.parametrize("prefix", [AS_BPF_USER, (*HIDEPID, *AS_BPF_USER)],
+                         ids=["user", "hidepid"])
+def test_bpf_without_the_files_of_processes(ns, two, bpf, prefix):
+    """The iterator tells the process; what it runs is for others to know, and that is said."""
+    result = ns.portero("--json", prefix=prefix, code=2)
+    assert result.json["views"]["owners"] == "bpf" and result.json["complete"] is False
+    assert [find_listener(result.json, p)["program"] for p in (8601, 8602)][0] is None
+    assert any("not known" in gap["what"] for gap in result.json["missing"])
+    assert "MISSING  Processes" in ns.portero("doctor", prefix=prefix, code=2).text
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/ns/time"), reason="kernel: no time namespaces")
+def test_time_namespace(ns, two, holder):
+    """Start times differ there, so no process would be taken for the one that the kernel named."""
+    shifted = ("unshare", "-T", "--boottime", "86400", "--fork")
+    result = ns.portero("--json", prefix=shifted)
+    assert [find_listener(result.json, p)["pid"] for p in (8601, 8602)] == list(two)
+    assert [find_listener(result.json, p)["program"] for p in (8601, 8602)] == [holder, holder]
+    plain = ns.portero("--json")
+    assert all(find_listener(result.json, p)["since"] == find_listener(plain.json, p)["since"]
+               for p in (8601, 8602))
+
+
 @pytest.mark.parametrize("prefix", [NO_PROC, UNMOUNTED_PROC], ids=["tmpfs", "unmounted"])
 @pytest.mark.parametrize("how", [(), ("--no-bpf",)], ids=["bpf", "no-bpf"])
 def test_no_proc(ns, two, prefix, how):

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from harness import SLOW, Netns, ip, janitor, rows
+from harness import SLOW, Netns, ip, janitor, preload, rows
 
 
 def named(status):
@@ -88,6 +88,19 @@ def test_nested_names(ns, make_ns):
         one.tcp("192.0.2.1", 8508)
     found = {r["netns"]["inode"]: r["network"] for r in rows(ns.status("--all", "8508"))}
     assert found == {ns.inode: "192.0.2.0/24", other.inode: "192.0.2.0/28"}
+
+
+def test_process_that_a_namespace_was_found_by_ends(ns, make_ns, holder, tool_dir):
+    """It must be entered by way of another that is in it, or its listeners would be missing."""
+    other = make_ns()
+    processes = [other.start([holder], give=[other.tcp("0.0.0.0", port)], ready=True)
+                 for port in (8511, 8512)]
+    first = min(p.pid for p in processes)
+    subprocess.run(["ip", "netns", "del", other.name], check=True)
+    env = preload(tool_dir, "gone") | {"GONE": str(first)}
+    # the exit code also speaks of processes of the machine that cannot be looked at
+    result = ns.portero("--json", "--all", "--no-bpf", "8511-8512", env=env)
+    assert {r["port"] for r in rows(result.json)} == {8511, 8512}
 
 
 COUNT = 300

@@ -3,11 +3,12 @@
 import os
 import shutil
 import socket
+import subprocess
 
 import pytest
 
-from harness import (PYTHON, all_processes_readable, find, find_listener, inode_of,
-                     note_ids, rows, send_descriptors, stable, wait_until)
+from harness import (PYTHON, SLOW, all_processes_readable, find, find_listener, inode_of,
+                     note_ids, preload, rows, send_descriptors, stable, wait_until)
 
 VIEWS = [(), ("--no-bpf",)]
 
@@ -30,6 +31,86 @@ def test_owner_of_a_listener(ns, holder, how):
     assert one["user"] == "root" and one["uid"] == 0
     assert one["since"] is not None and one["container"] is None and one["activation"] is None
     assert set(one["seen_by"]) == {"kernel", "files"}
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_first_thread_has_ended(ns, holder, how):
+    """/proc/PID shows nothing of such a process but its name, which it chooses itself."""
+    p = ns.start([holder, "name=sshd", "thread"], give=[ns.tcp("127.0.0.1", 8312)], ready=True)
+    wait_until(lambda: "State:\tZ" in open(f"/proc/{p.pid}/status", encoding="utf-8").read())
+    one = find_listener(ns.status(*how), 8312)
+    assert (one["pid"], one["program"], one["user"]) == (p.pid, holder, "root")
+    assert one["cmdline"].startswith(f"{holder} name=sshd")
+
+
+def test_threads_where_there_is_no_kcmp(ns, holder, tool_dir):
+    """A process whose first thread has ended has its descriptors in the folders of the others."""
+    env = preload(tool_dir, "nokcmp")
+    p = ns.start([holder, "thread"], give=[ns.tcp("127.0.0.1", 8316)], ready=True)
+    wait_until(lambda: "State:\tZ" in open(f"/proc/{p.pid}/status", encoding="utf-8").read())
+    assert find_listener(ns.status("--no-bpf", env=env), 8316)["pid"] == p.pid
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_chroot(ns, tmp_path, how):
+    """As HAProxy and Postfix do: started from a package, it shuts itself in an empty folder."""
+    code = (f"import os, socket; s = socket.socket(); s.bind(('127.0.0.1', 8314)); s.listen(); "
+            f"os.chroot({str(tmp_path)!r}); os.chdir('/'); os.setuid(65534); "
+            f"print('ready', flush=True); os.read(0, 1)")
+    p = ns.python(code)
+    ns.tcp("127.0.0.1", 8315)
+    status = ns.status(*how)
+    one = find_listener(status, 8314)
+    assert (one["pid"], one["program"], one["program_state"]) == (p.pid, PYTHON, "file")
+    assert one["user"] == "nobody"
+    assert one["package"] == find_listener(status, 8315)["package"] is not None
+
+
+def test_roots_that_take_long_to_read(ns, holder, tmp_path):
+    """Anybody can make many roots with package databases of holes, which cost nobody else."""
+    for i in range(10):
+        root = tmp_path / str(i)
+        lists = root / "var/lib/dpkg/info"
+        lists.mkdir(parents=True)
+        (root / "old").mkdir()
+        subprocess.run(["cp", "--parents", "-L", *libraries(holder), holder, str(root)], check=True)
+        for k in range(16):
+            with open(lists / f"p{k}.list", "wb") as f:
+                f.truncate(32 << 20)
+        script = f'mount --bind "{root}" "{root}" && cd "{root}" && pivot_root . old && exec {holder}'
+        ns.start(["unshare", "-m", "sh", "-c", script], give=[ns.tcp("127.0.0.1", 8320 + i)],
+                 ready=True)
+    result = ns.portero("--json")
+    assert len(result.json["ports"]) == 10
+    assert result.seconds < 6 * SLOW, f"{result.seconds:.1f} s"
+    if result.seconds > 4:
+        assert any("took too long" in gap["why"] for gap in result.json["missing"])
+
+
+def libraries(program):
+    words = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return [word for word in words.split() if word.startswith("/")]
+
+
+def test_path_made_up_in_a_mount_namespace(ns, holder, tmp_path):
+    """
+    A user's own program, from a file system that was unmounted under it, has the path of a program
+    of a package, where another file stands: that is no upgrade of the package.
+    """
+    twin = os.path.realpath("/usr/bin/env")
+    place = tmp_path / "place"
+    place.mkdir()
+    for folder in [tmp_path, *tmp_path.parents][:3]:
+        folder.chmod(0o755)
+    script = (f'mount -t tmpfs none "{place}" && mkdir -p "{place}{os.path.dirname(twin)}" && '
+              f'cp "{holder}" "{place}{twin}" && chown -R 65534 "{place}" && '
+              f'exec setpriv --reuid=65534 --clear-groups "{place}{twin}"')
+    p = ns.start(["unshare", "-m", "sh", "-c", script], give=[ns.tcp("127.0.0.1", 8313)],
+                 ready=True)
+    subprocess.run(["nsenter", "-m", "-t", str(p.pid), "umount", "-l", str(place)], check=True)
+    one = find_listener(ns.status(), 8313)
+    assert (one["pid"], one["program"], one["program_state"]) == (p.pid, twin, "replaced")
+    assert one["package"] is None
 
 
 @pytest.mark.parametrize("how", VIEWS)

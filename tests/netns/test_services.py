@@ -107,11 +107,31 @@ def test_systemd_socket_activate(ns, holder):
     client.close()
 
 
+def test_activator_of_a_program_without_a_path(ns, holder):
+    """The program of the one must not keep the packages of all others from being found."""
+    activate = need_program("systemd-socket-activate")
+    ns.start([activate, "-l", "127.0.0.1:8805", "cat"], stderr=subprocess.DEVNULL)
+    ns.tcp("127.0.0.1", 8806)
+    status = wait_until(lambda: len((s := ns.status())["ports"]) == 2 and s)
+    assert find_listener(status, 8805)["activation"]["program"] == "cat"
+    assert find_listener(status, 8806)["package"], "python's, by whose process it is held"
+
+
+def test_posing_as_an_activator(ns, holder):
+    """In a mount namespace any program can stand at its path, and be given any arguments."""
+    activate = os.path.realpath(need_program("systemd-socket-activate"))
+    p = ns.start(["unshare", "-m", "sh", "-c", f'mount --make-rprivate / && '
+                  f'mount --bind "{holder}" {activate} && exec {activate} /usr/sbin/sshd'],
+                 give=[ns.tcp("127.0.0.1", 8807)], ready=True)
+    one = find_listener(ns.status(), 8807)
+    assert one["pid"] == p.pid and one["activation"] is None and one["package"] is None
+    assert "/usr/sbin/sshd" not in ns.portero("8807").text
+
+
 MANAGER = "/usr/lib/systemd/systemd"
 
 
-@pytest.fixture
-def manager(ns, holder, tmp_path):
+def start_manager(ns, holder, tmp_path, *become):
     """
     In a mount namespace of its own, a program that stands at systemd's place and holds a socket,
     and the units which say what for.
@@ -125,9 +145,23 @@ def manager(ns, holder, tmp_path):
     script = (f'mount --make-rprivate / && mount --bind "{holder}" {MANAGER} && '
               f'mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && '
               f'mkdir /run/systemd/system && cp "{units}"/* /run/systemd/system/ && '
-              f'exec {MANAGER}')
+              f'exec {" ".join(become)} {MANAGER}')
     s = ns.tcp("127.0.0.1", 8804)
     return ns.start(["unshare", "-m", "sh", "-c", script], give=[s], ready=True)
+
+
+@pytest.fixture
+def manager(ns, holder, tmp_path):
+    return start_manager(ns, holder, tmp_path)
+
+
+def test_manager_of_a_user(ns, holder, tmp_path):
+    """Its units are the user's, even where one of the machine has the port or the name."""
+    p = start_manager(ns, holder, tmp_path, "setpriv", "--reuid=65534", "--clear-groups")
+    inside = ("nsenter", "-m", "-t", str(p.pid))
+    one = find_listener(ns.portero("--json", prefix=inside).json, 8804)
+    assert one["pid"] == p.pid and one["activation"] is None
+    assert one["program"] == MANAGER and one["user"] != "root"
 
 
 def test_socket_activation_shows_the_service(ns, manager):

@@ -121,12 +121,8 @@ static void test_mem_grow(void **state)
 	assert_int_equal(mem_grow(&items, &cap, 0, sizeof(*items)), 0);
 	assert_null(items);
 	for (uint32_t i = 0; i < 1000; i++) {
-		size_t old = cap;
-
 		assert_int_equal(mem_grow(&items, &cap, i + 1, sizeof(*items)), 0);
 		assert_true(cap >= i + 1);
-		for (size_t k = old; k < cap; k++)
-			assert_int_equal(items[k], 0); /* new room is zeroed */
 		items[i] = i + 1;
 	}
 	for (uint32_t i = 0; i < 1000; i++)

@@ -3,6 +3,7 @@
  * container: the files in which Docker, Podman, containerd, CRI-O and LXC keep a container's name,
  * laid out below a scratch folder as on a machine; and hostile ones.
  */
+#include "base/mem.h"
 #include "observe/container.h"
 
 #include <errno.h>
@@ -85,7 +86,7 @@ static void expect(const struct scratch *s, const char *runtime, const char *id,
 		   const char *image)
 {
 	struct container_text text = {0};
-	int r = container_describe(s->fd, runtime, id, getuid(), &text);
+	int r = container_describe(s->fd, runtime, id, getuid(), false, &text);
 
 	if (r != 0 || strcmp(text.name, name) != 0 || strcmp(text.image, image) != 0)
 		fail_msg("%s: %d, name \"%s\", image \"%s\"", runtime, r, text.name, text.image);
@@ -95,7 +96,7 @@ static void expect_unknown(const struct scratch *s, const char *runtime, const c
 {
 	struct container_text text = {.name = "before"};
 
-	assert_int_equal(container_describe(s->fd, runtime, id, getuid(), &text), code);
+	assert_int_equal(container_describe(s->fd, runtime, id, getuid(), false, &text), code);
 	assert_string_equal(text.name, "before");
 }
 
@@ -108,6 +109,30 @@ static void test_docker(void **state)
 {
 	put_file(*state, "var/lib/docker/containers/" ID "/config.v2.json", docker_config);
 	expect(*state, "docker", ID, "web", "nginx:1.25");
+}
+
+/* A user may name a cgroup after a container of the machine, which it does not become by that. */
+static void test_id_of_another(void **state)
+{
+	static const char *const runtimes[] = {"docker", "podman", "containerd", "cri-o"};
+	const struct scratch *s = *state;
+	struct container_text text = {0};
+
+	put_file(s, "var/lib/docker/containers/" ID "/config.v2.json", docker_config);
+	put_file(s, "var/lib/containers/storage/overlay-containers/containers.json",
+		 "[{\"id\":\"" ID "\",\"names\":[\"db\"]}]");
+	put_file(s, "run/containerd/io.containerd.runtime.v2.task/default/" ID "/config.json",
+		 "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
+	put_file(s, "run/containers/storage/overlay-containers/" ID "/userdata/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri-o.ImageName\":\"x\"}}");
+	for (size_t i = 0; i < ARRAY_LEN(runtimes); i++) {
+		assert_int_equal(container_describe(s->fd, runtimes[i], ID, getuid(), false, &text),
+				 0);
+		text = (struct container_text){0};
+		assert_int_equal(container_describe(s->fd, runtimes[i], ID, getuid(), true, &text),
+				 -ENOENT);
+		assert_string_equal(text.name, "");
+	}
 }
 
 static void test_docker_data_root(void **state)
@@ -321,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_docker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_docker_data_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_id_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_podman, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_podman_volatile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_podman_rootless, setup, teardown),

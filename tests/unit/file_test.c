@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,6 +135,44 @@ static void test_read_link(void **state)
 }
 
 /* A link to somewhere else, from below a root directory: what it means is inside. */
+/* To open a device may have effects; a FIFO stands for it here, because anybody may make one. */
+static void test_opens_only_regular_files(void **state)
+{
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int probe = file_open_in_root(dir_fd, ".", O_RDONLY);
+	char path[64], events[4096];
+	struct buf out = {0};
+
+	(void)state;
+	if (probe == -ENOSYS)
+		skip();
+	close(probe);
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	assert_int_equal(file_read_in_root(dir_fd, "fifo", 100, &out), -EINVAL);
+	assert_int_equal(read(watch, events, sizeof(events)), -1);
+	close(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	assert_true(read(watch, events, sizeof(events)) > 0); /* it would have been seen */
+	unlinkat(dir_fd, "fifo", 0);
+	close(watch);
+	buf_done(&out);
+}
+
+/* Those of /proc are of size 0, and some lose what is read from them. */
+static void test_files_of_proc_are_not_read(void **state)
+{
+	int cleanup_close proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct buf out = {0};
+
+	(void)state;
+	if (proc < 0)
+		skip();
+	assert_int_equal(file_read_in_root(proc, "status", 1 << 20, &out), 0);
+	assert_int_equal(out.len, 0);
+	buf_done(&out);
+}
+
 static void test_stays_in_root(void **state)
 {
 	struct buf out = {0};
@@ -201,13 +240,102 @@ static void test_lines(void **state)
 	expect_lines("\n\nab\r\n", 6, (const char *[]){"", "", "ab\r", NULL});
 }
 
+struct taken {
+	struct buf all;
+	size_t pieces, stop_after; /* 0: never */
+};
+
+static int take_lines(const char *text, size_t len, void *context)
+{
+	struct taken *t = context;
+
+	t->pieces++;
+	/* whole lines, but for the very last */
+	assert_true(t->all.len == 0 || t->all.data[t->all.len - 1] == '\n' || len == 0);
+	buf_add(&t->all, text, len);
+	return t->stop_after && t->pieces == t->stop_after ? -ECANCELED : 0;
+}
+
+static long read_lines(const char *name, size_t limit, struct taken *t)
+{
+	struct buf cleanup_call(buf_done) room = {0};
+	int cleanup_close fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+
+	buf_done(&t->all);
+	t->pieces = 0;
+	return file_read_lines(fd, limit, &room, take_lines, t);
+}
+
+static void expect_pieces(const char *text, size_t len)
+{
+	struct taken t = {0};
+
+	write_file("lines", text, len);
+	assert_int_equal(read_lines("lines", len, &t), (long)len);
+	assert_int_equal(t.all.len, len);
+	assert_memory_equal(buf_text(&t.all), text, len);
+	if (len)
+		assert_int_equal(read_lines("lines", len - 1, &t), -EFBIG);
+	unlinkat(dir_fd, "lines", 0);
+	buf_done(&t.all);
+}
+
+/* Lines that end before, at and after the end of a piece, and one that is longer than a piece. */
+static void test_pieces(void **state)
+{
+	enum { SIZE = 300000 };
+	char *text = malloc(SIZE);
+
+	(void)state;
+	for (size_t every = 1; every < 200000; every = every * 3 + 1) {
+		for (size_t i = 0; i < SIZE; i++)
+			text[i] = i % every == every - 1 ? '\n' : 'x';
+		expect_pieces(text, 0);
+		expect_pieces(text, 1);
+		for (size_t len = 65535; len <= 65537; len++)
+			expect_pieces(text, len);
+		expect_pieces(text, 131072);
+		expect_pieces(text, SIZE);
+	}
+	free(text);
+}
+
+static void test_pieces_refused(void **state)
+{
+	struct taken t = {.stop_after = 1};
+
+	(void)state;
+	write_file("lines", "a\nb\n", 4);
+	assert_int_equal(read_lines("lines", 100, &t), -ECANCELED);
+	assert_int_equal(read_lines(".", 100, &t), -EINVAL);
+	assert_int_equal(t.pieces, 0);
+	t.stop_after = 0;
+	{
+		struct buf cleanup_call(buf_done) room = {0};
+		int cleanup_close fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+		/* says that it holds 0 bytes */
+		assert_true(file_read_lines(fd, 1 << 20, &room, take_lines, &t) > 0);
+		assert_non_null(strstr(buf_text(&t.all), "Uid:\t"));
+	}
+	unlinkat(dir_fd, "lines", 0);
+	buf_done(&t.all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_content),	  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_proc),
-		cmocka_unit_test(test_read_link), cmocka_unit_test(test_stays_in_root),
+		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_proc),
+		cmocka_unit_test(test_read_link),
+		cmocka_unit_test(test_stays_in_root),
+		cmocka_unit_test(test_opens_only_regular_files),
+		cmocka_unit_test(test_files_of_proc_are_not_read),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_pieces_refused),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, make_directory, remove_directory);

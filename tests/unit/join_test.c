@@ -243,6 +243,23 @@ static void test_inode_reused(void **state)
 	end(&l);
 }
 
+/* A socket has no cookie until somebody asks: the walk may come before the table does. */
+static void test_cookie_after_the_walk(void **state)
+{
+	struct look l;
+	struct kernel_socket k = kernel(80, 1, 11);
+	struct task_file_record r = record(80, 1, 0);
+
+	(void)state;
+	begin(&l);
+	join_add_kernel(&l.j, 0, TABLE_TCP, &k);
+	join_add_record(&l.j, &r);
+	assert_int_equal(join_finish(&l.j), 0);
+	assert_int_equal(l.s.socket_count, 1);
+	assert_int_equal(l.s.sockets[0].views, VIEW_KERNEL | VIEW_FILES);
+	end(&l);
+}
+
 /* Without cookies (/proc/net has none) the inode alone tells. */
 static void test_no_cookie(void **state)
 {
@@ -695,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_mptcp_without_its_table),
 		cmocka_unit_test(test_inode_reused),
 		cmocka_unit_test(test_no_cookie),
+		cmocka_unit_test(test_cookie_after_the_walk),
 		cmocka_unit_test(test_no_inode),
 		cmocka_unit_test(test_udp_explicit_or_not),
 		cmocka_unit_test(test_udp_unknown_bind),

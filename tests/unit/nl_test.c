@@ -75,6 +75,37 @@ static void test_links(void **state)
 	nl_close(&n);
 }
 
+/* Another process ends the dump before it begins: not the kernel's word. */
+static void test_strangers_are_not_heard(void **state)
+{
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK};
+	struct nl n = {0}, stranger = {0};
+	struct seen seen = {0};
+	struct err e = {0};
+	struct {
+		struct nlmsghdr header;
+		int error;
+	} forged = {{.nlmsg_len = sizeof(forged), .nlmsg_type = NLMSG_DONE}, 0};
+	ssize_t sent;
+
+	(void)state;
+	assert_int_equal(nl_open(&n, NETLINK_ROUTE, &e), 0);
+	assert_int_equal(nl_open(&stranger, NETLINK_ROUTE, &e), 0);
+	to.nl_pid = mnl_socket_get_portid(n.socket);
+	forged.header.nlmsg_pid = to.nl_pid;
+	forged.header.nlmsg_seq = n.seq + 1;
+	sent = sendto(mnl_socket_get_fd(stranger.socket), &forged, sizeof(forged), 0,
+		      (const struct sockaddr *)&to, sizeof(to));
+	if (sent < 0) { /* it takes CAP_NET_ADMIN */
+		assert_int_equal(errno, EPERM);
+		skip();
+	}
+	assert_true(dump_links(&n, &seen, &e) >= 0);
+	assert_true(seen.loopback);
+	nl_close(&stranger);
+	nl_close(&n);
+}
+
 static void test_callback_stops(void **state)
 {
 	struct seen seen = {.answer = -EXFULL};
@@ -173,9 +204,12 @@ static void test_interfaces_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_links),		cmocka_unit_test(test_callback_stops),
-		cmocka_unit_test(test_missing_dump),	cmocka_unit_test(test_unknown_protocol),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_callback_stops),
+		cmocka_unit_test(test_missing_dump),
+		cmocka_unit_test(test_unknown_protocol),
 		cmocka_unit_test(test_interfaces_read),
+		cmocka_unit_test(test_strangers_are_not_heard),
 	};
 
 	return cmocka_run_group_tests_name("nl", tests, NULL, NULL);

@@ -169,6 +169,49 @@ static void test_all_in_one_pass(void **state)
 		free(q[i].package);
 }
 
+/* So many lists that two threads share them. */
+static void test_many_lists(void **state)
+{
+	enum { COUNT = 260, ASKED = 20 };
+	char name[32], text[128], paths[ASKED][64];
+	struct package_query queries[ASKED] = {0};
+	struct err e;
+
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "package%d", i);
+		snprintf(text, sizeof(text), "/.\n/opt/p%d\n/opt/both\n/opt/p%d/program\n", i, i);
+		put_list(*state, name, text);
+	}
+	for (int i = 0; i < ASKED; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "/opt/p%d/program", i * 13);
+		queries[i].path = paths[i];
+	}
+	queries[7].path = "/opt/p7/other";
+	queries[8].path = "/opt/both";
+	assert_int_equal(package_find(((struct scratch *)*state)->fd, false, queries, ASKED, &e),
+			 0);
+	for (int i = 0; i < ASKED; i++) {
+		snprintf(name, sizeof(name), "package%d", i * 13);
+		if (i == 7)
+			assert_null(queries[i].package);
+		else if (i == 8)
+			assert_non_null(queries[i].package);
+		else
+			assert_string_equal(queries[i].package, name);
+		free(queries[i].package);
+	}
+	/* one that cannot be read, in either half */
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "package%d", i * 100);
+		snprintf(text, sizeof(text), "/var/lib/dpkg/info/%s.list", name);
+		assert_int_equal(unlinkat(((struct scratch *)*state)->fd, text + 1, 0), 0);
+		assert_int_equal(mkdirat(((struct scratch *)*state)->fd, text + 1, 0700), 0);
+		expect_error(*state, "/opt/nobodys", -EINVAL);
+		assert_int_equal(unlinkat(((struct scratch *)*state)->fd, text + 1, AT_REMOVEDIR),
+				 0);
+	}
+}
+
 static void test_merged_usr(void **state)
 {
 	put_dpkg(*state);
@@ -513,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_SCRATCH(test_dpkg),
 		IN_SCRATCH(test_all_in_one_pass),
+		IN_SCRATCH(test_many_lists),
 		IN_SCRATCH(test_merged_usr),
 		IN_SCRATCH(test_diversions),
 		IN_SCRATCH(test_diverted_by_one_that_is_gone),

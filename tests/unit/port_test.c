@@ -311,7 +311,24 @@ static void test_network(void **state)
 		struct address got = address_network(&a, cases[i].bits);
 
 		assert_true(address_equal(&got, &wanted));
+		assert_true(address_in_network(&a, &wanted, cases[i].bits));
+		/* another bit: in the network still when it is behind the prefix */
+		for (unsigned bit = 0; bit < (a.family == AF_INET ? 32 : 128); bit++) {
+			struct address other = a;
+
+			other.bytes[bit / 8] ^= (uint8_t)(0x80u >> bit % 8);
+			assert_int_equal(address_in_network(&other, &a, cases[i].bits),
+					 bit >= cases[i].bits);
+		}
 	}
+}
+
+static void test_network_of_other_family(void **state)
+{
+	struct address a = address("10.1.2.3"), b = address("a01:203::");
+
+	(void)state;
+	assert_false(address_in_network(&a, &b, 0));
 }
 
 int main(void)
@@ -330,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_network_of_other_family),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);

@@ -329,6 +329,42 @@ static void put_attribute(struct made *m, uint16_t type, const void *value, size
 }
 
 /* Attributes that are shorter than what they should hold, or longer: no value is made up. */
+/* As sctp_bindx(3) binds: the message has the address that came last, the attribute has all. */
+static void test_addresses_of_sctp(void **state)
+{
+	static const struct {
+		const char *first, *second, *shown;
+	} cases[] = {
+		{"192.0.2.1", "127.0.0.1", "192.0.2.1"},
+		{"127.0.0.1", "192.0.2.1", "192.0.2.1"},
+		{"127.0.0.2", "127.0.0.1", "127.0.0.1"},
+		{"192.0.2.1", "0.0.0.0", "0.0.0.0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sockaddr_in in = {.sin_family = AF_INET};
+		struct sockaddr_storage all[2] = {0};
+		struct kernel_socket k;
+		struct made m = {.len = sizeof(struct inet_diag_msg)};
+		struct inet_diag_msg message = {.idiag_family = AF_INET, .idiag_state = 10};
+
+		inet_pton(AF_INET, cases[i].second, message.id.idiag_src);
+		inet_pton(AF_INET, cases[i].first, &in.sin_addr);
+		memcpy(&all[0], &in, sizeof(in));
+		inet_pton(AF_INET, cases[i].second, &in.sin_addr);
+		memcpy(&all[1], &in, sizeof(in));
+		memcpy(m.bytes, &message, sizeof(message));
+		put_attribute(&m, INET_DIAG_LOCALS, all, sizeof(all));
+		assert_int_equal(decode(sock_decode_inet, m.bytes, m.len, &k), 0);
+		expect_address(&k.local, cases[i].shown);
+		/* the last one cut */
+		m.len = sizeof(message);
+		put_attribute(&m, INET_DIAG_LOCALS, all, sizeof(all) - 1);
+		assert_int_equal(decode(sock_decode_inet, m.bytes, m.len, &k), 0);
+	}
+}
+
 static void test_odd_attributes(void **state)
 {
 	struct inet_diag_msg head = {.idiag_family = AF_INET};
@@ -596,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_random_damage),
 		cmocka_unit_test(test_wrong_family),
 		cmocka_unit_test(test_odd_attributes),
+		cmocka_unit_test(test_addresses_of_sctp),
 		cmocka_unit_test(test_recorded_proc_lines),
 		cmocka_unit_test(test_recorded_proc_connection),
 		cmocka_unit_test(test_damaged_proc_lines),

@@ -288,6 +288,44 @@ static int set_locale(void **state)
 	return setlocale(LC_CTYPE, "C.UTF-8") ? 0 : -1;
 }
 
+static struct buf taken;
+static size_t times_taken;
+
+static void take_lines(struct buf *out)
+{
+	times_taken++;
+	assert_int_equal(out->data[out->len - 1], '\n');
+	buf_add(&taken, out->data, out->len);
+	buf_clear(out);
+}
+
+/* Lines that are taken away by and by are those of the table that is made at once. */
+static void test_lines_are_taken(void **state)
+{
+	enum { ROWS = 5000 };
+	struct table_cell *many = calloc(ROWS * COLUMNS, sizeof(*many));
+	struct table t = make();
+	struct buf whole = {0}, rest = {0};
+
+	(void)state;
+	assert_non_null(many);
+	for (size_t i = 0; i < ROWS * COLUMNS; i++)
+		many[i] = cells[i % ARRAY_LEN(cells)];
+	t.cells = many;
+	t.row_count = ROWS;
+	table_format(&t, 60, true, &whole);
+	t.take_lines = take_lines;
+	table_format(&t, 60, true, &rest);
+	assert_true(times_taken > 2);
+	assert_true(rest.len < whole.len / 2);
+	take_lines(&rest);
+	assert_string_equal(buf_text(&taken), buf_text(&whole));
+	buf_done(&whole);
+	buf_done(&rest);
+	buf_done(&taken);
+	free(many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_cut_wide_characters_line_up),
 		cmocka_unit_test(test_never_wider),
 		cmocka_unit_test(test_appends),
+		cmocka_unit_test(test_lines_are_taken),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, set_locale, NULL);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/nl.h"
 #include "observe/twin_probe.h"
+#include "observe/twin_trace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -178,6 +179,42 @@ static void ask(struct tool *t, const char *line)
 	printf("ok %.2f us\n", began / (double)count);
 }
 
+static void print_step(const struct trace_step *s)
+{
+	static const char *const kinds[] = {"?", "policy", "return", "rule"},
+				 *const verdicts[] = {"continue", "accept", "drop", "jump",
+						      "goto",	  "return", "other"};
+
+	printf("%u %s %s hook %u %s %s %llu %s %s\n", s->family, s->table, s->chain, s->hook,
+	       s->type[0] ? s->type : "-", kinds[s->kind], (unsigned long long)s->handle,
+	       verdicts[s->verdict], s->to_chain);
+}
+
+/* "trace" and the rest as for "ask": FIRST's */
+static void trace(struct tool *t, const char *line)
+{
+	struct trace found = {0};
+	struct question q;
+	struct err e = {0};
+	const struct trace_step *decides;
+
+	if (!t->probe || !parse_question(line, &q)) {
+		printf("error what?\n");
+		return;
+	}
+	if (twin_trace(t->probe, &q.flow, (uint16_t)q.first, &found, &e) < 0) {
+		printf("error %s\n", e.msg);
+		trace_done(&found);
+		return;
+	}
+	for (size_t i = 0; i < found.count; i++)
+		print_step(&found.steps[i]);
+	decides = trace_decides(found.steps, found.count);
+	printf("ok %s %zd\n", verdict_id(found.outcome.verdict),
+	       decides ? decides - found.steps : -1);
+	trace_done(&found);
+}
+
 static void open_probe(struct tool *t)
 {
 	struct err e = {0};
@@ -212,6 +249,8 @@ static void obey(struct tool *t, const char *line)
 		load_sinks(t, verb[1] == 'p');
 	else if (strcmp(verb, "ask") == 0)
 		ask(t, line);
+	else if (strcmp(verb, "trace") == 0)
+		trace(t, line);
 	else
 		printf("error what?\n");
 	fflush(stdout);

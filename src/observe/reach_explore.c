@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/reach_explore.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A packet that is to be asked about once more: a query and a point of it. */
+struct item {
+	uint32_t query, point;
+};
+
+/* An assignment, and the packets whose way leads to it. */
+struct job {
+	struct assignment assignment;
+	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
+	struct item *items;
+	size_t count, cap;
+};
+
+struct explorer {
+	struct mirror *m;
+	const struct reach_plan *plan;
+	struct reach_answers *ret;
+	struct err *e;
+	struct job *jobs; /* those before `next` are done */
+	size_t job_count, job_cap, next;
+	/* of one call of twin_probe */
+	uint16_t *ports;
+	uint32_t *points;
+	struct outcome *outcomes;
+	struct met_doubts met;
+};
+
+static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t point)
+{
+	return &x->ret->items[(size_t)query * x->ret->point_count + point];
+}
+
+/* --- what was seen ------------------------------------------------------------------------------
+ */
+
+static int find_target(struct explorer *x, const struct outcome *o, uint16_t *ret)
+{
+	struct reach_answers *a = x->ret;
+	struct reach_target target = {o->forwarded, o->target, o->forwarded ? o->out_ifindex : 0};
+
+	for (size_t i = a->target_count; i-- > 0;) {
+		const struct reach_target *t = &a->targets[i];
+
+		if (t->forwarded != target.forwarded || t->out_ifindex != target.out_ifindex ||
+		    !address_equal(&t->address, &target.address))
+			continue;
+		*ret = (uint16_t)i;
+		return 0;
+	}
+	if (a->target_count >= REACH_TARGET_LIMIT)
+		return -E2BIG;
+	if (mem_grow(&a->targets, &a->target_cap, a->target_count + 1, sizeof(target)) < 0)
+		return -ENOMEM;
+	*ret = (uint16_t)a->target_count;
+	a->targets[a->target_count++] = target;
+	return 0;
+}
+
+static void depend_on(const struct explorer *x, struct reach_answer *a, uint16_t doubt)
+{
+	a->kinds |= (uint8_t)(1u << x->m->doubts.items[doubt].kind);
+	if (a->doubt == REACH_NO_DOUBT)
+		a->doubt = doubt;
+}
+
+/* On the one that was decided last in the first place, but on the others, too. */
+static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job)
+{
+	if (job->last != REACH_NO_DOUBT)
+		depend_on(x, a, job->last);
+	for (size_t i = 0; i < x->m->doubts.count; i++)
+		if (assignment_has(&job->assignment, i))
+			depend_on(x, a, (uint16_t)i);
+}
+
+static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
+			const struct outcome *o)
+{
+	uint8_t bit = (uint8_t)(1u << o->verdict);
+	int r;
+
+	if (a->verdicts && !(a->verdicts & bit))
+		depend_on_job(x, a, job);
+	if (o->verdict == VERDICT_ACCEPT && !(a->verdicts & bit)) {
+		r = find_target(x, o, &a->target);
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			bit = 1u << VERDICT_UNKNOWN;
+		a->target_port = o->target_port;
+	}
+	a->verdicts |= bit;
+	return 0;
+}
+
+/* --- jobs ---------------------------------------------------------------------------------------
+ */
+
+static struct job *find_job(struct explorer *x, const struct assignment *assignment)
+{
+	struct job *job;
+
+	for (size_t i = x->next; i < x->job_count; i++)
+		if (memcmp(&x->jobs[i].assignment, assignment, sizeof(*assignment)) == 0)
+			return &x->jobs[i];
+	if (mem_grow(&x->jobs, &x->job_cap, x->job_count + 1, sizeof(*x->jobs)) < 0)
+		return NULL;
+	job = &x->jobs[x->job_count++];
+	*job = (struct job){.assignment = *assignment, .last = REACH_NO_DOUBT};
+	return job;
+}
+
+static int add_item(struct explorer *x, const struct assignment *before, uint16_t doubt,
+		    uint32_t query, uint32_t point)
+{
+	struct assignment assignment = *before;
+	struct job *job;
+
+	assignment_set(&assignment, doubt);
+	job = find_job(x, &assignment);
+	if (!job || mem_grow(&job->items, &job->cap, job->count + 1, sizeof(*job->items)) < 0)
+		return -ENOMEM;
+	job->last = doubt;
+	job->items[job->count++] = (struct item){query, point};
+	return 0;
+}
+
+/*
+ * The doubts that one packet met, in order: each that was decided as "does not match", and comes
+ * after the last one that was decided otherwise, is a way that was not gone yet. A STOP has no
+ * other side.
+ */
+static int branch(struct explorer *x, const struct assignment *assignment, uint32_t query,
+		  uint32_t point, const struct met_doubt *met, size_t count)
+{
+	struct reach_answer *a = answer_of(x, query, point);
+	size_t start = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (assignment_has(assignment, met[i].doubt))
+			start = i + 1;
+	for (size_t i = start; i < count; i++) {
+		if (met[i].doubt >= x->m->doubts.count)
+			continue;
+		if (x->m->doubts.items[met[i].doubt].kind == DOUBT_STOP) {
+			a->verdicts = (uint8_t)((a->verdicts & ~(1u << VERDICT_DROP)) |
+						1u << VERDICT_UNKNOWN);
+			depend_on(x, a, met[i].doubt);
+		} else if (add_item(x, assignment, met[i].doubt, query, point) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Asks `count` points (x->points, x->ports) of one query. The job may move: no pointer to it. */
+static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
+{
+	size_t met = 0;
+	int r = twin_probe(x->m->probe, &x->plan->queries[query].flow, x->ports, count, x->outcomes,
+			   &x->met, x->e);
+
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		struct assignment assignment = x->jobs[job].assignment;
+		size_t first = met;
+
+		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->points[i]),
+				 &x->outcomes[i]);
+		while (met < x->met.count && x->met.items[met].index == i)
+			met++;
+		if (r >= 0)
+			r = branch(x, &assignment, query, x->points[i], x->met.items + first,
+				   met - first);
+	}
+	return r;
+}
+
+static int run_first(struct explorer *x)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->ret->point_count; i++) {
+		x->points[i] = (uint32_t)i;
+		x->ports[i] = x->plan->points.items[i].port;
+	}
+	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
+		r = ask(x, 0, (uint32_t)q, x->ret->point_count);
+	return r;
+}
+
+/* Items of one query stand together: they were added query by query. */
+static int run_job(struct explorer *x, size_t job)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->jobs[job].count && r >= 0;) {
+		uint32_t query = x->jobs[job].items[i].query;
+		size_t count = 0;
+
+		for (; i < x->jobs[job].count && x->jobs[job].items[i].query == query &&
+		       count < x->ret->point_count;
+		     i++) {
+			x->points[count] = x->jobs[job].items[i].point;
+			x->ports[count] = x->plan->points.items[x->points[count]].port;
+			count++;
+		}
+		r = ask(x, job, query, count);
+	}
+	free(x->jobs[job].items);
+	x->jobs[job].items = NULL;
+	return r;
+}
+
+/* What was not asked for is not known. */
+static void give_up(struct explorer *x)
+{
+	for (; x->next < x->job_count; x->next++) {
+		const struct job *job = &x->jobs[x->next];
+
+		for (size_t i = 0; i < job->count; i++) {
+			struct reach_answer *a =
+				answer_of(x, job->items[i].query, job->items[i].point);
+
+			a->verdicts |= 1u << VERDICT_UNKNOWN;
+			depend_on_job(x, a, job);
+			x->ret->exhausted = true;
+		}
+	}
+}
+
+/* --- ports that are sent on ---------------------------------------------------------------------
+ */
+
+static bool is_accepted(const struct reach_answer *a)
+{
+	return a->verdicts & (1u << VERDICT_ACCEPT);
+}
+
+/* The port at which another port of the point arrives, or 0. */
+static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *ret)
+{
+	struct outcome outcome;
+	int r = twin_probe(x->m->probe, &x->plan->queries[query].flow, &port, 1, &outcome, &x->met,
+			   x->e);
+
+	*ret = r >= 0 && outcome.verdict == VERDICT_ACCEPT ? outcome.target_port : 0;
+	return r;
+}
+
+/*
+ * A point stands for several ports. When NAT gives its packets another port, do the others get the
+ * same one, or do they follow one by one?
+ */
+static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
+{
+	const struct reach_point *p = &x->plan->points.items[point];
+	struct reach_answer *a = answer_of(x, query, point);
+	uint16_t ends[] = {p->first, p->last}, at[2];
+	bool same = true, follows = true;
+
+	for (int i = 0; i < 2; i++) {
+		int r = arrival(x, query, ends[i], &at[i]);
+
+		if (r < 0)
+			return r;
+		same &= at[i] == a->target_port;
+		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - p->port));
+	}
+	a->shifts = follows;
+	a->odd = !same && !follows;
+	return 0;
+}
+
+static int look_at_shifts(struct explorer *x)
+{
+	struct assignment none = {0};
+	int r = mirror_load(x->m, &none, x->e);
+
+	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
+		for (size_t i = 0; i < x->ret->point_count && r >= 0; i++) {
+			const struct reach_point *p = &x->plan->points.items[i];
+			const struct reach_answer *a = answer_of(x, (uint32_t)q, (uint32_t)i);
+
+			if (p->first != p->last && is_accepted(a) &&
+			    (a->target_port != p->port ||
+			     !address_equal(&x->ret->targets[a->target].address,
+					    &x->plan->queries[q].flow.destination)))
+				r = look_at_shift(x, (uint32_t)q, (uint32_t)i);
+		}
+	return r;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+static int prepare(struct explorer *x)
+{
+	size_t points = x->plan->points.count;
+	struct job *first;
+
+	x->ret->point_count = points;
+	x->ret->items = calloc(x->plan->count * points + 1, sizeof(*x->ret->items));
+	x->ports = calloc(points + 1, sizeof(*x->ports));
+	x->points = calloc(points + 1, sizeof(*x->points));
+	x->outcomes = calloc(points + 1, sizeof(*x->outcomes));
+	first = find_job(x, &(struct assignment){0});
+	if (!x->ret->items || !x->ports || !x->points || !x->outcomes || !first)
+		return err_set(x->e, -ENOMEM, _("out of memory"));
+	for (size_t i = 0; i < x->plan->count * points; i++)
+		x->ret->items[i].doubt = REACH_NO_DOUBT;
+	return 0;
+}
+
+static void clean(struct explorer *x)
+{
+	for (size_t i = 0; i < x->job_count; i++)
+		free(x->jobs[i].items);
+	free(x->jobs);
+	free(x->ports);
+	free(x->points);
+	free(x->outcomes);
+	met_doubts_done(&x->met);
+}
+
+int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_answers *ret,
+		  struct err *e)
+{
+	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e};
+	int r;
+
+	*ret = (struct reach_answers){0};
+	r = prepare(&x);
+	for (; r >= 0 && x.next < x.job_count && m->loads < REACH_LOAD_LIMIT;) {
+		size_t job = x.next++;
+
+		r = mirror_load(m, &x.jobs[job].assignment, e);
+		if (r >= 0)
+			r = job == 0 ? run_first(&x) : run_job(&x, job);
+	}
+	if (r >= 0)
+		give_up(&x);
+	if (r >= 0)
+		r = look_at_shifts(&x);
+	clean(&x);
+	return r;
+}
+
+void reach_answers_done(struct reach_answers *a)
+{
+	free(a->items);
+	free(a->targets);
+	*a = (struct reach_answers){0};
+}
+
+enum verdict reach_answer_verdict(const struct reach_answer *a)
+{
+	static const enum verdict plain[] = {VERDICT_ACCEPT, VERDICT_REJECT, VERDICT_DROP};
+	const uint8_t accept = 1u << VERDICT_ACCEPT;
+
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (a->verdicts == 1u << plain[i])
+			return plain[i];
+	if (!a->verdicts || a->verdicts & 1u << VERDICT_UNKNOWN || a->kinds & ~(1u << DOUBT_RATE))
+		return VERDICT_UNKNOWN;
+	/* refused or dropped, by a count: closed in any case */
+	return a->verdicts & accept ? VERDICT_RATE_LIMITED : VERDICT_REJECT;
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/reach_plan.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/ipset_messages.h"
+#include "observe/mirror.h"
+#include "observe/reach_routes.h"
+#include "observe/reach_sources.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* An address that packets can go to. */
+struct destination {
+	struct address address;
+	uint32_t ifindex; /* whose address it is; 0: any interface's packets may go there */
+	bool behind;
+};
+
+struct planner {
+	const struct mirror *m;
+	const struct reach_options *options;
+	struct reach *reach;
+	struct reach_plan *plan;
+	struct err *e;
+	struct reach_routes routes;
+	struct address *locals; /* all addresses of the machine */
+	size_t local_count, local_cap;
+	struct destination *destinations;
+	size_t destination_count, destination_cap;
+	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */
+	bool too_many;
+};
+
+static bool wants_family(const struct reach_options *o, uint8_t family)
+{
+	if (o->from.family && o->from.family != family)
+		return false;
+	if (o->to.family && o->to.family != family)
+		return false;
+	return !o->families || o->families & (family == AF_INET ? 1 : 2);
+}
+
+static bool wants_proto(const struct reach_options *o, enum proto proto)
+{
+	return !o->protos || o->protos & 1u << proto;
+}
+
+/* --- queries ------------------------------------------------------------------------------------
+ */
+
+struct who {
+	enum source_class class, within;
+	struct address source;
+	uint32_t text; /* of reach strings */
+};
+
+static int add_query(struct planner *p, const struct twin_link *link, const struct destination *to,
+		     const struct who *who, enum proto proto, uint32_t baseline)
+{
+	struct reach_plan *plan = p->plan;
+	struct reach_query *q;
+
+	if (plan->count >= REACH_QUERY_LIMIT) {
+		p->too_many = true;
+		return 0;
+	}
+	if (mem_grow(&plan->queries, &plan->cap, plan->count + 1, sizeof(*plan->queries)) < 0)
+		return -ENOMEM;
+	q = &plan->queries[plan->count++];
+	*q = (struct reach_query){
+		.class = {.source_class = who->class,
+			  .within = who->within,
+			  .ifindex = link ? link->ifindex : 0,
+			  .ifname_str = link ? strpool_add_text(&p->reach->strings, link->name) : 0,
+			  .proto = proto,
+			  .source = who->source,
+			  .destination = to->address,
+			  .behind = to->behind,
+			  .sources_str = who->text},
+		.flow = {.ifindex = link ? link->ifindex : 0,
+			 .proto = proto,
+			 .source = who->source,
+			 .destination = to->address},
+		.baseline = baseline,
+	};
+	return 0;
+}
+
+/* Both protocols of one group; the baseline of a group is that of the same protocol. */
+static int add_queries(struct planner *p, const struct twin_link *link,
+		       const struct destination *to, const struct who *who, size_t first,
+		       size_t stride, size_t baseline)
+{
+	size_t k = 0;
+
+	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
+		if (!wants_proto(p->options, (enum proto)proto))
+			continue;
+		if (add_query(p, link, to, who, (enum proto)proto,
+			      (uint32_t)(first + baseline * stride + k)) < 0)
+			return -ENOMEM;
+		k++;
+	}
+	return 0;
+}
+
+static size_t proto_count(const struct planner *p)
+{
+	return (size_t)wants_proto(p->options, PROTO_TCP) +
+	       (size_t)wants_proto(p->options, PROTO_UDP);
+}
+
+/* --- sources ------------------------------------------------------------------------------------
+ */
+
+static bool in_prefix(const struct address *a, const struct reach_prefix *prefix)
+{
+	struct address network = address_network(a, prefix->bits);
+	struct address other = address_network(&prefix->address, prefix->bits);
+
+	return a->family == prefix->address.family && address_equal(&network, &other);
+}
+
+static bool is_local(const struct planner *p, const struct address *a)
+{
+	if (address_is_loopback(a))
+		return true;
+	for (size_t i = 0; i < p->local_count; i++)
+		if (address_equal(&p->locals[i], a))
+			return true;
+	return false;
+}
+
+static bool is_private(const struct address *a)
+{
+	static const struct reach_prefix blocks[] = {
+		{{AF_INET, {10}}, 8},	    {{AF_INET, {172, 16}}, 12}, {{AF_INET, {192, 168}}, 16},
+		{{AF_INET, {100, 64}}, 10}, {{AF_INET6, {0xfc}}, 7},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		if (in_prefix(a, &blocks[i]))
+			return true;
+	return false;
+}
+
+/* The networks that this interface leads to, and those that others do. */
+static struct source_scope scope_of(struct planner *p, const struct twin_link *link, uint8_t family)
+{
+	struct source_scope scope = {.family = family,
+				     .links = p->links,
+				     .elsewhere = p->elsewhere,
+				     .locals = p->locals,
+				     .local_count = p->local_count};
+	struct reach_prefix link_local = {{AF_INET6, {0xfe, 0x80}}, 10};
+
+	for (size_t i = 0; i < p->routes.count; i++) {
+		const struct reach_route *route = &p->routes.items[i];
+
+		if (route->prefix.address.family != family || route->prefix.bits == 0 ||
+		    in_prefix(&route->prefix.address, &link_local))
+			continue;
+		if (route->ifindex == link->ifindex)
+			p->links[scope.link_count++] = route->prefix;
+		else
+			p->elsewhere[scope.elsewhere_count++] = route->prefix;
+	}
+	if (family == AF_INET6)
+		p->links[scope.link_count++] = link_local;
+	return scope;
+}
+
+/* Devices that lead to other machines, rather than to containers or through tunnels. */
+static bool is_like_hardware(const char *kind)
+{
+	static const char *const kinds[] = {"",	       "vlan",	 "bond", "team",
+					    "macvlan", "ipvlan", "veth", "hsr"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool has_address(const struct planner *p, uint32_t ifindex, uint8_t family)
+{
+	for (size_t i = 0; i < p->destination_count; i++)
+		if (p->destinations[i].ifindex == ifindex && !p->destinations[i].behind &&
+		    p->destinations[i].address.family == family)
+			return true;
+	return false;
+}
+
+/* Can packets from anywhere come in by this interface? */
+static bool faces_internet(const struct planner *p, const struct twin_link *link, uint8_t family)
+{
+	if (reach_routes_has_default(&p->routes, family, link->ifindex))
+		return true;
+	if (is_like_hardware(link->kind))
+		return has_address(p, link->ifindex, family);
+	return strcmp(link->kind, "bridge") != 0 && has_address(p, link->ifindex, family) &&
+	       !reach_routes_has_default(&p->routes, family, 0);
+}
+
+/* A link-local address is reached from link-local ones; others by all. */
+static bool fits(const struct address *source, const struct address *destination)
+{
+	return !address_is_link_local(destination) || address_is_link_local(source);
+}
+
+static int plan_groups(struct planner *p, const struct twin_link *link,
+		       const struct destination *to, const struct reach_sources *sources,
+		       bool anywhere)
+{
+	size_t first = p->plan->count, stride = proto_count(p);
+	size_t cleanup_free *places = calloc(sources->count + 1, sizeof(*places));
+	size_t place = 0;
+
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct source_group *g = &sources->items[i];
+		enum source_class within = sources->items[g->baseline].source_class;
+
+		places[i] = SIZE_MAX;
+		if (fits(&g->address, &to->address) && (anywhere || within == SOURCE_LINK))
+			places[i] = place++;
+	}
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct source_group *g = &sources->items[i];
+		uint32_t text = g->text_str ? g->text_str : g->block_str;
+		struct who who = {
+			.class = g->source_class,
+			.within = sources->items[g->baseline].source_class,
+			.source = g->address,
+			.text = strpool_add_text(&p->reach->strings,
+						 reach_sources_text(sources, text)),
+		};
+		size_t base = places[g->baseline] == SIZE_MAX ? places[i] : places[g->baseline];
+
+		if (who.class == SOURCE_INTERNET)
+			who.text = 0;
+		if (places[i] != SIZE_MAX &&
+		    add_queries(p, link, to, &who, first, stride, base) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* One source that the user gave. */
+static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
+		    const struct source_scope *scope)
+{
+	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0};
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(&who.source, text);
+	who.text = strpool_add_text(&p->reach->strings, text);
+	if (is_private(&who.source))
+		who.class = SOURCE_PRIVATE;
+	for (size_t i = 0; i < scope->link_count; i++)
+		if (in_prefix(&who.source, &scope->links[i]))
+			who.class = SOURCE_LINK;
+	who.within = who.class;
+	return add_queries(p, link, to, &who, p->plan->count, 0, 0);
+}
+
+static int plan_destination(struct planner *p, const struct twin_link *link,
+			    const struct destination *to, const struct source_scope *scope,
+			    const struct reach_sources *sources)
+{
+	/* nobody but a neighbour can make it carry packets to a private address behind it */
+	bool anywhere = faces_internet(p, link, scope->family) &&
+			!address_is_link_local(&to->address) &&
+			!(to->behind && is_private(&to->address));
+
+	if (p->options->from.family)
+		return plan_one(p, link, to, scope);
+	return plan_groups(p, link, to, sources, anywhere);
+}
+
+static int plan_link(struct planner *p, const struct twin_link *link, uint8_t family)
+{
+	struct source_scope scope = scope_of(p, link, family);
+	struct reach_sources cleanup_call(reach_sources_done) sources = {0};
+	int r = 0;
+
+	if (!p->options->from.family)
+		r = reach_sources_build(&p->plan->constants, &scope, &sources);
+	if (r < 0)
+		return r;
+	if (!p->options->from.family && !sources.complete)
+		reach_add_gap(p->reach, _("some groups of source addresses"),
+			      reach_sources_text(&sources, sources.why_str),
+			      _("ask for one address: portero reach --from ADDRESS"));
+	for (size_t i = 0; i < p->destination_count && r >= 0; i++) {
+		const struct destination *to = &p->destinations[i];
+
+		if (to->address.family != family || address_is_loopback(&to->address) ||
+		    (address_is_link_local(&to->address) && to->ifindex != link->ifindex))
+			continue;
+		r = plan_destination(p, link, to, &scope, &sources);
+	}
+	return r;
+}
+
+/* From the machine to itself. */
+static int plan_host(struct planner *p)
+{
+	for (size_t i = 0; i < p->destination_count; i++) {
+		const struct destination *to = &p->destinations[i];
+		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0};
+
+		if (to->behind || address_is_link_local(&to->address) ||
+		    !wants_family(p->options, to->address.family))
+			continue;
+		if (to->address.family == AF_INET && address_is_loopback(&to->address))
+			who.source = (struct address){AF_INET, {127, 0, 0, 1}};
+		if (p->options->from.family)
+			who.source = p->options->from;
+		if (add_queries(p, NULL, to, &who, p->plan->count, 0, 0) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- destinations -------------------------------------------------------------------------------
+ */
+
+static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
+			   bool behind)
+{
+	if (p->options->to.family && !address_equal(&p->options->to, a))
+		return 0;
+	for (size_t i = 0; i < p->destination_count; i++)
+		if (address_equal(&p->destinations[i].address, a) &&
+		    (!address_is_link_local(a) || p->destinations[i].ifindex == ifindex))
+			return 0;
+	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
+		p->too_many = true;
+		return 0;
+	}
+	if (mem_grow(&p->destinations, &p->destination_cap, p->destination_count + 1,
+		     sizeof(*p->destinations)) < 0)
+		return -ENOMEM;
+	p->destinations[p->destination_count++] = (struct destination){*a, ifindex, behind};
+	return 0;
+}
+
+/* The first address of each interface, and each that the rules tell apart from those. */
+static int add_own_addresses(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	struct reach_destination cleanup_free *list = calloc(s->address_count + 1, sizeof(*list));
+	size_t cleanup_free *same = calloc(s->address_count + 1, sizeof(*same));
+	size_t count = 0;
+	int r = 0;
+
+	if (!list || !same)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && !address_is_loopback(&s->addresses[i].address))
+			list[count++] = (struct reach_destination){s->addresses[i].address,
+								   s->addresses[i].ifindex};
+	r = reach_destinations_group(&p->plan->constants, list, count, same);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		if (same[i] == i || p->plan->constants.uses_fib || p->options->to.family)
+			r = add_destination(p, &list[i].address, list[i].ifindex, false);
+	return r;
+}
+
+static uint32_t interface_of(const struct snapshot *s, const struct address *a)
+{
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && address_equal(&s->addresses[i].address, a))
+			return s->addresses[i].ifindex;
+	return 0;
+}
+
+/* Addresses that somebody listens on: only an answer for the very address counts for them. */
+static int add_bound_addresses(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	int r = 0;
+
+	for (size_t i = 0; i < s->socket_count && r >= 0; i++) {
+		const struct socket_info *socket = &s->sockets[i];
+		struct address a = socket->address;
+
+		address_unmap(&a);
+		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
+		    (!address_is_loopback(&a) && !interface_of(s, &a)))
+			continue;
+		r = add_destination(p, &a, interface_of(s, &a), false);
+	}
+	return r;
+}
+
+/* Does the most specific route to it lead to where the internet is not? */
+static bool lies_behind(const struct planner *p, const struct address *a)
+{
+	const struct reach_route *best = NULL;
+
+	for (size_t i = 0; i < p->routes.count; i++) {
+		const struct reach_route *route = &p->routes.items[i];
+
+		if (route->prefix.bits > 0 && in_prefix(a, &route->prefix) &&
+		    (!best || route->prefix.bits > best->prefix.bits))
+			best = route;
+	}
+	return best && !reach_routes_has_default(&p->routes, a->family, best->ifindex);
+}
+
+/* Addresses of other namespaces that somebody listens on: packets may be sent on to them. */
+static int add_addresses_behind(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	bool cleanup_free *listens = calloc(s->netns_count + 1, sizeof(*listens));
+	int r = 0;
+
+	if (!listens)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->socket_count; i++)
+		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns < s->netns_count)
+			listens[s->sockets[i].netns] = true;
+	for (size_t i = 0; i < s->address_count && r >= 0; i++) {
+		const struct interface_address *a = &s->addresses[i];
+
+		if (a->netns != 0 && a->netns < s->netns_count && listens[a->netns] &&
+		    !address_is_loopback(&a->address) && !address_is_link_local(&a->address) &&
+		    !is_local(p, &a->address) && lies_behind(p, &a->address))
+			r = add_destination(p, &a->address, 0, true);
+	}
+	return r;
+}
+
+static int find_destinations(struct planner *p)
+{
+	static const struct address loopback[] = {{AF_INET, {127, 0, 0, 1}},
+						  {AF_INET6, {[15] = 1}}};
+	int r = add_own_addresses(p);
+
+	for (size_t i = 0; i < ARRAY_LEN(loopback) && r >= 0; i++)
+		if (loopback[i].family == AF_INET ||
+		    interface_of(p->options->snapshot, &loopback[i]))
+			r = add_destination(p, &loopback[i], 1, false);
+	if (r >= 0)
+		r = add_bound_addresses(p);
+	if (r >= 0)
+		r = add_addresses_behind(p);
+	if (r >= 0 && p->options->to.family && p->destination_count == 0)
+		r = add_destination(p, &p->options->to, 0, !is_local(p, &p->options->to));
+	return r;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+static int find_locals(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+
+	for (size_t i = 0; i < s->address_count; i++) {
+		if (s->addresses[i].netns != 0)
+			continue;
+		if (mem_grow(&p->locals, &p->local_cap, p->local_count + 1, sizeof(*p->locals)) < 0)
+			return -ENOMEM;
+		p->locals[p->local_count++] = s->addresses[i].address;
+	}
+	return 0;
+}
+
+static int find_constants(struct planner *p)
+{
+	struct rule_constants *c = &p->plan->constants;
+	const struct legacy_image *legacy = &p->m->legacy;
+	struct ipset_list cleanup_call(ipset_list_done) ipsets = {0};
+	int r = ipset_list_build(&p->m->ipset, &ipsets);
+
+	if (r >= 0)
+		r = rule_constants_add_nft(c, &p->m->nft, &ipsets.messages, p->e);
+	for (size_t i = 0; i < legacy->count && r >= 0; i++)
+		r = rule_constants_add_legacy(c, legacy->tables[i].family,
+					      legacy_image_blob(legacy, &legacy->tables[i]),
+					      legacy->tables[i].size, &ipsets.messages, p->e);
+	return r;
+}
+
+static int find_one_point(struct planner *p)
+{
+	struct reach_points *points = &p->plan->points;
+	uint16_t port = p->options->only_port;
+
+	if (mem_grow(&points->items, &points->cap, 1, sizeof(*points->items)) < 0)
+		return -ENOMEM;
+	points->items[points->count++] = (struct reach_point){port, port, port};
+	return 0;
+}
+
+static int find_points(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	uint16_t cleanup_free *alone = calloc(s->socket_count + 1, sizeof(*alone));
+	size_t count = 0;
+
+	if (!alone)
+		return -ENOMEM;
+	if (p->options->only_port)
+		return find_one_point(p);
+	for (size_t i = 0; i < s->socket_count; i++)
+		if (s->sockets[i].kind == SOCKET_PORT)
+			alone[count++] = s->sockets[i].port;
+	return reach_points_build(&p->plan->constants.destination_ports, alone, count,
+				  p->options->full, &p->plan->points);
+}
+
+static const struct twin_link *find_link(const struct mirror *m, const char *name)
+{
+	for (size_t i = 0; i < m->twin.link_count; i++)
+		if (strcmp(m->twin.links[i].name, name) == 0)
+			return &m->twin.links[i];
+	return NULL;
+}
+
+static int check_options(const struct planner *p)
+{
+	const struct reach_options *o = p->options;
+	const struct twin_link *link = o->in ? find_link(p->m, o->in) : NULL;
+
+	if (o->in && !link)
+		return err_set(
+			p->e, -EINVAL,
+			_("--in: this machine has no interface '%.32s' (ip link lists them)"),
+			o->in);
+	if (link && !link->up)
+		return err_set(p->e, -EINVAL, _("--in: the interface %s is down: nothing comes in"),
+			       link->name);
+	if (link && link->master)
+		return err_set(
+			p->e, -EINVAL,
+			_("--in: %s belongs to another interface (a bridge or bond): its packets "
+			  "come in by that one"),
+			link->name);
+	return 0;
+}
+
+/* Does anything come in by it that the machine's own rules see? */
+static bool is_asked(const struct planner *p, const struct twin_link *link)
+{
+	if (link->loopback || !link->up || link->tap < 0 || link->master)
+		return false;
+	return !p->options->in || strcmp(link->name, p->options->in) == 0;
+}
+
+static bool wants_host(const struct planner *p)
+{
+	const struct reach_options *o = p->options;
+
+	if (o->in)
+		return find_link(p->m, o->in)->loopback;
+	return !o->from.family || is_local(p, &o->from);
+}
+
+static int plan_all(struct planner *p)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	bool outside = !p->options->from.family || !is_local(p, &p->options->from);
+	int r = 0;
+
+	for (size_t i = 0; i < p->m->twin.link_count && outside; i++)
+		for (size_t f = 0; f < ARRAY_LEN(families) && r >= 0; f++)
+			if (is_asked(p, &p->m->twin.links[i]) &&
+			    wants_family(p->options, families[f]))
+				r = plan_link(p, &p->m->twin.links[i], families[f]);
+	if (r >= 0 && wants_host(p))
+		r = plan_host(p);
+	return r;
+}
+
+int reach_plan_build(const struct mirror *m, const struct reach_options *options, struct reach *ret,
+		     struct reach_plan *plan, struct err *e)
+{
+	struct planner p = {.m = m, .options = options, .reach = ret, .plan = plan, .e = e};
+	int r;
+
+	*plan = (struct reach_plan){0};
+	r = check_options(&p);
+	if (r >= 0)
+		r = reach_routes_read(&m->twin.host, &p.routes);
+	p.links = calloc(p.routes.count + 1, sizeof(*p.links));
+	p.elsewhere = calloc(p.routes.count + 1, sizeof(*p.elsewhere));
+	if (r >= 0 && (!p.links || !p.elsewhere))
+		r = -ENOMEM;
+	if (r >= 0)
+		r = find_locals(&p);
+	if (r >= 0)
+		r = find_constants(&p);
+	if (r >= 0)
+		r = find_points(&p);
+	if (r >= 0)
+		r = find_destinations(&p);
+	if (r >= 0)
+		r = plan_all(&p);
+	if (p.too_many)
+		reach_add_gap(ret, _("some of the machine's addresses or groups of sources"),
+			      _("there are too many to ask for all"),
+			      _("ask for some: portero reach --in INTERFACE --from ADDRESS --to "
+				"ADDRESS"));
+	reach_routes_done(&p.routes);
+	free(p.links);
+	free(p.elsewhere);
+	free(p.locals);
+	free(p.destinations);
+	return r == -ENOMEM ? err_set(e, r, _("out of memory")) : r;
+}
+
+void reach_plan_done(struct reach_plan *plan)
+{
+	rule_constants_done(&plan->constants);
+	reach_points_done(&plan->points);
+	free(plan->queries);
+	*plan = (struct reach_plan){0};
+}

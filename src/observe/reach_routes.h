@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach_routes: which networks an interface leads to, by the machine's routes. Pure.
+ */
+#pragma once
+
+#include "observe/reach_sources.h"
+#include "observe/rt_image.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REACH_ROUTE_LIMIT = 4096 }; /* the more would be a router of the internet */
+
+struct reach_route {
+	struct reach_prefix prefix; /* bits 0: the default route */
+	uint32_t ifindex;
+};
+
+struct reach_routes {
+	struct reach_route *items;
+	size_t count, cap;
+};
+
+/* Unicast routes of all tables, one item for each interface that a route has. 0 or -ENOMEM. */
+int reach_routes_read(const struct rt_image *image, struct reach_routes *ret);
+void reach_routes_done(struct reach_routes *r);
+/* Is there a default route of the family by that interface (0: by any)? */
+bool reach_routes_has_default(const struct reach_routes *r, uint8_t family, uint32_t ifindex);
