@@ -40,6 +40,8 @@ const struct option_row option_rows[] = {
 	     N_("ask about every single port, not once for those that no rule tells apart")),
 	FLAG(0, "no-reach", no_reach, SCOPE_STATUS | SCOPE_SHOW | SCOPE_DOCTOR,
 	     N_("do not look at the firewall: who listens, and where it is bound")),
+	FLAG(0, "no-cache", no_cache, SCOPE_STATUS | SCOPE_SHOW | SCOPE_REACH,
+	     N_("ask about the firewall anew, though nothing has changed")),
 	TEXT("listening-on", N_("WHERE"), "everywhere|network|this-machine", listening_on,
 	     SCOPE_STATUS, N_("bound to: everywhere, network or this-machine")),
 	TEXT("user", N_("USER"), NULL, user, SCOPE_STATUS,

@@ -126,7 +126,7 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 	x->reach.available = true;
 	x->reach.generation = m->nft.generation;
 	r = ask(m, &plan, query, x, e);
-	reach_gaps_add(m, NULL, &x->reach);
+	reach_gaps_add(m, &x->reach);
 	blocked = reach_gaps_of_query(m, &plan.queries[0], &x->reach);
 	if (blocked) {
 		x->verdict = VERDICT_UNKNOWN;

@@ -152,6 +152,8 @@ static void walk_meta(struct nft_walk *k, const struct nft_row *row, const struc
 			nft_walk_emit(k, expr);
 		return;
 	}
+	k->w->clock |=
+		key == NFT_META_TIME_NS || key == NFT_META_TIME_DAY || key == NFT_META_TIME_HOUR;
 	if (treat == TREAT_PLAIN) {
 		nft_walk_emit(k, expr);
 		nft_walk_clean(k, row, expr, slots * 4);

@@ -94,6 +94,7 @@ void nft_walk_match(struct nft_walk *k, const struct nft_expr *expr)
 
 	read_name(expr, name);
 	row = xt_row_find_match(name);
+	k->w->clock |= strcmp(name, "time") == 0;
 	switch (row ? row->treat : TREAT_UNMIRRORED) {
 	case TREAT_PLAIN:
 		nft_walk_emit(k, expr);
