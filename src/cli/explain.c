@@ -6,6 +6,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/fields.h"
 #include "cli/json.h"
@@ -419,7 +420,6 @@ static int print_json(const struct view *v, const struct explanation *x)
 static int read_options(const struct options *o, struct reach_options *ask, struct port_range *port)
 {
 	struct err e;
-	int code = 0;
 
 	if (o->word_count != 1)
 		return command_fail(_("explain which port? For example: portero explain 443/tcp "
@@ -434,18 +434,8 @@ static int read_options(const struct options *o, struct reach_options *ask, stru
 	if (port->proto > PROTO_UDP)
 		return command_fail(_("explain asks about tcp and udp, not %s"),
 				    proto_name(port->proto));
-	*ask = (struct reach_options){
-		.in = o->in,
-		.families = (uint8_t)((o->ipv4 ? 1 : 0) | (o->ipv6 ? 2 : 0)),
-	};
-	if (o->from)
-		code = command_parse_address(o->from, &ask->from, "from");
-	if (code == 0 && o->to)
-		code = command_parse_address(o->to, &ask->to, "to");
-	if (code == 0 && o->from && o->to && ask->from.family != ask->to.family)
-		return command_fail(_("--from and --to are of different families: %s, %s"), o->from,
-				    o->to);
-	return code;
+	*ask = (struct reach_options){0};
+	return ask_read(o, ask);
 }
 
 static int explain(struct view *v, struct reach_options *ask, const struct port_range *port)

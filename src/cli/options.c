@@ -117,7 +117,8 @@ static const char *guess_option(const char *name)
 	for (size_t i = 0; i < option_row_count; i++) {
 		size_t distance = text_distance(name, option_rows[i].name);
 
-		if (distance < best) {
+		/* as many edits as there are letters make any name of any other */
+		if (distance < best && distance < strlen(name)) {
 			best = distance;
 			near = option_rows[i].name;
 		}

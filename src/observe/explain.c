@@ -28,18 +28,21 @@ static unsigned strangeness(const struct reach_query *q, const struct reach_opti
 	if (o->from.family && q->class.source_class != SOURCE_LINK &&
 	    q->class.source_class != SOURCE_HOST)
 		odd += 8;
+	/* what the machine sends to itself goes, as a rule, to where it comes from */
+	if (o->from.family && q->class.source_class == SOURCE_HOST &&
+	    !address_equal(&q->flow.source, &q->flow.destination))
+		odd += 2;
 	if (q->flow.destination.family != AF_INET && !o->families)
 		odd += 4;
 	return odd;
 }
 
-static const struct reach_query *choose(const struct reach_plan *plan, const struct mirror *m,
+static const struct reach_query *choose(const struct reach_plan *plan,
 					const struct reach_options *o)
 {
 	const struct reach_query *best = NULL;
 	unsigned least = UINT32_MAX;
 
-	(void)m;
 	for (size_t i = 0; i < plan->count; i++) {
 		unsigned odd = strangeness(&plan->queries[i], o);
 
@@ -115,7 +118,7 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 	r = reach_plan_build(m, &wanted, &x->reach, &plan, e);
 	if (r < 0)
 		return r;
-	query = choose(&plan, m, options);
+	query = choose(&plan, options);
 	if (!query)
 		return err_set(e, -EINVAL,
 			       _("no packet like that can come in: no interface that is up leads "

@@ -152,7 +152,7 @@ class Case:
         self.ears.clear()
 
     def portero(self, *args):
-        result = portero(*args, "--json", ns=self.wire.host, check=False, timeout=120)
+        result = portero(*args, "--json", ns=self.wire.host, check=False, timeout=120, reach=True)
         assert result.out and result.code in (0, 1, 2), repr(result)
         return json.loads(result.out)
 

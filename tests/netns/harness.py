@@ -432,24 +432,53 @@ FINDINGS = {"hidden-listener", "program-in-memory", "program-deleted", "poses-as
 
 
 def expected_code(answer):
-    """What status and show must exit with when they give this answer."""
+    """What status, show and reach must exit with when they give this answer."""
     if answer["complete"] is not True:
         return 2
+    if "ports" not in answer:
+        return 0
     notes = {n["id"] for p in answer["ports"] for n in p["notes"]}
     return 1 if notes & FINDINGS else 0
 
 
+OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "--user", "--unit",
+                       "--sort", "--policy-dir", "--state-dir", "--runtime-dir", "--scope-file"}
+OTHER_COMMANDS = {"reach", "explain", "doctor", "completion", "help", "version"}
+
+
+def command_of(args):
+    """The word by which portero takes its command (it may be none of the commands), or None."""
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return next(words, None)
+        if word in OPTIONS_WITH_VALUES:
+            next(words, None)
+        elif not word.startswith("-") or word == "-":
+            return word
+    return None
+
+
+def without_reach(args):
+    """The same question, of the inventory only: these answers do not wait for the firewall's."""
+    if command_of(args) in OTHER_COMMANDS or "--no-reach" in args:
+        return args
+    return ["--no-reach", *args]
+
+
 def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, preexec=None,
-            check=True, validate=True):
+            check=True, validate=True, reach=False):
     """
     Runs portero (inside `ns`, behind the command in `prefix`) and checks what must always hold: it
     ends in time, by itself, with an allowed exit code; no sanitizer complains; its output is
     harmless; JSON is valid. Returns a Result, with the time it took. `validate=False` is only for
-    repeated runs over so many sockets that the validation itself would take the time.
+    repeated runs over so many sockets that the validation itself would take the time. Only with
+    `reach=True` do status and show look at the firewall.
     """
     environment = base_environment()
     environment.update(env or {})
-    argv = [*map(str, prefix), PORTERO, *map(str, args)]
+    args = [str(a) for a in args]
+    argv = [*map(str, prefix), PORTERO, *(args if reach else without_reach(args))]
 
     def before():
         die_with_parent()

@@ -19,9 +19,9 @@ import pytest
 
 from harness import (AS_NOBODY, ESCAPE_SEQUENCE, PORTERO, PYTHON, ROOT, assert_harmless,
                      base_environment, find, need_feature, need_program, port_of, portero,
-                     stable)
+                     stable, without_reach)
 
-COMMANDS = ["status", "show", "doctor", "completion", "help", "version"]
+COMMANDS = ["status", "show", "reach", "doctor", "completion", "help", "version"]
 
 
 @pytest.mark.parametrize("args, says", [
@@ -324,8 +324,8 @@ def on_terminal(ns, args, columns=200, env=None):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {**base_environment(), "TERM": "xterm", **(env or {})}
     with ns:
-        p = subprocess.Popen([PORTERO, *args], stdin=subprocess.DEVNULL, stdout=theirs,
-                             stderr=subprocess.PIPE, env=environment)
+        p = subprocess.Popen([PORTERO, *without_reach(args)], stdin=subprocess.DEVNULL,
+                             stdout=theirs, stderr=subprocess.PIPE, env=environment)
     os.close(theirs)
     out = b""
     while True:

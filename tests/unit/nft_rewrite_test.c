@@ -75,6 +75,7 @@ static size_t find_rule(const struct nft_image *image, const char *table, const 
 static const char *rewritten(struct nft_rewrite *w, size_t item, const struct assignment *a)
 {
 	static char text[1024];
+	size_t used = 0;
 	struct buf out = {0};
 	struct nft_expr exprs[NFT_EXPR_LIMIT];
 	struct cur list, value;
@@ -92,8 +93,9 @@ static const char *rewritten(struct nft_rewrite *w, size_t item, const struct as
 		if (nla_find(exprs[i].data, NFTA_LOG_PREFIX, &value) &&
 		    strcmp(exprs[i].name, "log") == 0)
 			nla_string(value, prefix, sizeof(prefix));
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%.31s%.15s",
-			 i ? " " : "", exprs[i].name, prefix);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s",
+					 i ? " " : "", exprs[i].name, prefix);
+		assert_true(used < sizeof(text));
 	}
 	buf_done(&out);
 	return text;
