@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/explain_remedy.h"
 #include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/reach_words.h"
@@ -18,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+enum { FIELD_INDENT = 17, STEP_INDENT = 16 };
 
 static void add_str(const struct view *v, const struct explanation *x, uint32_t str,
 		    struct buf *out)
@@ -98,7 +101,7 @@ static void add_verdict(const struct view *v, const struct explanation *x, struc
 		break;
 	case VERDICT_UNKNOWN:
 	case VERDICT_COUNT:
-		buf_add_text(out, _("gets nobody knows what"));
+		buf_add_text(out, _("may get through or not, which cannot be told"));
 		add_why(v, x, out);
 		break;
 	}
@@ -156,6 +159,12 @@ static const char *hook_name(const struct explain_step *s)
 	return s->hook < ARRAY_LEN(names) ? names[s->hook] : "?";
 }
 
+/* That a chain for NAT had nothing to do is nothing to tell a person. */
+static bool is_silent(const struct explain_step *s)
+{
+	return s->nat && s->policy && s->verdict == TRACE_ACCEPT;
+}
+
 static void print_step(const struct view *v, const struct explanation *x, uint32_t index)
 {
 	const struct explain_step *s = &x->steps[index];
@@ -163,7 +172,7 @@ static void print_step(const struct view *v, const struct explanation *x, uint32
 
 	add_place(v, x, s, &text);
 	buf_printf(&text, ": %s", step_word(s));
-	if (s->target_str && (s->verdict == TRACE_JUMP || s->verdict == TRACE_GOTO || s->legacy)) {
+	if (s->target_str && (s->verdict == TRACE_JUMP || s->verdict == TRACE_GOTO)) {
 		buf_add_char(&text, ' ');
 		add_str(v, x, s->target_str, &text);
 	}
@@ -174,7 +183,14 @@ static void print_step(const struct view *v, const struct explanation *x, uint32
 	}
 	printf("  %c %-12s", index == x->decides || index == x->translates ? '*' : ' ',
 	       hook_name(s));
-	view_print_indented(v, 16, buf_text(&text));
+	view_print_indented(v, STEP_INDENT, buf_text(&text));
+}
+
+/* Without a label, wrapped to the width of the terminal. */
+static void print_value(const struct view *v, const char *text)
+{
+	fields_label("  ", "");
+	view_print_indented(v, FIELD_INDENT, text);
 }
 
 static void print_rule(const struct view *v, const struct explanation *x, uint32_t index,
@@ -184,84 +200,68 @@ static void print_rule(const struct view *v, const struct explanation *x, uint32
 	struct buf cleanup_call(buf_done) text = {0};
 
 	add_place(v, x, s, &text);
-	fields_print("  ", label, buf_text(&text));
+	fields_label("  ", label);
+	view_print_indented(v, FIELD_INDENT, buf_text(&text));
 	buf_clear(&text);
 	add_str(v, x, s->rule_str, &text);
 	if (text.len)
-		fields_print("  ", "", buf_text(&text));
+		print_value(v, buf_text(&text));
 }
 
-/* Which step a person would want to change. */
-static const struct explain_step *to_change(const struct explanation *x)
+/* Each command on a line of its own, so that nobody takes two for one. */
+static void print_commands(const char *label, const char *remedy)
 {
-	if (x->verdict == VERDICT_ACCEPT && x->translates != EXPLAIN_NONE)
-		return &x->steps[x->translates];
-	return x->decides == EXPLAIN_NONE ? NULL : &x->steps[x->decides];
-}
+	while (*remedy) {
+		const char *then = strstr(remedy, REMEDY_THEN), * or = strstr(remedy, REMEDY_OR);
+		const char *end = !then || (or && or < then) ? or : then;
+		size_t len = end ? (size_t)(end - remedy) : strlen(remedy);
 
-static bool is_iptables(const struct explanation *x, const struct explain_step *s)
-{
-	return s->legacy || strncmp(reach_text(&x->reach, s->rule_str), "-A ", 3) == 0;
-}
-
-/* For a rule of nobody that is known: the command that takes it away. */
-static void add_own_remedy(const struct view *v, const struct explanation *x,
-			   const struct explain_step *s, struct buf *out)
-{
-	const char *tool = s->family == NFPROTO_IPV6 ? "ip6tables" : "iptables";
-
-	if (s->policy) {
-		buf_add_text(out, _("a rule in that chain, before its end"));
-		return;
+		fields_label("  ", label);
+		printf("%.*s\n", (int)len, remedy);
+		if (!end)
+			return;
+		label = end == then ? _("  and then") : _("  or");
+		remedy = end + strlen(end == then ? REMEDY_THEN : REMEDY_OR);
 	}
-	if (is_iptables(x, s)) {
-		buf_printf(out, "%s%s -t ", tool, s->legacy ? "-legacy" : "");
-		add_str(v, x, s->table_str, out);
-		buf_add_text(out, " -D ");
-		add_str(v, x, s->chain_str, out);
-		buf_printf(out, " %u", s->number);
-	} else if (s->handle) {
-		buf_printf(out, "nft delete rule %s ", nft_family_name(s->family));
-		add_str(v, x, s->table_str, out);
-		buf_add_char(out, ' ');
-		add_str(v, x, s->chain_str, out);
-		buf_printf(out, " handle %llu", (unsigned long long)s->handle);
-	}
-	buf_add_text(out, _(" (and where it is written down, or it comes back)"));
-}
-
-static void add_remedy(const struct view *v, const struct explanation *x,
-		       const struct explain_step *s, struct buf *out)
-{
-	char port[8], from[ADDRESS_TEXT_SIZE];
-	const char *in = reach_text(&x->reach, x->in_str);
-	struct buf cleanup_call(buf_done) safe_in = {0};
-	struct front_end_words words = {port, proto_name(x->flow.proto), from, ""};
-
-	snprintf(port, sizeof(port), "%u", x->port);
-	address_format(&x->flow.source, from);
-	text_escape(&safe_in, in, strlen(in), v->ascii);
-	words.in = safe_in.len ? buf_text(&safe_in) : "lo";
-	if (s->front_end)
-		front_ends_fill(s->verdict == TRACE_DROP ? s->front_end->to_open
-							 : s->front_end->to_close,
-				&words, out);
-	else
-		add_own_remedy(v, x, s, out);
 }
 
 static void print_remedy(const struct view *v, const struct explanation *x)
 {
-	const struct explain_step *s = to_change(x);
+	uint32_t index = explain_remedy_step(x);
 	struct buf cleanup_call(buf_done) text = {0};
+	const struct explain_step *s;
 
-	if (!s || x->verdict == VERDICT_UNKNOWN)
+	if (index == EXPLAIN_NONE || x->verdict == VERDICT_UNKNOWN)
 		return;
+	s = &x->steps[index];
 	fields_print("  ", _("Written by"),
 		     s->front_end ? s->front_end->name : _("hand, or a program that is not known"));
-	add_remedy(v, x, s, &text);
-	fields_print("  ", s->verdict == TRACE_DROP ? _("To open it") : _("To close it"),
-		     buf_text(&text));
+	explain_remedy(x, index, &text);
+	if (!text.len) {
+		fields_print("  ", s->verdict == TRACE_DROP ? _("To open it") : _("To close it"),
+			     _("change that rule where it is written (its names cannot be typed)"));
+		return;
+	}
+	print_commands(s->verdict == TRACE_DROP ? _("To open it") : _("To close it"),
+		       buf_text(&text));
+	if (explain_remedy_is_direct(x, index))
+		print_value(v, _("(until the rules are loaded again: change them where they are "
+				 "written, too)"));
+}
+
+/* The packet is one of several that could have been meant. */
+static void print_choices(const struct explanation *x)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	if (x->chose_from)
+		buf_add_text(&text, " --from ADDRESS");
+	if (x->chose_in)
+		buf_add_text(&text, " --in INTERFACE");
+	if (x->chose_to)
+		buf_add_text(&text, " --to ADDRESS");
+	if (text.len)
+		fields_print("  ", _("Also possible"), buf_text(&text) + 1);
 }
 
 static void print_human(const struct view *v, const struct explanation *x)
@@ -281,10 +281,12 @@ static void print_human(const struct view *v, const struct explanation *x)
 		if (x->translates != EXPLAIN_NONE)
 			print_rule(v, x, x->translates, _("Sent on by"));
 		print_remedy(v, x);
+		print_choices(x);
 		if (x->step_count)
 			printf("\n%s\n", _("Its way:"));
 		for (uint32_t i = 0; i < x->step_count; i++)
-			print_step(v, x, i);
+			if (!is_silent(&x->steps[i]))
+				print_step(v, x, i);
 	}
 	for (size_t i = 0; i < x->reach.gap_count; i++)
 		view_print_gap(v, reach_text(&x->reach, x->reach.gaps[i].what_str),
@@ -329,18 +331,18 @@ static json_t *step_json(const struct explanation *x, uint32_t index)
 			 s->legacy ? "legacy" : "nf_tables");
 }
 
-static json_t *rule_json(const struct view *v, const struct explanation *x, uint32_t index)
+static json_t *rule_json(const struct explanation *x, uint32_t index)
 {
 	struct buf cleanup_call(buf_done) remedy = {0};
 	json_t *o = step_json(x, index);
 
 	if (index == EXPLAIN_NONE)
 		return o;
-	add_remedy(v, x, &x->steps[index], &remedy);
+	explain_remedy(x, index, &remedy);
 	json_object_set_new(o, "front_end",
 			    x->steps[index].front_end ? json_string(x->steps[index].front_end->id)
 						      : json_string("hand"));
-	json_object_set_new(o, "remedy", json_string(buf_text(&remedy)));
+	json_object_set_new(o, "remedy", remedy.len ? json_string(buf_text(&remedy)) : json_null());
 	return o;
 }
 
@@ -407,9 +409,12 @@ static int print_json(const struct view *v, const struct explanation *x)
 	json_object_set_new(root, "answer", safe(buf_text(&answer)));
 	json_object_set_new(root, "why", safe(reach_text(&x->reach, x->why_str)));
 	json_object_set_new(root, "packet", packet_json(x));
+	json_object_set_new(root, "chosen",
+			    json_pack("{s:b, s:b, s:b}", "source", x->chose_from, "interface",
+				      x->chose_in, "destination", x->chose_to));
 	json_object_set_new(root, "arrives", target_json(x));
-	json_object_set_new(root, "decided_by", rule_json(v, x, x->decides));
-	json_object_set_new(root, "translated_by", rule_json(v, x, x->translates));
+	json_object_set_new(root, "decided_by", rule_json(x, x->decides));
+	json_object_set_new(root, "translated_by", rule_json(x, x->translates));
 	json_object_set_new(root, "path", path);
 	return json_print(root);
 }

@@ -4,6 +4,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+enum { KNOWN = 8 };
+
 const struct front_end *front_ends_find(const char *table, const char *chain)
 {
 	for (unsigned i = 0; i < front_ends_row_count; i++) {
@@ -19,17 +21,17 @@ void front_ends_fill(const char *command, const struct front_end_words *words, s
 {
 	const struct {
 		const char *name, *value;
-	} known[] = {{"{port}", words->port},
-		     {"{proto}", words->proto},
-		     {"{from}", words->from},
-		     {"{in}", words->in}};
+	} known[] = {{"{port}", words->port},	    {"{asked}", words->asked},
+		     {"{proto}", words->proto},	    {"{from}", words->from},
+		     {"{address}", words->address}, {"{to}", words->to},
+		     {"{in}", words->in},	    {"{iptables}", words->iptables}};
 
 	for (const char *at = command; *at;) {
 		size_t i = 0;
 
-		while (i < 4 && strncmp(at, known[i].name, strlen(known[i].name)) != 0)
+		while (i < KNOWN && strncmp(at, known[i].name, strlen(known[i].name)) != 0)
 			i++;
-		if (i == 4) {
+		if (i == KNOWN) {
 			buf_add_char(out, *at++);
 			continue;
 		}

@@ -11,10 +11,10 @@
 #include <stdbool.h>
 
 struct front_end {
-	const char *id, *name; /* "ufw", "Docker" */
-	bool of_table;	       /* the pattern is for names of tables, not of chains */
-	const char *pattern;   /* fnmatch(3) */
-	const char *to_open, *to_close;
+	const char *id, *name;		/* "ufw", "Docker" */
+	bool of_table;			/* the pattern is for names of tables, not of chains */
+	const char *pattern;		/* fnmatch(3) */
+	const char *to_open, *to_close; /* "-": with nft or iptables */
 };
 
 extern const struct front_end front_ends_rows[];
@@ -25,6 +25,13 @@ const struct front_end *front_ends_find(const char *table, const char *chain);
 
 /* What the words in braces of to_open and to_close stand for. */
 struct front_end_words {
-	const char *port, *proto, *from, *in;
+	const char *port;     /* as a rule for packets to the machine sees it: after NAT */
+	const char *asked;    /* port that the packet was sent to */
+	const char *proto;    /* "tcp" */
+	const char *from;     /* address, or "any" */
+	const char *address;  /* the same, or "ADDRESS" */
+	const char *to;	      /* address, after NAT, or "any" */
+	const char *in;	      /* interface */
+	const char *iptables; /* "iptables" or "ip6tables" */
 };
 void front_ends_fill(const char *command, const struct front_end_words *words, struct buf *out);

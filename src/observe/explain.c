@@ -69,8 +69,10 @@ static void take_answer(struct explanation *x, const struct mirror *m,
 
 	x->verdict = reach_answer_verdict(a);
 	if ((x->verdict == VERDICT_UNKNOWN || x->verdict == VERDICT_RATE_LIMITED) &&
-	    a->doubt < m->doubts.count)
+	    a->doubt < m->doubts.count) {
 		x->why_str = strpool_add_text(&x->reach.strings, m->doubts.items[a->doubt].text);
+		x->stopped = m->doubts.items[a->doubt].kind == DOUBT_STOP;
+	}
 	if (!(a->verdicts & 1u << VERDICT_ACCEPT))
 		return;
 	t = &answers->targets[a->target];
@@ -79,6 +81,22 @@ static void take_answer(struct explanation *x, const struct mirror *m,
 	x->target_port = a->target_port;
 	x->nat = a->target_port != x->port || !address_equal(&t->address, &x->flow.destination);
 	x->out_str = name_of(x, m, t->out_ifindex);
+}
+
+/* Which parts of the packet are a choice among several that nobody has made. */
+static void note_choices(struct explanation *x, const struct reach_plan *plan,
+			 const struct reach_query *query, const struct reach_options *o)
+{
+	x->chose_from = !o->from.family;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct flow *other = &plan->queries[i].flow;
+
+		if (strangeness(&plan->queries[i], o) > strangeness(query, o))
+			continue;
+		x->chose_in |= !o->in && other->ifindex != query->flow.ifindex;
+		x->chose_to |= !o->to.family &&
+			       !address_equal(&other->destination, &query->flow.destination);
+	}
 }
 
 /* One query and one port of the plan, and its way with the doubt that matters decided as matching.
@@ -123,6 +141,7 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 		return err_set(e, -EINVAL,
 			       _("no packet like that can come in: no interface that is up leads "
 				 "there (portero reach shows what can)"));
+	note_choices(x, &plan, query, options);
 	x->reach.available = true;
 	x->reach.generation = m->nft.generation;
 	r = ask(m, &plan, query, x, e);

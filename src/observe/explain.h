@@ -34,6 +34,9 @@ struct explain_step {
 	uint64_t handle;     /* of nf_tables on the machine; 0: none */
 	uint32_t rule_str;   /* the rule in its tool's words; 0: not known */
 	const struct front_end *front_end; /* NULL: none that is known */
+	/* of the packet as it came there, NAT before it done; no family: not known */
+	struct address destination;
+	uint16_t port;
 };
 
 struct explanation {
@@ -42,6 +45,8 @@ struct explanation {
 	uint32_t why_str; /* UNKNOWN, RATE_LIMITED: on what it depends */
 	struct flow flow;
 	uint16_t port;
+	bool chose_from, chose_in, chose_to; /* chosen among several, as nobody said */
+	bool stopped;		  /* UNKNOWN: it went where nobody can follow, as a queue */
 	uint32_t in_str, out_str; /* interfaces; 0: none */
 	bool nat, forwarded;
 	struct address target; /* where the packet arrives */

@@ -79,12 +79,21 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 
 static int add_trace(struct explanation *x, const struct mirror *m, const struct trace *trace)
 {
+	struct address destination = x->flow.destination;
+	uint16_t port = x->port;
+
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct trace_step *t = &trace->steps[i];
 		struct explain_step *step = add_step(x);
 
 		if (!step)
 			return -ENOMEM;
+		if (t->has_seen) {
+			destination = t->seen.destination;
+			port = t->seen.destination_port;
+		}
+		step->destination = destination;
+		step->port = port;
 		step->family = t->family;
 		step->hook = t->hook;
 		step->priority = t->priority;
@@ -117,12 +126,21 @@ static int32_t legacy_priority(const char *table, uint8_t hook)
 
 static enum trace_verdict legacy_verdict(const struct legacy_step *l)
 {
+	static const char *const translating[] = {"DNAT", "REDIRECT", "NETMAP", "SNAT",
+						  "MASQUERADE"};
+
 	if (l->jump)
 		return TRACE_JUMP;
 	if (strcmp(l->target, "ACCEPT") == 0)
 		return TRACE_ACCEPT;
 	if (strcmp(l->target, "DROP") == 0 || strcmp(l->target, "REJECT") == 0)
 		return TRACE_DROP;
+	for (size_t i = 0; i < ARRAY_LEN(translating); i++)
+		if (strcmp(l->target, translating[i]) == 0)
+			return TRACE_ACCEPT;
+	if (strcmp(l->target, "NFQUEUE") == 0 || strcmp(l->target, "QUEUE") == 0 ||
+	    strcmp(l->target, "SYNPROXY") == 0)
+		return TRACE_OTHER;
 	return strcmp(l->target, "RETURN") == 0 ? TRACE_BACK : TRACE_CONTINUE;
 }
 
@@ -212,11 +230,17 @@ static bool is_last_hook(const struct explain_step *s)
 /* How much a step that accepts has to say: a rule of input or forward more than a policy there. */
 static int weight(const struct explain_step *s)
 {
-	if (s->verdict == TRACE_DROP)
+	if (s->verdict == TRACE_DROP || s->verdict == TRACE_OTHER)
 		return 8;
 	if (s->verdict != TRACE_ACCEPT || s->nat)
 		return 0;
 	return (is_last_hook(s) ? 3 : 1) + !s->policy;
+}
+
+static bool is_asked_for(const struct explanation *x, const struct explain_step *s)
+{
+	return !s->destination.family ||
+	       (s->port == x->port && address_equal(&s->destination, &x->flow.destination));
 }
 
 static bool translates(const struct explanation *x, const struct explain_step *s)
@@ -231,6 +255,37 @@ static bool translates(const struct explanation *x, const struct explain_step *s
 			 : s->verdict == TRACE_ACCEPT;
 }
 
+/* Has the packet another destination once it is past the step? */
+static bool is_other_after(const struct explanation *x, size_t step)
+{
+	if (x->steps[step].legacy)
+		return true;
+	for (size_t i = step + 1; i < x->step_count; i++)
+		if (!is_asked_for(x, &x->steps[i]))
+			return true;
+	return false;
+}
+
+/* Rules of legacy tables do not tell what came to them: as was asked for, until something
+ * translates it; then as it arrives, if it does. */
+static void place_packets(struct explanation *x)
+{
+	bool translated = false;
+
+	for (size_t i = 0; i < x->step_count; i++) {
+		struct explain_step *s = &x->steps[i];
+
+		if (s->legacy && !translated) {
+			s->destination = x->flow.destination;
+			s->port = x->port;
+		} else if (s->legacy) {
+			s->destination = x->target;
+			s->port = x->target_port;
+		}
+		translated |= translates(x, s) && (x->nat || is_other_after(x, i));
+	}
+}
+
 static void find_deciding(struct explanation *x)
 {
 	int most = 1;
@@ -242,9 +297,12 @@ static void find_deciding(struct explanation *x)
 			most = w;
 			x->decides = (uint32_t)i;
 		}
-		if (x->nat && translates(x, &x->steps[i]))
+		if (translates(x, &x->steps[i]) && (x->nat || is_other_after(x, i)))
 			x->translates = (uint32_t)i;
 	}
+	/* in the mirror such a packet is dropped, so that it goes no further */
+	if (x->stopped && x->decides != EXPLAIN_NONE)
+		x->steps[x->decides].verdict = TRACE_OTHER;
 }
 
 /* Front ends set the policies of chains that do not bear their names: who has a rule on the way
@@ -300,6 +358,7 @@ int explain_path(struct mirror *m, const struct assignment *assignment, struct e
 		return r;
 	order_steps(x);
 	name_policies(x);
+	place_packets(x);
 	find_deciding(x);
 	return 0;
 }
