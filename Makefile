@@ -89,7 +89,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -185,6 +185,10 @@ golden: all
 
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
+
+# A thousand random rulesets, which takes an hour; a slice of them is in check.
+check-long: all $(NETNS_TOOLS) $(B)/netns/oracle
+	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
 
 # What runs inside of the virtual machines besides portero.
 VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c))

@@ -189,8 +189,9 @@ def wait_until(condition, seconds=10, what="it"):
 class Netns:
     """A network namespace; `with ns:` puts the calling thread (and what it starts) inside."""
 
-    def __init__(self, up=True):
-        self.name = janitor.new_name()
+    def __init__(self, up=True, name=None):
+        self.name = name or janitor.new_name()
+        janitor.delete_namespaces([name] if name else [])
         janitor.namespaces.add(self.name)
         ip("netns", "add", self.name)
         self.sockets = []
@@ -285,6 +286,32 @@ class Netns:
     def python(self, code, *args, **kw):
         """Runs a Python program inside; it must print one line when it is ready."""
         return self.start([PYTHON, "-c", code, *map(str, args)], ready=True, **kw)
+
+    def nft(self, rules):
+        need_program("nft")
+        with self:
+            done = subprocess.run(["nft", "-f", "-"], input=rules, text=True, capture_output=True,
+                                  timeout=60 * SLOW, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def sysctl(self, **values):
+        """ipv4__ip_forward=1 writes net.ipv4.ip_forward."""
+        with self:
+            for key, value in values.items():
+                Path("/proc/sys/net", *key.split("__")).write_text(f"{value}\n")
+
+    def connect(self, other, name="eth0", peer="eth0", mac="02:00:00:00:00:01", addresses=()):
+        """An interface here whose other end is in another namespace; without link-local
+        addresses, which take time to come up."""
+        made = ip("link", "add", name, "address", mac, "netns", self.name, "type", "veth", "peer",
+                  "name", peer, "netns", other.name, check=False)
+        need_feature("veth", made.returncode == 0, made.stderr.strip())
+        for ns, dev in ((self, name), (other, peer)):
+            ip("-n", ns.name, "link", "set", dev, "addrgenmode", "none")
+            ip("-n", ns.name, "link", "set", dev, "up")
+        for address in addresses:
+            ip("-n", self.name, "addr", "add", address, "dev", name,
+               *(["nodad"] if ":" in address else []))
 
     def portero(self, *args, **kw):
         return portero(*args, ns=self, **kw)

@@ -70,14 +70,19 @@ class Words:
 
     def port(self):
         p = self.r.choice(self.pool) if self.chance(0.85) else self.r.randrange(1, 65536)
+        return self.apart(p)
+
+    def apart(self, p):
+        """Not between the source ports of portero and of the judge."""
+        if GUARD[0] < p <= GUARD[1] + 1:
+            p += GUARD[1] - GUARD[0] + 2
         self.out.ports.add(p)
         return p
 
     def port_range(self):
         a, b = self.port(), self.port()
         if a == b or (abs(a - b) > 20000 and self.chance(0.7)):
-            b = min(65535, a + self.r.randrange(1, 300))
-            self.out.ports.add(b)
+            b = self.apart(min(65535, a + self.r.randrange(1, 300)))
         return min(a, b), max(a, b)
 
     def source(self, v6):
@@ -305,6 +310,7 @@ class Nft:
     def iifgroup(self):
         if self.c["hook"] in ("output", "postrouting", "ingress"):
             return None
+        self.out.doubts.add("unmirrored")
         return f"iifgroup {self.pick('', '!= ')}{self.pick(0, 7)}", "iifgroup"
 
     def oifname(self):
@@ -976,7 +982,7 @@ def make_network(w, out):
         out.net.append("link set eth1 group 7")
     for path in ("all", "eth0", "eth1", "eth2"):
         out.sysctls.append((f"ipv4/conf/{path}/rp_filter", r.choice(("0", "0", "1", "2"))))
-        if w.chance(0.1):
+        if w.chance(0.15) and path == "all":  # the way back needs it, too
             out.sysctls.append((f"ipv4/conf/{path}/route_localnet", "1"))
         if w.chance(0.1):
             out.sysctls.append((f"ipv4/conf/{path}/src_valid_mark", "1"))

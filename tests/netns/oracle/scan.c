@@ -50,7 +50,7 @@ static void wait_quiet(struct scan *s, int quiet_ms)
 	}
 }
 
-/* Through the chains of output. What those refuse (EPERM) is silence. */
+/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence. */
 static void send_to_oneself(const struct scan *s, const struct iovec *frames, unsigned count)
 {
 	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
@@ -64,7 +64,8 @@ static void send_to_oneself(const struct scan *s, const struct iovec *frames, un
 
 		if (sendto(s->raw, frame + ETH_HLEN, frames[i].iov_len - ETH_HLEN, 0,
 			   v4 ? (void *)&to4 : (void *)&to6, v4 ? sizeof(to4) : sizeof(to6)) < 0 &&
-		    errno != EPERM && errno != ENOBUFS)
+		    errno != EPERM && errno != ENOBUFS && errno != EINVAL && errno != ENETUNREACH &&
+		    errno != EHOSTUNREACH && errno != EACCES)
 			die("sendto");
 	}
 }
