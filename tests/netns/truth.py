@@ -69,8 +69,20 @@ class Link:
     netns: str  # a path
     iface: str
     mac: str  # the host's
-    own: tuple = ()  # addresses that are behind it
-    other: "Link | None" = None  # sends to those: a bridge sends nothing back by where it came
+    own: tuple = ()  # addresses that are there
+    other: "Link | None" = None  # another sender at the same interface
+
+    def find(self, source, destination):
+        """
+        The sender to ask with: whoever has the source (the answers go there), else one that has
+        not the destination (a bridge sends nothing back to where it came from).
+        """
+        links, link = [], self
+        while link:
+            links.append(link)
+            link = link.other
+        return next((x for x in links if source in x.own),
+                    next((x for x in links if destination not in x.own), self))
 
 
 def oracle(netns, *args, **kw):
@@ -163,9 +175,7 @@ class Wire:
         What happened to a packet for each port: spread(). Silence is asked again, `tries` times in
         all, and until the kernel had room for every frame.
         """
-        link = self.links[iface]
-        if destination in link.own:
-            link = link.other
+        link = self.links[iface].find(source, destination)
         if iface == self.IFACE:
             self.know(source)
         said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,
@@ -252,6 +262,9 @@ def compare_class(wire, c, ports, out):
                                f"{NAMES[pair[1]]}: {ports[:300]}")
     for i in c["intervals"]:
         if VERDICTS[i["verdict"]] in UNSURE:
+            if not i.get("why"):
+                out.differences.append(f"{title_of(c)}: {i['from']}-{i['to']} {i['verdict']}, and "
+                                       "portero does not say why")
             out.unsure.append((title_of(c), list_ports([(i["from"], i["to"])]), i["verdict"],
                                i.get("why", "")))
     out.classes += 1
@@ -290,7 +303,9 @@ def compare(wire, reach, wanted=lambda c: True, all_ports=ALL_PORTS):
     out = Comparison()
     classes = []
     for c in reach["classes"]:
-        if c["interface"] in wire.links and wanted(c):
+        if c["source"] == c["destination"] and c["interface"]:
+            out.skipped.append(f"{title_of(c)}: nobody asks itself by another machine")
+        elif c["interface"] in wire.links and wanted(c):
             classes.append(c)
         else:
             out.skipped.append(title_of(c))
