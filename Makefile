@@ -77,7 +77,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
@@ -89,7 +89,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -129,6 +129,11 @@ $(G)/programs_table.c: data/programs.tsv tools/gen-programs
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-programs data/programs.tsv > $@
+
+$(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
@@ -180,6 +185,10 @@ golden: all
 
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
+
+# A thousand random rulesets, which takes an hour; a slice of them is in check.
+check-long: all $(NETNS_TOOLS) $(B)/netns/oracle
+	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
 
 # What runs inside of the virtual machines besides portero.
 VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c))

@@ -13,7 +13,7 @@ VM_PACKAGES="qemu-system-x86 busybox-static"
 VM_KERNELS="5.10 6.1 6.12"
 # The firewall front ends whose rules portero is tried on. Never installed on the machine: see
 # tests/frontends/make-layer.
-FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc
+FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc crun
 	containernetworking-plugins fail2ban python3-systemd busybox-static ipset iptables nftables"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
 

@@ -166,6 +166,7 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 
 	options.snapshot = &v->snapshot;
 	options.cache_dir = v->options->runtime_dir;
+	options.no_cache = v->options->no_cache;
 	r = reach_take(&options, &v->reach, e);
 	if (r < 0)
 		return r;

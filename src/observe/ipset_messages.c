@@ -9,10 +9,15 @@
 /* A set's heading: who it is, and what it was created with. */
 static void add_heading(struct buf *b, const struct ipset_image *image, const struct ipset_set *set)
 {
+	size_t nest;
+
 	nla_put_text(b, IPSET_ATTR_SETNAME, set->name);
 	nla_put_text(b, IPSET_ATTR_TYPENAME, set->type);
 	nla_put_u8(b, IPSET_ATTR_FAMILY, set->family);
+	/* a nest, as numbers of attributes mean something else in it: flags are what ADT is here */
+	nest = nla_begin_nest(b, IPSET_ATTR_DATA);
 	buf_add(b, image->bytes.data + set->header_offset, set->header_len);
+	nla_end_nest(b, nest);
 }
 
 static void add_elements(struct buf *b, const struct ipset_image *image,

@@ -176,8 +176,7 @@ static void compare_rest(struct comparison *c)
 		struct nft_place place;
 
 		nft_image_place(c->twin, i, &place);
-		if (!f || type == NFT_MSG_NEWSETELEM ||
-		    (place.family == NFPROTO_INET && strcmp(place.table, NFT_TWIN_TABLE) == 0))
+		if (!f || type == NFT_MSG_NEWSETELEM || strcmp(place.table, NFT_TWIN_TABLE) == 0)
 			continue;
 		if (type == NFT_MSG_NEWRULE) {
 			if (f->rule_count > 0 && f->first_rule == i)

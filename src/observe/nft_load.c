@@ -101,7 +101,7 @@ static void put_deletions(struct load *l, const struct nft_image *old)
 		if (old->items[i].type != NFT_MSG_NEWTABLE)
 			continue;
 		nft_image_place(old, i, &place);
-		if (place.family == NFPROTO_INET && strcmp(place.table, NFT_TWIN_TABLE) == 0)
+		if (strcmp(place.table, NFT_TWIN_TABLE) == 0)
 			continue;
 		at = begin_object(&l->batch, NFT_MSG_DELTABLE, place.family, 0);
 		nla_put_text(&l->batch, NFTA_TABLE_NAME, place.table);

@@ -60,6 +60,7 @@ struct nft_rewrite {
 	uint16_t *position;	/* of a rule in its chain, from 1; UINT16_MAX: that or more */
 	uint8_t *level;		/* enum nft_level */
 	bool overflow;		/* as in the doubt list, when it was found */
+	bool clock;		/* some rule asks for the time: what it says holds now */
 	struct nft_expr *exprs; /* room for those of one rule */
 };
 

@@ -177,7 +177,7 @@ static void add_run(struct drafts *d, const struct source_piece *piece, struct s
 	struct draft *draft;
 	uint32_t index;
 
-	if (piece->block == SOURCE_NO_BLOCK ||
+	if (piece->block == SOURCE_NO_BLOCK || !d->items ||
 	    !map_get(&d->by_key, map_mix(piece->signature, piece->block), &index))
 		return;
 	draft = &d->items[index];

@@ -356,6 +356,37 @@ static void not_readable(struct rule_collector *k, uint16_t index)
 	collect_opaque_all(k, what);
 }
 
+/* A set of ports only: a port is in it or not, so that neighbours in it are alike. */
+static void collect_port_set(struct rule_collector *k, const struct ipset *set, size_t at,
+			     struct port_cuts *ports)
+{
+	uint8_t has[65536 + 1] = {0}; /* and none after the last */
+	struct cur elements, one;
+	struct element element;
+	uint16_t type;
+
+	for (; same_index(k->ipsets, at, set->index); at++) {
+		if (!nla_find(attributes(k->ipsets, at), IPSET_ATTR_ADT, &elements))
+			continue;
+		while (nla_next(&elements, &type, &one)) {
+			if (!read_element(set, one, &element))
+				not_readable(k, set->index);
+			for (uint32_t p = port_of(element.parts[0].first);
+			     p <= port_of(element.parts[0].last); p++)
+				has[p] = 1;
+		}
+		if (!elements.ok)
+			not_readable(k, set->index);
+	}
+	for (uint32_t first = 0, last; first < 65536; first = last + 1) {
+		last = first;
+		while (has[last] && has[last + 1])
+			last++;
+		if (has[first])
+			rule_constants_cut_ports(ports, (uint16_t)first, (uint16_t)last);
+	}
+}
+
 /* All elements of a set that is no list. */
 static void collect_elements(struct rule_collector *k, const struct ipset *set, size_t at,
 			     unsigned sources)
@@ -364,6 +395,12 @@ static void collect_elements(struct rule_collector *k, const struct ipset *set, 
 	struct element element;
 	uint16_t type;
 
+	if (set->dimensions[0] == DIM_PORT && set->dimensions[1] == DIM_NONE) {
+		collect_port_set(k, set, at,
+				 sources >> 1 & 1 ? &k->out->source_ports
+						  : &k->out->destination_ports);
+		return;
+	}
 	for (; same_index(k->ipsets, at, set->index); at++) {
 		if (!nla_find(attributes(k->ipsets, at), IPSET_ATTR_ADT, &elements))
 			continue;

@@ -159,10 +159,11 @@ static int run(struct sweep *s, struct source_pieces *pieces)
 {
 	size_t i = 0;
 
+	if (s->event_count == 0)
+		return 0;
 	qsort(s->events, s->event_count, sizeof(*s->events), compare_events);
 	/* nothing holds before the first event */
-	if (s->event_count > 0 &&
-	    number_compare(s->events[0].at, (struct source_number){0, 0}) > 0 &&
+	if (number_compare(s->events[0].at, (struct source_number){0, 0}) > 0 &&
 	    add_piece(s, pieces, (struct source_number){0, 0}, number_previous(s->events[0].at)) <
 		    0)
 		return -ENOMEM;

@@ -30,8 +30,8 @@ def layer():
 def make_case(layer):
     made = []
 
-    def make():
-        made.append(room.Case(layer))
+    def make(**kw):
+        made.append(room.Case(layer, **kw))
         return made[-1]
 
     try:

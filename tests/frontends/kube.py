@@ -2,6 +2,8 @@
 """Rules in the shape of kube-proxy's iptables mode, for `iptables-restore --noflush`."""
 from dataclasses import dataclass
 
+CLUSTER = "10.244.0.0/16"  # where the pods are
+
 
 @dataclass
 class Service:
@@ -32,6 +34,7 @@ def rules(services):
                     f"{s.node_port} -j {s.chain('EXT')}",
                     f"-A {s.chain('EXT')} -j KUBE-MARK-MASQ",
                     f"-A {s.chain('EXT')} -j {s.chain('SVC')}"]
+        nat.append(f"-A {s.chain('SVC')} ! -s {CLUSTER} {at_ip} -j KUBE-MARK-MASQ")
         left = len(s.endpoints)
         for number, (address, port) in enumerate(s.endpoints):
             chance = (f"-m statistic --mode random --probability {1 / left:.5f} "

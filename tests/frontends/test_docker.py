@@ -33,7 +33,7 @@ def test_denied_port_answers(case):
                    "ufw route deny in on veth0 out on docker0"):
         case.run(change)
         assert case.knock(8080, "8.8.4.4") == "accept", change
-        assert case.knock(8080, "2001:db8::9") == "drop", change
+        assert case.knock(8080, "2a00:100::9") == "drop", change
         assert case.knock(5432) == "drop", change
     case.run("ufw route delete deny in on veth0 out on docker0")
     note("docker", "`ufw status`: 8080/tcp DENY IN (Anywhere)",

@@ -30,8 +30,8 @@ mkdir -p /run/fail2ban
 fail2ban-server -xf start >/var/log/fail2ban.out 2>&1 &
 for i in $(seq 100); do fail2ban-client ping >/dev/null 2>&1 && break; sleep 0.05; done
 fail2ban-client set t banip {BANNED}
-fail2ban-client set t banip 2001:db8::66
-for i in $(seq 100); do nft list table inet f2b-table 2>/dev/null | grep -q 2001:db8::66 && break; sleep 0.05; done
+fail2ban-client set t banip 2a00:100::66
+for i in $(seq 100); do nft list table inet f2b-table 2>/dev/null | grep -q 2a00:100::66 && break; sleep 0.05; done
 """)
     return made
 
@@ -40,14 +40,14 @@ def test_banned(case):
     with case.wire.listen("22,80,8022"):
         assert [case.knock(port, BANNED) for port in (22, 80, 8022)] == \
             ["reject", "accept", "reject"]
-        assert case.knock(22, "2001:db8::66") == "reject"
+        assert case.knock(22, "2a00:100::66") == "reject"
         assert case.knock(22) == "accept"
 
 
 def test_portero_banned(case):
     reach = case.portero("reach")
     listed = [c for c in reach["classes"] if c["name"] == "listed" and c["proto"] == "tcp"]
-    assert {c["source"] for c in listed} >= {BANNED, "2001:db8::66"}, listed
+    assert {c["source"] for c in listed} >= {BANNED, "2a00:100::66"}, listed
 
 
 def test_all_ports(case):

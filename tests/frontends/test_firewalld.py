@@ -18,10 +18,11 @@ $p --change-interface=veth0
 $p --add-service=http
 $p --add-port=2222/tcp
 $p --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" port port="5432" protocol="tcp" accept'
-$p --add-rich-rule='rule family="ipv4" source address="203.0.113.0/24" drop'
+$p --add-rich-rule='rule family="ipv4" source address="8.8.7.0/24" drop'
 $p --add-rich-rule='rule port port="2323" protocol="tcp" accept limit value="3/m"'
 $p --add-forward-port=port=8888:proto=tcp:toport=9999
-firewall-cmd --permanent --zone=work --add-source=172.20.0.0/16 --add-port=7000-7100/udp
+firewall-cmd --permanent --zone=work --add-source=172.20.0.0/16
+firewall-cmd --permanent --zone=work --add-port=7000-7100/udp
 firewall-cmd --reload
 """)
     return made
@@ -33,7 +34,7 @@ def test_packets(case):
         assert seen == {22: "accept", 80: "accept", 2222: "accept", 5432: "accept",
                         8080: "reject", 8888: "accept", 9999: "reject"}
         assert case.knock(5432, "192.0.2.9") == "reject"
-        assert case.knock(80, "203.0.113.9") == "drop"
+        assert case.knock(80, "8.8.7.9") == "drop"
         assert case.knock(8888, "fd77::9") == "reject"
         assert case.knock(7050, "172.20.0.9", proto="udp") == "accept"
         assert case.knock(7050, proto="udp") == "reject"
@@ -52,7 +53,7 @@ def test_docker_beside_it(case):
     said = case.run("firewall-cmd --zone=public --list-all")
     assert "8080" not in said
     assert case.knock(8080, "8.8.4.4") == "accept"
-    assert case.knock(8080, "2001:db8::9") == "reject"
+    assert case.knock(8080, "2a00:100::9") == "reject"
     assert case.knock(80, to="172.17.0.2") == "reject"
     note("firewalld docker", "`firewall-cmd --list-all`: ports: 2222/tcp (no 8080)",
          "Docker's `-p 8080:80` answers the internet over IPv4")
@@ -83,7 +84,7 @@ def test_flushed_behind_it(case):
     assert case.run("firewall-cmd --state 2>&1").strip() == "running"
     assert case.run("firewall-cmd --zone=public --list-all") == before
     with case.wire.listen("1-21,9999"):
-        assert [case.knock(7), case.knock(9999), case.knock(9999, "2001:db8::9")] == ["accept"] * 3
+        assert [case.knock(7), case.knock(9999), case.knock(9999, "2a00:100::9")] == ["accept"] * 3
     note("firewalld flushed", "`firewall-cmd --state`: running, and all its rules listed, after "
          "`nft flush ruleset`", "every port is open")
 

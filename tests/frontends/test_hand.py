@@ -6,12 +6,14 @@ from room import compare_all
 
 SETS = """
 table inet filter {
-	set admins { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 192.0.2.9, 198.51.100.0/25 } }
-	set admins6 { type ipv6_addr; flags interval; elements = { 2001:db8:1::/48 } }
+	set admins { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 192.0.2.9, 9.9.9.0/25 } }
+	set admins6 { type ipv6_addr; flags interval; elements = { 2a00:100:1::/48 } }
 	set pairs { type ipv4_addr . inet_service; elements = { 192.0.2.9 . 9000, 10.77.0.9 . 9001 } }
 	map verdicts { type inet_service : verdict; flags interval;
 		elements = { 25 : drop, 100-200 : accept, 300-310 : jump refuse, 6000-6100 : goto admin } }
-	chain refuse { reject with icmpx admin-prohibited }
+	chain refuse {
+		reject with icmpx admin-prohibited
+	}
 	chain admin {
 		ip saddr @admins accept
 		ip6 saddr @admins6 accept
@@ -50,7 +52,7 @@ table ip nat {
 	chain prerouting {
 		type nat hook prerouting priority -100;
 		tcp dport 10000-10099 redirect to :30000-30099
-		redirect to :tcp dport map @redirects
+		meta l4proto tcp redirect to :tcp dport map @redirects
 	}
 }
 table inet raw {
@@ -62,14 +64,14 @@ table inet raw {
 	}
 	chain late {
 		type filter hook input priority 10;
-		meta mark 7 ip saddr 198.51.100.0/24 reject
+		meta mark 7 ip saddr 9.9.9.0/24 reject
 	}
 }
 """
 
 
 def test_nft(make_case):
-    case = make_case()
+    case = make_case(more=("192.0.2.1/24",))
     case.nft(SETS)
     compare_all(case)
 
@@ -79,11 +81,11 @@ def test_iptables_matches(make_case):
     case = make_case()
     case.run("""
 ipset create blocked hash:net
-ipset add blocked 198.51.100.0/24
+ipset add blocked 9.9.9.0/24
 ipset create gone hash:ip
 ipset create doors hash:ip,port
-ipset add doors 192.0.2.9,tcp:7001
-ipset add doors 192.0.2.9,udp:7002
+ipset add doors 9.9.8.9,tcp:7001
+ipset add doors 9.9.8.9,udp:7002
 ipset create ports bitmap:port range 1-65535
 ipset add ports 5000-5100
 ipset destroy gone
@@ -99,17 +101,18 @@ iptables -A INPUT -p tcp --dport 2225 -m connlimit --connlimit-above 2 -j REJECT
 iptables -A INPUT -p tcp --dport 2225 -j ACCEPT
 iptables -A INPUT -m set --match-set doors src,dst -j ACCEPT
 iptables -A INPUT -p tcp -m set --match-set ports dst -j ACCEPT
-iptables -A INPUT -p tcp -m multiport --dports 80,443,9000:9100 -m iprange --src-range 192.0.2.0-192.0.2.127 -j ACCEPT
+iptables -A INPUT -p tcp -m multiport --dports 80,443,9000:9100 -m iprange --src-range 9.9.8.0-9.9.8.127 -j ACCEPT
 iptables -A INPUT -p udp -m udp ! --dport 1:60000 -j ACCEPT
 iptables -A INPUT -p tcp --dport 7000 -m mac --mac-source 02:00:00:00:00:99 -j ACCEPT
 iptables -A INPUT -p tcp --dport 7000 -m ttl --ttl-gt 200 -j ACCEPT
 """)
     compare_all(case, {("tcp", "rate-limited"): [(2222, 2222), (2223, 2223), (2225, 2225)],
-                       ("udp", "rate-limited"): [(2224, 2224)]})
+                       ("udp", "rate-limited"): [(2224, 2224)],
+                       ("tcp", "unknown"): [(7000, 7000)]})  # by the sender's MAC address
 
 
 def test_mixed_at_one_hook(make_case):
-    """legacy and nft at equal priority run in the order in which they came."""
+    """Of legacy and nft at equal priority the one that came last runs first."""
     for first in ("nft", "legacy"):
         case = make_case()
         nft = ("nft add table ip t; nft 'add chain ip t i { type filter hook input priority 0; }'"
@@ -119,7 +122,7 @@ def test_mixed_at_one_hook(make_case):
                   "iptables-legacy -A INPUT -p udp --dport 1000:2000 -j DROP\n")
         case.run(nft + legacy if first == "nft" else legacy + nft)
         with case.wire.listen("1700"):
-            assert case.knock(1700) == ("reject" if first == "nft" else "drop")
+            assert case.knock(1700) == ("drop" if first == "nft" else "reject")
         compare_all(case)
 
 
@@ -133,7 +136,7 @@ table inet t {
 }
 """)
     compare_all(case)
-    case.run("ip route add blackhole 203.0.113.0/24; ip rule add from 198.51.100.0/24 prohibit")
+    case.run("ip route add blackhole 8.8.7.0/24; ip rule add from 9.9.9.0/24 prohibit")
     compare_all(case)
 
 
@@ -148,7 +151,7 @@ table ip nat {
 	chain prerouting {
 		type nat hook prerouting priority -100;
 		iifname "veth0" tcp dport 8080 dnat to 127.0.0.1:80
-		ip daddr 10.77.0.1 tcp dport 9090-9099 dnat to 192.0.2.1:9190-9199
+		ip daddr 10.77.0.1 tcp dport 9090-9099 dnat to 10.77.0.1:9190-9199
 	}
 }
 table ip filter {

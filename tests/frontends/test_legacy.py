@@ -26,7 +26,7 @@ iptables-legacy -A INPUT -p tcp --dport 22 -j DROP
 iptables-legacy -A INPUT -p tcp --dport 81 -j REJECT --reject-with tcp-reset
 iptables-legacy -A INPUT -p tcp -m multiport --dports 8000:8010,8050 -m addrtype --dst-type LOCAL -j REJECT
 iptables-legacy -t nat -A PREROUTING -p tcp --dport 7777 -j REDIRECT --to-ports 80
-ip6tables-legacy -A INPUT -s 2001:db8::/32 -p udp --dport 53 -j DROP
+ip6tables-legacy -A INPUT -s 2a00:100::/32 -p udp --dport 53 -j DROP
 """)
     return made
 

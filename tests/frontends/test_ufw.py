@@ -17,8 +17,8 @@ ufw allow in on veth0 to any port 8080 proto tcp comment web
 ufw deny 8081
 ufw reject 8082/tcp
 ufw allow 60000:61000/udp
-ufw allow from 2001:db8::/32 to any port 8443 proto tcp
-ufw deny from 203.0.113.0/24
+ufw allow from 2a00:100::/32 to any port 8443 proto tcp
+ufw insert 1 deny from 8.8.7.0/24
 ufw --force enable
 """)
     return made
@@ -32,7 +32,7 @@ def test_packets(case):
         assert case.knock(5432, "192.0.2.9") == "drop"
         assert case.knock(5432, "fd77::9") == "drop"
         assert case.knock(8080, "fd77::9") == "accept"
-        assert case.knock(8443, "2001:db8::9") == "accept"
+        assert case.knock(8443, "2a00:100::9") == "accept"
         assert case.knock(60000, proto="udp") == "accept"
 
 
@@ -61,7 +61,7 @@ def test_portero_sources(case):
     """Who is let in by address is found in the rules."""
     reach = case.portero("reach")
     listed = {c["sources"] for c in reach["classes"] if c["sources"]}
-    for prefix in ("10.0.0.0/8", "203.0.113.0/24", "2001:db8::/32"):
+    for prefix in ("10.0.0.0/8", "8.8.7.0/24", "2a00:100::/32"):
         assert any(prefix in s for s in listed), listed
 
 

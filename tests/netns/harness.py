@@ -434,10 +434,21 @@ class Result:
         return f"<exit {self.code}\n--- stdout\n{self.text}--- stderr\n{self.errors}>"
 
 
+_runtime = []
+
+
+def runtime_dir():
+    """Where portero keeps things during this run: never in the machine's own /run."""
+    if not _runtime:
+        _runtime.append(tempfile.TemporaryDirectory(prefix="portero-run-"))
+    return _runtime[0].name
+
+
 def base_environment():
     keep = ("PATH", "HOME", "TMPDIR")
     env = {k: os.environ[k] for k in keep if k in os.environ}
     env["LC_ALL"] = "C.UTF-8"
+    env["PORTERO_RUNTIME_DIR"] = runtime_dir()
     if SAN:
         env["ASAN_OPTIONS"] = os.environ.get(
             "ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:allocator_may_return_null=1")

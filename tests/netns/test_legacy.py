@@ -365,6 +365,8 @@ COMMIT
     assert path_of(pair, source, False, 2009) == [raw, "ip nat PREROUTING 1 REDIRECT", jump,
                                                   "ip filter a 3 DROP"]
     assert path_of(pair, source, False, 2002) == [raw, nat, jump, "ip filter a 4 RETURN", policy]
+    # the rule right behind the jump, which is come back to
+    assert path_of(pair, source, False, 2003)[:4] == [raw, nat, jump, "ip filter INPUT 4 ACCEPT"]
     accepted = path_of(pair, source, False, 2002, "0")
     assert accepted[:3] == [raw, nat, "ip filter INPUT 2 ACCEPT"]
 

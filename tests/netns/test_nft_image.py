@@ -378,6 +378,20 @@ def test_named_objects(pair, ask):
     assert ask(1004) == ([], False)
 
 
+def test_anonymous_set_of_a_doubt(pair, ask):
+    """The set goes with its lookup: the kernel takes no anonymous set that no rule has."""
+    a, b = pair
+    load(a, chain(["udp dport 1001 meta iifkind { \"veth\", \"tun\" } accept",
+                   "udp dport { 1002, 1003 } limit rate 1/second udp sport { 1-65535 } accept"]))
+    assert len(same(copy(a, b))["doubts"]) == 2
+    assert ask(1001) == (["D0"], False)
+    assert ask(1003) == (["D1"], False)
+    assert "veth" not in inside(b, "nft", "list", "ruleset")
+    same(copy(a, b, 0, 1))
+    assert ask(1001) == (["D0"], True)
+    assert ask(1003) == (["D1"], True)
+
+
 def test_only_logging_is_no_doubt(pair, ask):
     a, b = pair
     load(a, chain(["limit rate 1/minute log prefix \"x\"", "udp dport 1001 limit rate 1/minute counter",
@@ -467,10 +481,11 @@ def test_fingerprint(pair, ask):
 
 def test_nothing_at_all(pair):
     a, b = pair
-    load(b, "table ip old { chain c { drop; }; }\ntable inet portero_twin { chain c { }; }")
+    load(b, "table ip old { chain c { drop; }; }\ntable inet portero_twin { chain c { }; }\ntable ip portero_twin { }")
     answer = same(copy(a, b))
     assert answer["rules"] == 0
-    assert inside(b, "nft", "list", "ruleset").split() == "table inet portero_twin { chain c { } }".split()
+    assert inside(b, "nft", "list", "ruleset").split() == ("table inet portero_twin { chain c { } }"
+                                                              " table ip portero_twin { }").split()
 
 
 def test_overflow(pair, ask):

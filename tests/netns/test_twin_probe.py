@@ -171,11 +171,11 @@ def test_policy_drop_and_sets(twin):
             (1, 1): INPUT, (53, 53): INPUT}, "drop")
         assert twin.connections() < 10
         # the machine itself: through lo, and never again the connection of an earlier packet
-        for _ in range(2):
-            assert twin.ask(destination, destination, into=0) == spans(destination, {
-                (1, 24): INPUT, (25, 25): "drop", (26, ALL): INPUT}, "")
-            assert twin.ask(destination, destination, "udp", into=0) == \
-                spans(destination, {(1, ALL): INPUT}, "")
+        for last in (ALL, 2000):
+            assert twin.ask(destination, destination, into=0, last=last) == spans(destination, {
+                (1, 24): INPUT, (25, 25): "drop", (26, last): INPUT}, "", last)
+            assert twin.ask(destination, destination, "udp", into=0, last=last) == \
+                spans(destination, {(1, last): INPUT}, "", last)
             assert 0 < twin.connections() < 1034
 
 

@@ -233,6 +233,7 @@ static void check_xt(void)
 	check_sources("10.8.0.1", "8.8.8.8", false);
 	check_sources("10.9.0.1", "10.9.1.1", false);
 	check_sources("10.9.0.1", "10.9.2.1", true);
+	check_sources("10.10.0.1", "10.11.1.1", false); /* a nomatch of the same length */
 	check_sources("10.40.0.1", "10.40.1.1", false);
 	check_sources("10.50.3.7", "10.50.9.7", true);
 	check_sources("10.50.0.0", "10.50.0.1", false);

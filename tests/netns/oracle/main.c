@@ -7,11 +7,13 @@
  *   oracle [--netns PATH] listen [PORTS]
  *       says "ready" (and which ports others have); lives until its standard input or parent ends
  *   oracle [--netns PATH] scan --from ADDR --to ADDR --iface NAME --mac MAC [--sport N]
- *          tcp|udp [PORTS]
+ *          [--tries 3] tcp|udp [PORTS]
  *       SYN-ACK or an answered datagram is "accept", RST or an ICMP error "reject", silence after
- *       three tries "drop". The source belongs to nobody (a kernel must not answer for it); the
+ *       all tries "drop". The source belongs to nobody (a kernel must not answer for it); the
  *       scan answers ARP and neighbour solicitations for it. Sent to the host's MAC address; with
  *       --iface lo the machine asks itself, and the source is its own
+ *   oracle [--netns PATH] many [IFACE]
+ *       scans of the standard input, all at once: see many.c
  *   oracle [--netns PATH] flush
  *       forgets the tracked connections of the namespace
  */
@@ -45,7 +47,7 @@ void die_of_input(const char *what)
 }
 
 /* "22,80,1000-2000" to a set; NULL: all. */
-static void parse_ports(const char *text, bool *wanted)
+void parse_ports(const char *text, bool *wanted)
 {
 	if (!text)
 		text = "1-65535";
@@ -72,14 +74,14 @@ int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void parse_address(const char *text, struct address *ret)
+void parse_address(const char *text, struct address *ret)
 {
 	ret->family = strchr(text, ':') ? AF_INET6 : AF_INET;
 	if (inet_pton(ret->family, text, ret->bytes) != 1)
 		die_of_input("not an address");
 }
 
-static void parse_mac(const char *text, uint8_t *ret)
+void parse_mac(const char *text, uint8_t *ret)
 {
 	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &ret[0], &ret[1], &ret[2], &ret[3],
 		   &ret[4], &ret[5]) != 6)
@@ -92,6 +94,7 @@ static int scan_command(int argc, char **argv)
 	const char *iface = NULL, *mac = NULL;
 	int i = 0;
 
+	s.tries = 3;
 	s.sport = (uint16_t)(33000 + getpid() % 25000);
 	s.cookie = (uint32_t)now_ms() << 16 ^ (uint32_t)getpid() << 20;
 	for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
@@ -105,6 +108,8 @@ static int scan_command(int argc, char **argv)
 			mac = argv[i + 1];
 		else if (strcmp(argv[i], "--sport") == 0)
 			s.sport = (uint16_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--tries") == 0)
+			s.tries = atoi(argv[i + 1]);
 		else
 			die_of_input("unknown option");
 	}
@@ -168,5 +173,7 @@ int main(int argc, char **argv)
 		return scan_command(argc - 2, argv + 2);
 	if (argc >= 2 && strcmp(argv[1], "flush") == 0)
 		return run_flush();
-	die_of_input("listen, scan or flush");
+	if (argc >= 2 && strcmp(argv[1], "many") == 0)
+		return run_many(argc > 2 ? argv[2] : NULL);
+	die_of_input("listen, scan, many or flush");
 }

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 32, /* frames between two looks at what came back */
-	TRIES = 3,
-	QUIET_MS = 120,	     /* nothing came for so long: the answers of a try are in */
+	TRIES_AT_MOST = 8,
+	BATCH = 32,	     /* frames between two looks at what came back */
+	QUIET_MS = 60,	     /* nothing came for so long: the answers of a try are in */
 	LAST_QUIET_MS = 300, /* and for so long: nothing will come any more */
 };
 
@@ -50,7 +50,7 @@ static void wait_quiet(struct scan *s, int quiet_ms)
 	}
 }
 
-/* Through the chains of output. What those refuse (EPERM) is silence. */
+/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence. */
 static void send_to_oneself(const struct scan *s, const struct iovec *frames, unsigned count)
 {
 	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
@@ -64,7 +64,8 @@ static void send_to_oneself(const struct scan *s, const struct iovec *frames, un
 
 		if (sendto(s->raw, frame + ETH_HLEN, frames[i].iov_len - ETH_HLEN, 0,
 			   v4 ? (void *)&to4 : (void *)&to6, v4 ? sizeof(to4) : sizeof(to6)) < 0 &&
-		    errno != EPERM && errno != ENOBUFS)
+		    errno != EPERM && errno != ENOBUFS && errno != EINVAL && errno != ENETUNREACH &&
+		    errno != EHOSTUNREACH && errno != EACCES)
 			die("sendto");
 	}
 }
@@ -100,8 +101,10 @@ static void send_batch(struct scan *s, const uint16_t *ports, unsigned count)
 	drain(s);
 }
 
-static void try_once(struct scan *s)
+/* Returns how many ports were still silent. */
+unsigned scan_try(struct scan *s)
 {
+	uint32_t before = s->sent;
 	uint16_t batch[BATCH];
 	unsigned count = 0;
 
@@ -116,6 +119,7 @@ static void try_once(struct scan *s)
 	}
 	if (count)
 		send_batch(s, batch, count);
+	return s->sent - before;
 }
 
 static void open_link(struct scan *s, const char *iface)
@@ -149,7 +153,7 @@ static const char *answer_name(enum answer answer)
 	return answer == ACCEPT ? "accept" : answer == REJECT ? "reject" : "drop";
 }
 
-static void print_intervals(const struct scan *s)
+void scan_print(const struct scan *s)
 {
 	const char *comma = "";
 
@@ -166,6 +170,20 @@ static void print_intervals(const struct scan *s)
 	}
 }
 
+/* Frames that this kernel had no room for, in any namespace: some may have been ours. */
+static unsigned count_dropped(void)
+{
+	FILE *f = fopen("/proc/net/softnet_stat", "r");
+	unsigned dropped, sum = 0;
+
+	if (!f)
+		return 0;
+	while (fscanf(f, "%*x %x %*[^\n]", &dropped) == 1)
+		sum += dropped;
+	fclose(f);
+	return sum;
+}
+
 int run_scan(struct scan *s, const char *iface)
 {
 	int64_t start = now_ms();
@@ -173,16 +191,21 @@ int run_scan(struct scan *s, const char *iface)
 	socklen_t len = sizeof(stats);
 
 	open_link(s, iface);
-	for (int i = 0; i < TRIES; i++) {
-		try_once(s);
-		wait_quiet(s, i + 1 < TRIES ? QUIET_MS : LAST_QUIET_MS);
+	for (int i = 0; i < s->tries; i++) {
+		unsigned dropped = count_dropped();
+
+		if (!scan_try(s))
+			break;
+		wait_quiet(s, i + 1 < s->tries ? QUIET_MS : LAST_QUIET_MS);
+		if (i + 1 == s->tries && count_dropped() != dropped && s->tries < TRIES_AT_MOST)
+			s->tries++;
 	}
 	getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len);
 	printf("{\"proto\":\"%s\",\"sent\":%u,\"rst\":%u,\"icmp\":%u,\"unread\":%u,\"ms\":%d,"
 	       "\"intervals\":[",
 	       s->udp ? "udp" : "tcp", s->sent, s->rst, s->icmp, stats.tp_drops,
 	       (int)(now_ms() - start));
-	print_intervals(s);
+	scan_print(s);
 	printf("]}\n");
 	return 0;
 }

@@ -111,6 +111,8 @@ add pt_pair 10.8.0.2,tcp:25
 create pt_nomatch hash:net
 add pt_nomatch 10.9.0.0/16
 add pt_nomatch 10.9.1.0/24 nomatch
+add pt_nomatch 10.10.0.0/24
+add pt_nomatch 10.11.1.0/24 nomatch
 create pt_list list:set
 add pt_list pt_nomatch
 destroy pt_gap

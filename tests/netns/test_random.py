@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+For random rulesets, what `portero reach` says is what real packets get: zero differences.
+
+PORTERO_RANDOM is how many rulesets are tried (25), PORTERO_SEED the first of them. A failure names
+its seed: PORTERO_SEED=N PORTERO_RANDOM=1 shows that ruleset.
+"""
+import os
+import subprocess
+
+import pytest
+
+import rulesets
+from harness import need_program, require_namespaces, skip_sanitized
+from world import Said, Tally, Trial, World
+
+COUNT = int(os.environ.get("PORTERO_RANDOM", "25"))
+FIRST = int(os.environ.get("PORTERO_SEED", "0"))
+WORLD_LASTS = 100  # rulesets
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needed():
+    require_namespaces()
+    for name in ("nft", "ipset", "iptables-nft-restore", "iptables-legacy-restore"):
+        need_program(name)
+
+
+def try_one(world, tally, seed):
+    """What was wrong, in sentences."""
+    trial = Trial(world, seed)
+    try:
+        trial.run()
+    except (RuntimeError, AssertionError, subprocess.CalledProcessError) as e:
+        return [f"{e} {getattr(e, 'stderr', '')}", str(trial.rules) if COUNT == 1 else ""]
+    tally.add(trial)
+    if trial.mismatches and COUNT == 1:
+        trial.mismatches.append(str(trial.rules))
+    return trial.mismatches
+
+
+def test_random_rulesets():
+    skip_sanitized("it is slow enough")
+    tally, wrong, world = Tally(), [], World()
+    try:
+        for seed in range(FIRST, FIRST + COUNT):
+            wrong += [f"seed {seed}: {m}" for m in try_one(world, tally, seed)[:6]]
+            if world.uses == WORLD_LASTS:
+                world.close()
+                world = World()
+    finally:
+        world.close()
+    print(f"\nPORTERO_SEED={FIRST} PORTERO_RANDOM={COUNT}: {tally}")
+    assert not wrong, "\n".join(wrong)
+    assert tally.counts["compared"] > 20 * COUNT, "hardly anything was compared"
+    assert sum(tally.dropped.values()) < 0.15 * tally.rules, "too many rules were refused"
+
+
+# --- what random rulesets have found ------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def world():
+    with World() as made:
+        yield made
+
+
+def ask(world, *loads, options=()):
+    world.load(rulesets.Ruleset(0, loads=list(loads)))
+    answer = world.ask("--in", "eth0", "-4", "--proto", "tcp", *options).json
+    assert answer["complete"], answer["missing"]
+    return Said(answer)
+
+
+def intervals(said, destination="10.77.0.1"):
+    """{source: [(first, last, verdict)]}"""
+    return {c["source"]: [(i["from"], i["to"], i["verdict"]) for i in c["intervals"]]
+            for c in said.groups[("eth0", destination, "tcp")]}
+
+
+def test_set_with_counters_is_understood(world):
+    """Its flags, outside of their nest, were taken for elements: all ports and sources opaque."""
+    said = ask(world, (["ipset", "restore"], "create s hash:net family inet counters\n"
+                       "add s 9.9.9.0/24\n"),
+               (["iptables-nft-restore"], "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 "
+                "-m set --match-set s src -j ACCEPT\nCOMMIT\n"))
+    found = intervals(said)
+    assert [[(1, 21, "drop"), (22, 22, "accept"), (23, 65535, "drop")]] == \
+        [v for v in found.values() if len(v) > 1]
+    assert len(found) >= 2
+
+
+def test_bitmap_of_ports(world):
+    said = ask(world, (["ipset", "restore"], "create p bitmap:port range 0-65535\n"
+                       "add p 1000-50000\nadd p 65535\nadd p 0\n"),
+               (["iptables-legacy-restore"], "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp "
+                "-m set --match-set p dst -j DROP\nCOMMIT\n"))
+    for found in intervals(said).values():
+        assert found == [(1, 999, "accept"), (1000, 50000, "drop"), (50001, 65534, "accept"),
+                         (65535, 65535, "drop")]
