@@ -227,11 +227,13 @@ static bool is_last_hook(const struct explain_step *s)
 	       (s->hook == NF_INET_LOCAL_IN || s->hook == NF_INET_FORWARD);
 }
 
+enum { REFUSES = 8 };
+
 /* How much a step that accepts has to say: a rule of input or forward more than a policy there. */
 static int weight(const struct explain_step *s)
 {
 	if (s->verdict == TRACE_DROP || s->verdict == TRACE_OTHER)
-		return 8;
+		return REFUSES;
 	if (s->verdict != TRACE_ACCEPT || s->nat)
 		return 0;
 	return (is_last_hook(s) ? 3 : 1) + !s->policy;
@@ -300,6 +302,9 @@ static void find_deciding(struct explanation *x)
 		if (translates(x, &x->steps[i]) && (x->nat || is_other_after(x, i)))
 			x->translates = (uint32_t)i;
 	}
+	/* all chains let it pass, and then the kernel itself did not */
+	if ((x->verdict == VERDICT_DROP || x->verdict == VERDICT_REJECT) && most < REFUSES)
+		x->decides = EXPLAIN_NONE;
 	/* in the mirror such a packet is dropped, so that it goes no further */
 	if (x->stopped && x->decides != EXPLAIN_NONE)
 		x->steps[x->decides].verdict = TRACE_OTHER;
