@@ -59,6 +59,19 @@ static bool is_iptables_table(uint8_t family, const char *table)
 	return false;
 }
 
+/* A chain without a name is listed only within the rule that jumps to it. */
+static void take_words_of_jump(const struct explanation *x, struct explain_step *step)
+{
+	if (strncmp(reach_text(&x->reach, step->chain_str), "__chain", 7) != 0)
+		return;
+	for (const struct explain_step *s = step; s-- > x->steps;) {
+		if (s->target_str == step->chain_str) {
+			step->rule_str = s->rule_str;
+			return;
+		}
+	}
+}
+
 static void name_rule(struct explanation *x, const struct mirror *m, struct explain_step *step,
 		      const struct trace_step *t)
 {
@@ -75,6 +88,8 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
 	if (rule_text(&place, &text))
 		step->rule_str = keep(x, buf_text(&text));
+	else
+		take_words_of_jump(x, step);
 }
 
 static int add_trace(struct explanation *x, const struct mirror *m, const struct trace *trace)
