@@ -9,6 +9,7 @@
 #   make lint       format, static analysis, layers, headers, messages
 #   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
+#   make check-frontends  ufw, firewalld, Docker, podman and others in namespaces (root, Debian)
 #   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
@@ -76,7 +77,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
@@ -88,7 +89,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -128,6 +129,11 @@ $(G)/programs_table.c: data/programs.tsv tools/gen-programs
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-programs data/programs.tsv > $@
+
+$(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
@@ -194,6 +200,9 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
+
+check-frontends: all $(B)/netns/oracle
+	$(PYTEST) tests/frontends
 
 # The judge of reach shares no code with portero.
 $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile

@@ -6,11 +6,15 @@ BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libe
 	linux-libc-dev libmnl-dev libjansson-dev gettext"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps
 	util-linux systemd nginx-light openssh-server locales zsh fish
-	iptables ipset nftables"
+	iptables ipset nftables arptables"
 VM_PACKAGES="qemu-system-x86 busybox-static"
 # Series whose newest kernel (linux-image-SERIES.*-cloud-amd64) the tests in virtual machines fetch
 # and unpack, without installing it. Those that no configured archive has are skipped.
 VM_KERNELS="5.10 6.1 6.12"
+# The firewall front ends whose rules portero is tried on. Never installed on the machine: see
+# tests/frontends/make-layer.
+FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc crun
+	containernetworking-plugins fail2ban python3-systemd busybox-static ipset iptables nftables"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
 
 # need_packages NAME...: installs with apt those that are not there; quiet when all are.

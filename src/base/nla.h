@@ -20,7 +20,7 @@ bool nla_next(struct cur *c, uint16_t *type, struct cur *value);
 /* The first attribute of that type in `attributes` (a copy: nothing moves); false: there is none.
  */
 bool nla_find(struct cur attributes, uint16_t type, struct cur *value);
-/* Big-endian numbers of 1, 2, 4 or 8 bytes, as nf_tables and ipset have them; 0 when it is none. */
+/* A big-endian number of up to 8 bytes, as nf_tables and ipset have them; 0 when it is longer. */
 uint64_t nla_number_be(struct cur value);
 /* A string that may lack its NUL, into `text` of `size` bytes; false when it does not fit. */
 bool nla_string(struct cur value, char *text, size_t size);

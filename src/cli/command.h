@@ -28,11 +28,8 @@ extern const size_t command_count;
 
 int command_status(const struct options *o);
 int command_show(const struct options *o);
-struct address;
-/* The value of an option that is an address: 0, or command_fail()'s code. */
-int command_parse_address(const char *text, struct address *ret, const char *option);
-
 int command_reach(const struct options *o);
+int command_explain(const struct options *o);
 int command_doctor(const struct options *o);
 int command_completion(const struct options *o);
 int command_help(const struct options *o);

@@ -35,6 +35,14 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when something could not be asked."),
 	 SCOPE_REACH, command_reach},
+	{"explain", N_("PORT"), N_("what becomes of one packet, and the rule that decides"),
+	 N_("Says what the kernel would do with a new packet to the port (443/tcp, 53/udp), which "
+	    "rule\n"
+	    "decides it, who wrote that rule, and what to do to change it; and shows the packet's\n"
+	    "whole way. Without --from, the packet comes from the internet. Changes nothing.\n"
+	    "\n"
+	    "Exit code: 0, or 2 when it could not be asked."),
+	 SCOPE_EXPLAIN, command_explain},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -160,6 +160,37 @@ static void check_table(struct report *r, enum sock_table table)
 	    _("a kernel with the *_diag module for it"));
 }
 
+static void check_reach(struct report *r)
+{
+	const struct reach *reach = &r->v->reach;
+	char text[320];
+	struct check *c;
+
+	if (!r->v->with_reach)
+		return;
+	if (reach->available && reach->complete) {
+		add(r, "reach", HEALTH_GOOD, _("Reach"),
+		    _("the kernel answers in a copy of the network and the firewall"));
+		return;
+	}
+	if (!reach->available) {
+		snprintf(text, sizeof(text), "%s",
+			 reach->gap_count ? reach_text(reach, reach->gaps[0].why_str) : "?");
+		c = add(r, "reach", HEALTH_BAD, _("Reach"), text);
+		say(c, _("who can reach the ports: state and reach of every port are unknown"),
+		    reach->gap_count && reach->gaps[0].remedy_str
+			    ? reach_text(reach, reach->gaps[0].remedy_str)
+			    : _("run portero as root, on a kernel with network namespaces and "
+				"/dev/net/tun"));
+		return;
+	}
+	snprintf(text, sizeof(text), _("some answers are unknown: %s: %s"),
+		 reach_text(reach, reach->gaps[0].what_str),
+		 reach_text(reach, reach->gaps[0].why_str));
+	c = add(r, "reach", HEALTH_BAD, _("Reach"), text);
+	say(c, _("who can reach the ports that this touches (portero reach tells which)"), "");
+}
+
 static void build_report(struct report *r, const struct view *v)
 {
 	*r = (struct report){.v = v};
@@ -169,6 +200,7 @@ static void build_report(struct report *r, const struct view *v)
 	check_proc(r);
 	for (int i = 0; i < TABLE_COUNT; i++)
 		check_table(r, (enum sock_table)i);
+	check_reach(r);
 }
 
 static void print_remark(const struct view *v, const char *label, const char *remark)
@@ -231,8 +263,7 @@ static void print_human(const struct report *r)
 		return;
 	print_places(o);
 	putchar('\n');
-	printf("%s\n", _("Not there yet in this version: reach through the firewall, policy, "
-			 "guard, scans."));
+	printf("%s\n", _("Not there yet in this version: policy, guard, scans."));
 	view_print_gaps(r->v);
 	printf("%s\n", is_healthy(r) ? _("portero sees every listener of this machine.")
 				     : _("portero does not see everything: see MISSING above."));
@@ -257,7 +288,7 @@ static int print_json(const struct report *r)
 
 int command_doctor(const struct options *o)
 {
-	struct view_wish wish = {0};
+	struct view_wish wish = {.reach = true};
 	struct report report;
 	struct view v = {0};
 	struct err e = {0};

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LABEL_WIDTH = 16 };
+enum { LABEL_WIDTH = FIELDS_INDENT - 1 };
 
 void fields_label(const char *indent, const char *label)
 {

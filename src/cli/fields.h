@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { FIELDS_INDENT = 17 }; /* the column in which values begin */
+
 /* Prints the label, padded so that what follows stands in one column; a longer one is not cut. */
 void fields_label(const char *indent, const char *label);
 /* A label, a value and a newline. The value must be escaped already. */

@@ -178,8 +178,8 @@ static json_t *listener(const struct view *v, const struct listener *l)
 
 	address_format(&l->address, address);
 	view_network(v, l, &network);
-	o = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o}", "address", address, "families",
-		      families(l->families), "bound", bound_id(l->bound), "network",
+	o = json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o}", "address", address, "port", l->port,
+		      "families", families(l->families), "bound", bound_id(l->bound), "network",
 		      safe(buf_text(&network)), "interface",
 		      safe(l->ifindex ? snapshot_interface_name(&v->snapshot, l->netns, l->ifindex)
 				      : NULL),
@@ -262,14 +262,30 @@ static const char *state(const struct view *v, const struct port_row *rows, size
 
 static json_t *reach(const struct view *v, const struct port_row *rows, size_t count)
 {
-	return v->with_reach ? json_reach_row(v, most_exposed(rows, count)) : json_null();
+	return v->with_reach ? json_reach_port(v, rows, count, most_exposed(rows, count))
+			     : json_null();
+}
+
+/* What is sent on to a listener with another number, or in another namespace. */
+static void set_published(const struct port_row *rows, size_t count, json_t *o)
+{
+	uint16_t last = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!rows[i].published)
+			continue;
+		json_object_set_new(o, "published", json_true());
+		last = rows[i].last_port > last ? rows[i].last_port : last;
+	}
+	if (last)
+		json_object_set_new(o, "last_port", json_integer(last));
 }
 
 /* A port: rows[from..to) are its owners. */
 static json_t *port(const struct view *v, const struct port_row *rows, size_t count)
 {
 	const char *name = listener_service_name(&v->services, rows->port, rows->proto);
-	json_t *listeners = json_array(), *notes = json_array();
+	json_t *listeners = json_array(), *notes = json_array(), *o;
 	enum bound bound = BOUND_HOST;
 
 	for (size_t i = 0; i < count; i++) {
@@ -282,11 +298,14 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 			add_notes(v, l, notes);
 		}
 	}
-	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "port", rows->port,
-			 "proto", proto_name(rows->proto), "service", safe(name), "state",
-			 state(v, rows, count), "bound", bound_id(bound), "reach",
-			 reach(v, rows, count), "reserved", reserved(v, rows->port, rows->proto),
-			 "listeners", listeners, "notes", notes);
+	o = json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "port", rows->port, "proto",
+		      proto_name(rows->proto), "service", safe(name), "state",
+		      state(v, rows, count), "bound", bound_id(bound), "reach",
+		      reach(v, rows, count), "reserved", reserved(v, rows->port, rows->proto),
+		      "listeners", listeners, "notes", notes);
+	if (o)
+		set_published(rows, count, o);
+	return o;
 }
 
 /* Prints and releases. */

@@ -89,31 +89,42 @@ static json_t *way(const struct view *v, const struct reach_way *w)
 {
 	const struct reach_class *c = &v->reach.classes[w->class];
 	const struct reach_interval *i = &v->reach.intervals[w->interval];
+	uint32_t why = i->why_str;
 
+	/* let in, and then filtered at the socket */
+	if (w->verdict != i->verdict)
+		why = reach_filtered_why(&v->reach, v->list.listeners[w->listener].socket);
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "name",
 			 source_class_id(c->source_class), "interface", str(v, c->ifname_str),
 			 "sources", str(v, c->sources_str), "destination", address(&c->destination),
 			 "family", family(c), "verdict", verdict_id(w->verdict), "why",
-			 str(v, i->why_str));
+			 str(v, why));
 }
 
-json_t *json_reach_row(const struct view *v, const struct port_row *row)
+static const char *widest(const struct port_reach *r)
 {
-	const struct port_reach *r = &row->reach;
+	if (r->reached)
+		return source_class_id(r->widest);
+	return r->looked && r->way_count && !r->wider_unknown ? "none" : "unknown";
+}
+
+json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_t count,
+			const struct port_row *most)
+{
+	const struct port_reach *r = &most->reach;
 	json_t *ways = json_array(), *families = json_array();
 
 	if (r->families & FAMILY_IPV4)
 		json_array_append_new(families, json_string("ipv4"));
 	if (r->families & FAMILY_IPV6)
 		json_array_append_new(families, json_string("ipv6"));
-	for (uint32_t i = 0; i < r->way_count; i++)
-		json_array_append_new(ways, way(v, &v->join.ways[r->first_way + i]));
-	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "widest",
-			 r->reached ? source_class_id(r->widest)
-			 : r->looked && r->way_count && !r->wider_unknown ? "none"
-									  : "unknown",
-			 "families", families, "limited", r->rate_limited, "wider_unknown",
-			 r->wider_unknown, "why", str(v, r->why_str), "ways", ways);
+	for (size_t n = 0; n < count; n++)
+		for (uint32_t i = 0; i < rows[n].reach.way_count; i++)
+			json_array_append_new(ways,
+					      way(v, &v->join.ways[rows[n].reach.first_way + i]));
+	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "widest", widest(r), "families",
+			 families, "limited", r->rate_limited, "wider_unknown", r->wider_unknown,
+			 "why", str(v, r->why_str), "ways", ways);
 }
 
 json_t *json_reach_rest(const struct view *v)

@@ -8,7 +8,11 @@
 
 #include <jansson.h>
 
-/* The member "reach" of a port: who reaches it, and the ways. New reference. */
-json_t *json_reach_row(const struct view *v, const struct port_row *row);
+/*
+ * The member "reach" of a port: who reaches it, by the row `most` which is the most exposed, and the
+ * ways to all of its rows. New reference.
+ */
+json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_t count,
+			const struct port_row *most);
 /* The member "rest" of the status: holes, and what is sent on to where nobody is seen. */
 json_t *json_reach_rest(const struct view *v);

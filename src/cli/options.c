@@ -38,8 +38,10 @@ const struct option_row option_rows[] = {
 	TEXT("proto", N_("PROTOCOL"), "tcp|udp", proto, SCOPE_REACH, N_("tcp or udp only")),
 	FLAG(0, "full", full, SCOPE_REACH,
 	     N_("ask about every single port, not once for those that no rule tells apart")),
-	FLAG(0, "no-reach", no_reach, SCOPE_STATUS | SCOPE_SHOW,
+	FLAG(0, "no-reach", no_reach, SCOPE_STATUS | SCOPE_SHOW | SCOPE_DOCTOR,
 	     N_("do not look at the firewall: who listens, and where it is bound")),
+	FLAG(0, "no-cache", no_cache, SCOPE_STATUS | SCOPE_SHOW | SCOPE_REACH,
+	     N_("ask about the firewall anew, though nothing has changed")),
 	TEXT("listening-on", N_("WHERE"), "everywhere|network|this-machine", listening_on,
 	     SCOPE_STATUS, N_("bound to: everywhere, network or this-machine")),
 	TEXT("user", N_("USER"), NULL, user, SCOPE_STATUS,
@@ -117,7 +119,8 @@ static const char *guess_option(const char *name)
 	for (size_t i = 0; i < option_row_count; i++) {
 		size_t distance = text_distance(name, option_rows[i].name);
 
-		if (distance < best) {
+		/* as many edits as there are letters make any name of any other */
+		if (distance < best && distance < strlen(name)) {
 			best = distance;
 			near = option_rows[i].name;
 		}

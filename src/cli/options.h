@@ -16,7 +16,7 @@ struct options {
 	/* what to look at */
 	bool all, clients, no_bpf;
 	bool tcp, udp, ipv4, ipv6;
-	bool no_reach, full;
+	bool no_reach, no_cache, full;
 	bool listeners, programs; /* as -l and -p of ss: they change nothing */
 	const char *listening_on, *user, *unit, *sort;
 	const char *from, *to, *in, *proto; /* of a packet */

@@ -5,12 +5,12 @@
 #include "observe/reach.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/reach_words.h"
 #include "cli/view.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +165,11 @@ static bool same_section(const struct view *v, const struct section *a, const st
 	return true;
 }
 
+static void start_section(struct section *s, size_t class)
+{
+	*s = (struct section){.first = class, .count = 1};
+}
+
 static size_t find_sections(const struct reach *r, struct section *sections)
 {
 	size_t count = 0;
@@ -176,7 +181,7 @@ static size_t find_sections(const struct reach *r, struct section *sections)
 		    address_equal(&c->destination, &(c - 1)->destination))
 			sections[count - 1].count++;
 		else
-			sections[count++] = (struct section){.first = i, .count = 1};
+			start_section(&sections[count++], i);
 	}
 	return count;
 }
@@ -240,46 +245,20 @@ static int print_human(const struct view *v)
 	return 0;
 }
 
-int command_parse_address(const char *text, struct address *ret, const char *option)
-{
-	struct address a = {0};
-
-	if (inet_pton(AF_INET, text, a.bytes) == 1)
-		a.family = AF_INET;
-	else if (inet_pton(AF_INET6, text, a.bytes) == 1)
-		a.family = AF_INET6;
-	else
-		return command_fail(_("--%s: '%.64s' is no IP address, such as 198.51.100.7 or "
-				      "2001:db8::7"),
-				    option, text);
-	*ret = a;
-	return 0;
-}
-
 static int read_options(const struct options *o, struct reach_options *ask)
 {
 	bool tcp = o->tcp || (o->proto && strcmp(o->proto, "tcp") == 0);
 	bool udp = o->udp || (o->proto && strcmp(o->proto, "udp") == 0);
-	int code = 0;
 
-	*ask = (struct reach_options){
-		.full = o->full,
-		.in = o->in,
-		.protos = (tcp ? 1u << PROTO_TCP : 0) | (udp ? 1u << PROTO_UDP : 0),
-		.families = (uint8_t)((o->ipv4 ? 1 : 0) | (o->ipv6 ? 2 : 0)),
-	};
 	if (o->word_count)
 		return command_fail(_("reach takes no ports: it tells of all; portero show %s "
 				      "tells of one"),
 				    o->words[0]);
-	if (o->from)
-		code = command_parse_address(o->from, &ask->from, "from");
-	if (code == 0 && o->to)
-		code = command_parse_address(o->to, &ask->to, "to");
-	if (code == 0 && o->from && o->to && ask->from.family != ask->to.family)
-		return command_fail(_("--from and --to are of different families: %s, %s"), o->from,
-				    o->to);
-	return code;
+	*ask = (struct reach_options){
+		.full = o->full,
+		.protos = (tcp ? 1u << PROTO_TCP : 0) | (udp ? 1u << PROTO_UDP : 0),
+	};
+	return ask_read(o, ask);
 }
 
 int command_reach(const struct options *o)

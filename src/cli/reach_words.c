@@ -83,27 +83,32 @@ static uint8_t served(const struct view *v, const struct port_row *row)
 	return families;
 }
 
-/* Sources that the rules mention, each once, as far as the column has room for them. */
-static void add_listed(const struct view *v, const struct port_row *row, struct buf *out)
+/*
+ * Who of the row's widest class: the class as a whole by its word; the only part of it that gets in
+ * (10.0.0.0/8 of the private networks, an address that the rules mention) by itself.
+ */
+static void add_widest(const struct view *v, const struct port_row *row, struct buf *out)
 {
+	enum source_class widest = row->reach.widest;
 	const struct reach_class *only = NULL;
 
 	for (uint32_t i = 0; i < row->reach.way_count; i++) {
 		const struct reach_way *way = way_of(v, row, i);
 		const struct reach_class *c = &v->reach.classes[way->class];
-		enum verdict verdict = way->verdict;
 
-		if (c->source_class != SOURCE_LISTED ||
-		    (verdict != VERDICT_ACCEPT && verdict != VERDICT_RATE_LIMITED))
+		if (c->source_class != widest ||
+		    (way->verdict != VERDICT_ACCEPT && way->verdict != VERDICT_RATE_LIMITED))
 			continue;
-		if (only && only->sources_str != c->sources_str) {
-			buf_add_text(out, class_word(SOURCE_LISTED));
+		if (c->sources_str == 0 || (only && only->sources_str != c->sources_str)) {
+			buf_add_text(out, class_word(widest));
 			return;
 		}
 		only = c;
 	}
-	if (only)
+	if (only && (widest == SOURCE_LISTED || widest == SOURCE_PRIVATE))
 		reach_words_sources(v, only, out);
+	else
+		buf_add_text(out, class_word(widest));
 }
 
 void reach_words_row(const struct view *v, const struct port_row *row, struct buf *out)
@@ -118,10 +123,7 @@ void reach_words_row(const struct view *v, const struct port_row *row, struct bu
 		buf_add_text(out, _("none"));
 		return;
 	}
-	if (r->widest == SOURCE_LISTED)
-		add_listed(v, row, out);
-	else
-		buf_add_text(out, class_word(r->widest));
+	add_widest(v, row, out);
 	if (r->families != served(v, row) && r->families == FAMILY_IPV4)
 		buf_add_text(out, " (IPv4)");
 	if (r->families != served(v, row) && r->families == FAMILY_IPV6)

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cli/reach_words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SPAN_LIMIT = 8, FORWARD_LIMIT = 8 };
@@ -59,40 +60,6 @@ static bool format_counts(const uint32_t tcp, uint32_t udp, struct buf *out)
 	return tcp || udp;
 }
 
-/* The counts of ports that nobody listens on and that are in that state; false: none. */
-static bool silent_counts(const struct view *v, enum port_state state, struct buf *out)
-{
-	buf_clear(out);
-	return format_counts(v->join.silent[PROTO_TCP][state], v->join.silent[PROTO_UDP][state],
-			     out);
-}
-
-static void print_closed(const struct view *v)
-{
-	struct buf cleanup_call(buf_done) counts = {0};
-
-	if (silent_counts(v, PORT_FILTERED, &counts))
-		view_print_line(v,
-				_("Closed: %s ports without a listener, whose packets the firewall "
-				  "drops (filtered)."),
-				buf_text(&counts));
-	if (silent_counts(v, PORT_REJECTED, &counts))
-		view_print_line(v,
-				_("Closed: %s ports without a listener, whose packets the firewall "
-				  "refuses (rejected)."),
-				buf_text(&counts));
-	if (silent_counts(v, PORT_CLOSED, &counts))
-		view_print_line(v,
-				_("Closed: %s ports that the firewall lets in, and on which nobody "
-				  "listens."),
-				buf_text(&counts));
-	if (silent_counts(v, PORT_UNKNOWN, &counts))
-		view_print_line(v,
-				_("Unknown: %s ports without a listener, of which nobody can say "
-				  "what the firewall does."),
-				buf_text(&counts));
-}
-
 static const char *source_sentence(enum source_class class)
 {
 	static const char *const words[SOURCE_CLASS_COUNT] = {
@@ -103,6 +70,53 @@ static const char *source_sentence(enum source_class class)
 
 	return _(words[class]);
 }
+
+/* The widest sources that there are: what they see is what a port is said to be. */
+static const char *widest_sources(const struct view *v)
+{
+	enum source_class widest = SOURCE_HOST;
+
+	for (size_t i = 0; i < v->reach.class_count; i++) {
+		const struct reach_class *c = &v->reach.classes[i];
+
+		if (!c->behind && source_class_rank(c->source_class) > source_class_rank(widest))
+			widest = c->source_class;
+	}
+	return source_sentence(widest);
+}
+
+/* The counts of ports that nobody listens on and that are in that state; false: none. */
+static bool silent_counts(const struct view *v, enum port_state state, struct buf *out)
+{
+	buf_clear(out);
+	return format_counts(v->join.silent[PROTO_TCP][state], v->join.silent[PROTO_UDP][state],
+			     out);
+}
+
+/* translators: the first %s is "the internet", the second "65,515 tcp and 65,534 udp" */
+static void print_closed(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) counts = {0};
+	const char *sources = widest_sources(v);
+
+	if (silent_counts(v, PORT_FILTERED, &counts))
+		view_print_line(v, _("Closed; packets from %s are dropped: %s ports."), sources,
+				buf_text(&counts));
+	if (silent_counts(v, PORT_REJECTED, &counts))
+		view_print_line(v, _("Closed; packets from %s are refused: %s ports."), sources,
+				buf_text(&counts));
+	if (silent_counts(v, PORT_CLOSED, &counts))
+		view_print_line(v,
+				_("Closed, though packets from %s are let in: %s ports (holes)."),
+				sources, buf_text(&counts));
+	if (silent_counts(v, PORT_UNKNOWN, &counts))
+		view_print_line(v,
+				_("No listener, and what becomes of packets from %s is not known: "
+				  "%s ports."),
+				sources, buf_text(&counts));
+}
+
+enum { HOLE_COLUMN = 2 };
 
 /* Holes that agree in protocol, sources and families, as one line. */
 static void print_hole_group(const struct view *v, size_t first, bool *done)
@@ -119,19 +133,25 @@ static void print_hole_group(const struct view *v, size_t first, bool *done)
 		done[i] = true;
 		spans[count++] = (struct port_span){holes[i].first, holes[i].last};
 	}
+	buf_printf(&text, _("from %s"), source_sentence(h->widest));
+	buf_add_text(&text, h->families == FAMILY_IPV4	 ? " (IPv4)"
+			    : h->families == FAMILY_IPV6 ? " (IPv6)"
+							 : "");
+	buf_add_text(&text, ": ");
 	reach_words_spans(spans, count, SPAN_LIMIT, &text);
-	view_print_line(v, _("Holes, let in from %s%s, although nobody listens: %s/%s."),
-			source_sentence(h->widest),
-			h->families == FAMILY_IPV4   ? " (IPv4)"
-			: h->families == FAMILY_IPV6 ? " (IPv6)"
-						     : "",
-			buf_text(&text), proto_name(h->proto));
+	buf_printf(&text, "/%s", proto_name(h->proto));
+	printf("%*s", HOLE_COLUMN, "");
+	view_print_indented(v, HOLE_COLUMN, buf_text(&text));
 }
 
 static void print_holes(const struct view *v)
 {
 	bool cleanup_free *done = calloc(v->join.hole_count + 1, sizeof(*done));
 
+	if (v->join.hole_count)
+		view_print_line(
+			v, "%s",
+			_("Holes: ports that the firewall lets in although nobody listens:"));
 	for (size_t i = 0; done && i < v->join.hole_count; i++)
 		if (!done[i])
 			print_hole_group(v, i, done);
@@ -146,8 +166,8 @@ static void print_forward(const struct view *v, const struct forward *f)
 	address_format(&f->target, target);
 	reach_words_spans(&span, 1, 1, &ports);
 	view_print_line(v,
-			f->here ? _("Sent on: %s/%s from %s to %s, port %u, where nobody listens.")
-				: _("Sent on: %s/%s from %s to %s, port %u: whether somebody "
+			f->here ? _("Sent on: %s/%s, from %s, to %s port %u, where nobody listens.")
+				: _("Sent on: %s/%s, from %s, to %s port %u: whether somebody "
 				    "listens there cannot be seen from here."),
 			buf_text(&ports), proto_name(f->proto),
 			source_sentence(v->reach.classes[f->class].source_class), target,
@@ -159,7 +179,7 @@ static void print_forwards(const struct view *v)
 	for (size_t i = 0; i < v->join.forward_count && i < FORWARD_LIMIT; i++)
 		print_forward(v, &v->join.forwards[i]);
 	if (v->join.forward_count > FORWARD_LIMIT)
-		view_print_line(v, _("Sent on: %zu more ports (see portero reach)."),
+		view_print_line(v, _("Sent on: %zu more (see portero reach)."),
 				v->join.forward_count - FORWARD_LIMIT);
 }
 
@@ -183,7 +203,7 @@ static void print_behind(const struct view *v, size_t first)
 	}
 	if (count > SPAN_LIMIT)
 		buf_add_text(&ports, ", ...");
-	view_netns(v, rows[first].netns, &name);
+	view_netns_name(v, rows[first].netns, &name);
 	view_print_line(
 		v,
 		_("Behind this machine: %s of %s: open from %s, for whoever sends packets for "
@@ -201,9 +221,10 @@ void rest_print(const struct view *v)
 		print_without_reach(v);
 	} else if (!v->join.filters && v->join.hole_count) {
 		print_without_reach(v);
-		view_print_line(v, "%s",
-				_("No firewall: whatever listens next can be reached from "
-				  "everywhere."));
+		view_print_line(
+			v, "%s",
+			_("No rule keeps packets out: whatever listens next is reached from "
+			  "everywhere."));
 	} else {
 		print_closed(v);
 		print_holes(v);

@@ -256,6 +256,13 @@ static void print_listener(const struct view *v, const struct port_row *row,
 	print_notes(v, l);
 }
 
+/* A list that may be long, in lines that are no wider than the terminal. */
+static void print_wrapped(const struct view *v, const char *label, const struct buf *text)
+{
+	fields_label("  ", label);
+	view_print_indented(v, FIELDS_INDENT, buf_text(text));
+}
+
 static void print_ways(const struct view *v, const struct port_row *row, enum verdict verdict,
 		       const char *label)
 {
@@ -263,7 +270,7 @@ static void print_ways(const struct view *v, const struct port_row *row, enum ve
 
 	reach_words_ways(v, row, verdict, &text);
 	if (text.len)
-		fields_print("  ", label, buf_text(&text));
+		print_wrapped(v, label, &text);
 }
 
 /* Who can reach it, who cannot, and why not. */
@@ -320,7 +327,7 @@ static void print_fates(const struct view *v, uint16_t port, enum proto proto)
 
 		reach_words_port(v, port, proto, fates[k].verdict, &text);
 		if (text.len)
-			fields_print("  ", _(fates[k].label), buf_text(&text));
+			print_wrapped(v, _(fates[k].label), &text);
 	}
 }
 

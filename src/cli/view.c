@@ -128,6 +128,7 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 
 	options.snapshot = &v->snapshot;
 	options.cache_dir = v->options->runtime_dir;
+	options.no_cache = v->options->no_cache;
 	r = reach_take(&options, &v->reach, e);
 	if (r < 0)
 		return r;
@@ -504,12 +505,27 @@ static void add_note(const struct view *v, const struct port_row *row, enum note
 	add_escaped(v, text, out);
 }
 
+/* Where the packets of a published row go: another number, perhaps in another namespace. */
+static void add_destination(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	const struct listener *l = first_listener(v, row);
+
+	if (l->netns == 0)
+		buf_printf(out, _("to port %u"), l->port);
+	else
+		buf_printf(out, _("to port %u of "), l->port);
+	if (l->netns != 0)
+		view_netns_name(v, l->netns, out);
+}
+
 void view_notes(const struct view *v, const struct port_row *row, struct buf *out)
 {
 	/* the column PROGRAM shows by '-' that the owner could not be looked at */
 	uint32_t left = row->notes & ~(1u << NOTE_OWNER_UNREADABLE);
 	size_t start = out->len;
 
+	if (row->published)
+		add_destination(v, row, out);
 	for (; left; left &= left - 1) {
 		enum note note = (enum note)__builtin_ctz(left);
 
@@ -522,7 +538,7 @@ void view_notes(const struct view *v, const struct port_row *row, struct buf *ou
 	}
 }
 
-void view_netns(const struct view *v, uint32_t netns, struct buf *out)
+void view_netns_name(const struct view *v, uint32_t netns, struct buf *out)
 {
 	const struct netns_info *n = &v->snapshot.netns[netns];
 
@@ -543,7 +559,14 @@ void view_netns(const struct view *v, uint32_t netns, struct buf *out)
 	} else {
 		buf_printf(out, _("network namespace %lu"), (unsigned long)n->inum);
 	}
-	if (n->pid)
+}
+
+void view_netns(const struct view *v, uint32_t netns, struct buf *out)
+{
+	const struct netns_info *n = &v->snapshot.netns[netns];
+
+	view_netns_name(v, netns, out);
+	if (n->pid && !n->own)
 		buf_printf(out, " (pid %u)", n->pid);
 }
 

@@ -66,7 +66,9 @@ void view_user(const struct view *v, const struct port_row *row, struct buf *out
 void view_unit(const struct view *v, const struct port_row *row, struct buf *out);
 void view_package(const struct view *v, const struct port_row *row, struct buf *out);
 void view_notes(const struct view *v, const struct port_row *row, struct buf *out);
-/* How a namespace is called: "container docker:web", "namespace blue", "pid 12 (nginx)". */
+/* How a namespace is called: "container docker:web", "network namespace blue". */
+void view_netns_name(const struct view *v, uint32_t netns, struct buf *out);
+/* The same with one of its processes: "container docker:web (pid 12)". */
 void view_netns(const struct view *v, uint32_t netns, struct buf *out);
 
 /* One address as a person reads it: "every address", "10.0.0.5 (eth0)". */

@@ -10,6 +10,7 @@
 /* What is known of every port of a protocol that nobody listens on. */
 struct port_map {
 	bool listens[2][65536];	  /* by family: somebody listens beyond loopback */
+	bool cuts[65536];	  /* a class treats the next port otherwise */
 	bool taken[65536];	  /* a socket of any kind has the number, or it is sent on */
 	uint8_t let_in[2][65536]; /* by family: 1 + rank of the widest class; 0: none */
 };
@@ -21,6 +22,7 @@ struct join {
 	struct reach_join *ret;
 	struct port_map *maps[2]; /* PROTO_TCP, PROTO_UDP */
 	bool has_outside;	  /* there is an interface by which others could come */
+	struct map published;	  /* listener << 16 | port: has a row */
 };
 
 static uint8_t family_bit(const struct address *a)
@@ -46,15 +48,29 @@ static const struct address *arrives_on(const struct reach_class *c, const struc
 	return i->nat ? &i->target : &c->destination;
 }
 
-/* Is a packet to this address, that came in by this interface, one for the listener? */
-static bool serves(const struct listener *l, const struct address *address, uint32_t ifindex)
+static bool is_loopback(const struct snapshot *s, uint32_t ifindex)
+{
+	for (size_t i = 0; i < s->interface_count; i++)
+		if (s->interfaces[i].netns == 0 && s->interfaces[i].ifindex == ifindex)
+			return s->interfaces[i].loopback;
+	return false;
+}
+
+/*
+ * Is a packet to this address, that came in by this interface, one for the listener? What the
+ * machine sends to itself comes in by the loopback interface, whatever the address.
+ */
+static bool serves(const struct join *j, const struct listener *l, const struct address *address,
+		   uint32_t ifindex)
 {
 	if (!(l->families & family_bit(address)))
 		return false;
 	if (!address_is_any(&l->address) && !address_equal(&l->address, address))
 		return false;
 	/* of another namespace, the interface by which it comes in there is not known */
-	return l->ifindex == 0 || l->netns != 0 || l->ifindex == ifindex;
+	if (l->ifindex == 0 || l->netns != 0)
+		return true;
+	return ifindex ? l->ifindex == ifindex : is_loopback(j->s, l->ifindex);
 }
 
 static int add_way(struct join *j, const struct reach_class *c, const struct reach_interval *i,
@@ -103,7 +119,7 @@ static int add_own_way(struct join *j, const struct reach_class *c, uint32_t lis
 		return 0;
 	if (lets_in(i->verdict) && i->forwarded && !c->behind)
 		return 0;
-	if (!serves(l, lets_in(i->verdict) ? arrives_on(c, i) : &c->destination, c->ifindex))
+	if (!serves(j, l, lets_in(i->verdict) ? arrives_on(c, i) : &c->destination, c->ifindex))
 		return 0;
 	return add_way(j, c, i, listener, l->port);
 }
@@ -181,17 +197,27 @@ static enum port_state judge(const unsigned counts[VERDICT_COUNT])
 	return counts[VERDICT_DROP] ? PORT_FILTERED : PORT_UNKNOWN;
 }
 
+/* Does only what this machine sends decide, because nothing from outside is meant for the row? */
+static bool is_inside(const struct join *j, const struct port_row *row, const unsigned *outside)
+{
+	if (!j->has_outside)
+		return true;
+	if (outside[VERDICT_ACCEPT] || outside[VERDICT_RATE_LIMITED] || outside[VERDICT_UNKNOWN])
+		return false;
+	if (is_for_host_only(j, row))
+		return true;
+	/* all of it is sent on elsewhere, unless something was not asked */
+	return j->reach->complete && !outside[VERDICT_DROP] && !outside[VERDICT_REJECT];
+}
+
 static void judge_row(const struct join *j, struct port_row *row)
 {
 	struct tally t = {.widest = -1, .widest_unknown = -1};
 	struct port_reach *r = &row->reach;
-	bool inside;
 
 	for (uint32_t i = 0; i < r->way_count; i++)
 		count_way(j, &j->ret->ways[r->first_way + i], &t, r);
-	inside = !j->has_outside || (is_for_host_only(j, row) && !t.counts[VERDICT_ACCEPT] &&
-				     !t.counts[VERDICT_RATE_LIMITED] && !t.counts[VERDICT_UNKNOWN]);
-	r->state = judge(inside ? t.inside : t.counts);
+	r->state = judge(is_inside(j, row, t.counts) ? t.inside : t.counts);
 	r->rate_limited = r->reached && t.all_limited;
 	r->wider_unknown = t.widest_unknown > t.widest;
 	r->why_str = t.why_str;
@@ -218,38 +244,52 @@ static int judge_own_rows(struct join *j, size_t row_count)
 /* --- what is sent on ---------------------------------------------------------------------------
  */
 
-/* The namespace of an address: 0 portero's own, SNAPSHOT_NONE: of none that is known. */
-static uint32_t netns_of(const struct snapshot *s, const struct address *a)
+static bool has_address(const struct snapshot *s, uint32_t netns, const struct address *a)
 {
-	uint32_t found = SNAPSHOT_NONE;
-
-	if (address_is_loopback(a))
-		return 0;
 	for (size_t i = 0; i < s->address_count; i++)
-		if (address_equal(&s->addresses[i].address, a) && s->addresses[i].netns < found)
-			found = s->addresses[i].netns;
-	return found;
+		if (s->addresses[i].netns == netns && address_equal(&s->addresses[i].address, a))
+			return true;
+	return false;
 }
 
-static struct port_row *find_published(struct join *j, size_t first, uint32_t listener,
-				       uint16_t port)
+/* Is it an address of portero's own namespace? */
+static bool is_own(const struct snapshot *s, const struct address *a)
 {
-	for (size_t i = first; i < j->list->row_count; i++)
-		if (j->list->rows[i].first_listener == listener && j->list->rows[i].port == port)
-			return &j->list->rows[i];
-	return NULL;
+	return address_is_loopback(a) || has_address(s, 0, a);
 }
 
-static int add_published(struct join *j, size_t first, uint32_t listener, uint16_t port,
-			 uint16_t last)
+/*
+ * May packets to the address arrive in that namespace? Several namespaces may have it: which one
+ * they get to is for the routes to say, so each counts.
+ */
+static bool may_arrive(const struct snapshot *s, uint32_t netns, const struct address *a)
 {
+	return is_own(s, a) ? netns == 0 : has_address(s, netns, a);
+}
+
+static bool is_of_other_netns(const struct snapshot *s, const struct address *a)
+{
+	if (is_own(s, a))
+		return false;
+	for (size_t i = 0; i < s->address_count; i++)
+		if (address_equal(&s->addresses[i].address, a))
+			return true;
+	return false;
+}
+
+/* Adds a row once for each listener and first port. */
+static int add_published(struct join *j, uint32_t listener, uint16_t port, uint16_t last)
+{
+	uint64_t key = (uint64_t)listener << 16 | port;
+	uint32_t found;
 	struct listener_list *list = j->list;
 	const struct listener *l = &list->listeners[listener];
 	struct port_row *row;
 
-	if (find_published(j, first, listener, port))
+	if (map_get(&j->published, key, &found))
 		return 0;
-	if (mem_grow(&list->rows, &list->row_cap, list->row_count + 1, sizeof(*list->rows)) < 0)
+	if (map_set(&j->published, key, 0) < 0 ||
+	    mem_grow(&list->rows, &list->row_cap, list->row_count + 1, sizeof(*list->rows)) < 0)
 		return -ENOMEM;
 	row = &list->rows[list->row_count++];
 	*row = (struct port_row){
@@ -286,15 +326,16 @@ static bool ports_to(const struct reach_interval *i, uint16_t number, uint16_t *
 
 /* A listener reached by this interval under another number, or in another namespace. */
 static bool is_sent_to(const struct join *j, const struct reach_class *c,
-		       const struct reach_interval *i, uint32_t netns, uint32_t listener,
-		       uint16_t *first, uint16_t *last)
+		       const struct reach_interval *i, uint32_t listener, uint16_t *first,
+		       uint16_t *last)
 {
 	const struct listener *l = &j->list->listeners[listener];
 
-	if (l->netns != netns || l->proto != c->proto || !serves(l, arrives_on(c, i), c->ifindex) ||
-	    !ports_to(i, l->port, first, last))
+	if (l->proto != c->proto || !ports_to(i, l->port, first, last) ||
+	    !serves(j, l, arrives_on(c, i), c->ifindex) ||
+	    !may_arrive(j->s, l->netns, arrives_on(c, i)))
 		return false;
-	return netns != 0 || *first != l->port;
+	return l->netns != 0 || *first != l->port || *last != l->port;
 }
 
 static int add_forward(struct join *j, const struct reach_class *c, const struct reach_interval *i,
@@ -329,29 +370,48 @@ static int add_forward(struct join *j, const struct reach_class *c, const struct
 	return 0;
 }
 
-/* Rows for what one interval sends on; where nobody is known to listen, a forward. */
-static int publish(struct join *j, size_t first_row, const struct reach_class *c,
-		   const struct reach_interval *i)
+/*
+ * A row for each part of first..last that no class treats in two ways, but for the listener's own
+ * number, which has a row.
+ */
+static int add_parts(struct join *j, uint32_t listener, uint16_t first, uint16_t last)
 {
-	uint32_t netns = netns_of(j->s, arrives_on(c, i));
+	const struct listener *l = &j->list->listeners[listener];
+
+	for (unsigned from = first, to; from <= last; from = to + 1) {
+		bool own = l->netns == 0 && from == l->port;
+
+		for (to = from; !own && to < last && !j->maps[l->proto]->cuts[to] &&
+				!(l->netns == 0 && to + 1 == l->port);)
+			to++;
+		if (!own && add_published(j, listener, (uint16_t)from, (uint16_t)to) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Rows for what one interval sends on; where nobody is known to listen, a forward. */
+static int publish(struct join *j, const struct reach_class *c, const struct reach_interval *i)
+{
 	uint16_t first, last;
 	bool any = false;
 
 	for (size_t k = 0; k < j->list->listener_count; k++) {
-		if (!is_sent_to(j, c, i, netns, (uint32_t)k, &first, &last))
+		if (!is_sent_to(j, c, i, (uint32_t)k, &first, &last))
 			continue;
 		any = true;
-		if (add_published(j, first_row, (uint32_t)k, first, last) < 0)
+		if (add_parts(j, (uint32_t)k, first, last) < 0)
 			return -ENOMEM;
 	}
 	if (any || !i->forwarded)
 		return 0;
-	return add_forward(j, c, i, netns != SNAPSHOT_NONE && netns != 0);
+	return add_forward(j, c, i, is_of_other_netns(j->s, arrives_on(c, i)));
 }
 
 static bool is_sent_on(const struct reach_class *c, const struct reach_interval *i)
 {
-	return !c->behind && (i->nat || i->forwarded) && lets_in(i->verdict);
+	return !c->behind && c->proto <= PROTO_UDP && (i->nat || i->forwarded) &&
+	       lets_in(i->verdict);
 }
 
 /* The ways of every class to a published row: also of those that are kept out. */
@@ -369,8 +429,7 @@ static int judge_published(struct join *j, struct port_row *row)
 		    !(l->families & family_bit(&c->destination)))
 			continue;
 		if (lets_in(i->verdict) &&
-		    (!is_sent_on(c, i) || !is_sent_to(j, c, i, netns_of(j->s, arrives_on(c, i)),
-						      row->first_listener, &first, &last)))
+		    (!is_sent_on(c, i) || !is_sent_to(j, c, i, row->first_listener, &first, &last)))
 			continue;
 		if (add_way(j, c, i, row->first_listener, row->port) < 0)
 			return -ENOMEM;
@@ -380,8 +439,61 @@ static int judge_published(struct join *j, struct port_row *row)
 	return 0;
 }
 
+static int compare_published(const void *a, const void *b)
+{
+	const struct port_row *x = a, *y = b;
+
+	if (x->first_listener != y->first_listener)
+		return x->first_listener < y->first_listener ? -1 : 1;
+	return (int)x->port - y->port;
+}
+
+/* Is the row's first port the one behind the last of `before`, and its fate the same? */
+static bool follows(const struct port_row *before, const struct port_row *row)
+{
+	const struct port_reach *x = &before->reach, *y = &row->reach;
+	uint16_t last = before->last_port ? before->last_port : before->port;
+
+	return before->first_listener == row->first_listener && last + 1 == row->port &&
+	       x->state == y->state && x->reached == y->reached && x->widest == y->widest &&
+	       x->families == y->families && x->rate_limited == y->rate_limited &&
+	       x->wider_unknown == y->wider_unknown && x->why_str == y->why_str &&
+	       x->widest != SOURCE_LISTED;
+}
+
+/* Neighbours that read the same are one row, as far as its ports arrive at one listener. */
+static void merge_published(struct join *j, size_t first_row)
+{
+	struct listener_list *list = j->list;
+	size_t kept = first_row;
+
+	for (size_t i = first_row; i < list->row_count; i++) {
+		struct port_row *row = &list->rows[i], *before = &list->rows[kept - 1];
+		uint16_t last = row->last_port ? row->last_port : row->port;
+
+		if (kept > first_row && follows(before, row))
+			before->last_port = last;
+		else
+			list->rows[kept++] = *row;
+	}
+	list->row_count = kept;
+}
+
+/* Marks the last ports of all intervals, so that a part between two marks has one fate. */
+static void mark_cuts(struct join *j)
+{
+	for (size_t k = 0; k < j->reach->class_count; k++) {
+		const struct reach_class *c = &j->reach->classes[k];
+
+		for (uint32_t n = 0; n < c->interval_count && c->proto <= PROTO_UDP; n++)
+			j->maps[c->proto]->cuts[j->reach->intervals[c->first_interval + n].last] =
+				true;
+	}
+}
+
 static int join_published(struct join *j, size_t first_row)
 {
+	mark_cuts(j);
 	for (size_t k = 0; k < j->reach->class_count; k++) {
 		const struct reach_class *c = &j->reach->classes[k];
 
@@ -389,13 +501,16 @@ static int join_published(struct join *j, size_t first_row)
 			const struct reach_interval *i =
 				&j->reach->intervals[c->first_interval + n];
 
-			if (is_sent_on(c, i) && publish(j, first_row, c, i) < 0)
+			if (is_sent_on(c, i) && publish(j, c, i) < 0)
 				return -ENOMEM;
 		}
 	}
+	qsort(j->list->rows + first_row, j->list->row_count - first_row, sizeof(*j->list->rows),
+	      compare_published);
 	for (size_t i = first_row; i < j->list->row_count; i++)
 		if (judge_published(j, &j->list->rows[i]) < 0)
 			return -ENOMEM;
+	merge_published(j, first_row);
 	return 0;
 }
 
@@ -557,7 +672,12 @@ int reach_join(const struct snapshot *s, const struct reach *reach, struct liste
 	       struct reach_join *ret)
 {
 	struct port_map cleanup_free *maps = calloc(2, sizeof(*maps));
-	struct join j = {s, reach, list, ret, {maps, maps ? maps + 1 : NULL}, false};
+	struct join j = {.s = s,
+			 .reach = reach,
+			 .list = list,
+			 .ret = ret,
+			 .maps = {maps, maps ? maps + 1 : NULL}};
+	int r;
 	size_t row_count = list->row_count;
 
 	*ret = (struct reach_join){0};
@@ -565,9 +685,13 @@ int reach_join(const struct snapshot *s, const struct reach *reach, struct liste
 		return -ENOMEM;
 	for (size_t k = 0; k < reach->class_count; k++)
 		j.has_outside |= reach->classes[k].source_class != SOURCE_HOST;
-	if (judge_own_rows(&j, row_count) < 0 || join_published(&j, row_count) < 0 ||
-	    look_at_silence(&j) < 0)
-		return -ENOMEM;
+	r = judge_own_rows(&j, row_count) < 0 || join_published(&j, row_count) < 0 ||
+			    look_at_silence(&j) < 0
+		    ? -ENOMEM
+		    : 0;
+	map_done(&j.published);
+	if (r < 0)
+		return r;
 	listeners_sort(s, list, ORDER_EXPOSURE);
 	return 0;
 }

@@ -72,7 +72,7 @@ int frame_decode(const void *bytes, size_t len, struct frame_seen *ret);
 int frame_decode_ethernet(const void *bytes, size_t len, struct frame_seen *ret);
 
 /*
- * Does an packet mean that ours was refused: a RST, an ICMP error ("unreachable", any code but "fragmentation
- * needed")? Redirects, time exceeded and packet too big are no refusals.
+ * Does the packet mean that ours was refused: a RST, or an ICMP error "unreachable" (any code but
+ * "fragmentation needed")? Redirects, time exceeded and packet too big are no refusals.
  */
 bool frame_is_refusal(const struct frame_seen *seen);

@@ -4,6 +4,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/nl.h"
+#include "base/nla.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -11,27 +12,6 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-
-/* The next attribute: false at the end or (c->ok false) when it runs past it. */
-static bool next_attribute(struct cur *c, uint16_t *type, struct cur *value)
-{
-	struct rtattr header;
-
-	if (c->left == 0)
-		return false;
-	cur_read(c, &header, sizeof(header));
-	if (!c->ok || header.rta_len < sizeof(header)) {
-		c->ok = false;
-		return false;
-	}
-	*value = cur_slice(c, header.rta_len - sizeof(header));
-	*type = header.rta_type & NLA_TYPE_MASK;
-	if (c->ok && c->left > 0)
-		cur_take(c, RTA_ALIGN(header.rta_len) - header.rta_len < c->left
-				    ? RTA_ALIGN(header.rta_len) - header.rta_len
-				    : c->left);
-	return c->ok;
-}
 
 int interfaces_decode_address(const void *payload, size_t len, struct interface_address *ret)
 {
@@ -47,7 +27,7 @@ int interfaces_decode_address(const void *payload, size_t len, struct interface_
 	size = m.ifa_family == AF_INET ? 4 : 16;
 	a.ifindex = m.ifa_index;
 	a.prefix_len = m.ifa_prefixlen;
-	while (next_attribute(&c, &type, &value)) {
+	while (nla_next(&c, &type, &value)) {
 		/* IFA_LOCAL is the machine's own side of a point-to-point link, and wins */
 		if (value.left != size ||
 		    !(type == IFA_LOCAL || (type == IFA_ADDRESS && !a.address.family)))
@@ -75,7 +55,7 @@ int interfaces_decode_link(const void *payload, size_t len, struct interface_inf
 		return -EBADMSG;
 	info.ifindex = (uint32_t)m.ifi_index;
 	info.loopback = m.ifi_flags & IFF_LOOPBACK;
-	while (next_attribute(&c, &type, &value))
+	while (nla_next(&c, &type, &value))
 		if (type == IFLA_IFNAME)
 			cur_read(&value, name, value.left < 15 ? value.left : 15);
 	if (!c.ok)

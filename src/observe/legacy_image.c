@@ -30,6 +30,7 @@ enum {
 
 int legacy_open(struct legacy_sockets *s, struct err *e)
 {
+	s->ipv6 = -1;
 	s->ipv4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s->ipv4 < 0)
 		return err_set(e, -errno, _("cannot open a socket: %s"), strerror(errno));
@@ -100,8 +101,8 @@ static int read_names(const char *file, struct names *ret)
 	int r = file_read_at(AT_FDCWD, file, NAMES_LIMIT, &text);
 
 	ret->count = 0;
-	if (r == -ENOENT || r == -EINVAL) /* EINVAL: this thread has no /proc/.../net there */
-		return r == -ENOENT ? 0 : r;
+	if (r == -ENOENT)
+		return 0;
 	while (r >= 0 && file_next_line(text.data, text.len, &at, &line, &len)) {
 		if (len == 0)
 			continue;
@@ -297,7 +298,7 @@ static int add_refused(struct legacy_table *t, size_t entry)
 static int try_table(struct legacy_image *image, size_t table, int fd)
 {
 	struct legacy_table *t = &image->tables[table];
-	size_t good = 0, all = t->num_entries, bad = all;
+	size_t good = 0, all = t->num_entries, bad;
 	int r = fd < 0 ? -EAFNOSUPPORT : try_prefix(image, table, fd, all);
 
 	if (r == 0 || r == -ENOMEM || r == -EAFNOSUPPORT)

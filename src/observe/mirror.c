@@ -37,7 +37,16 @@ int mirror_read(struct mirror *m, struct err *e)
 	m->fingerprint = map_mix(
 		map_mix(nft_image_fingerprint(&m->nft), legacy_image_fingerprint(&m->legacy)),
 		map_mix(ipset_image_fingerprint(&m->ipset), network));
+	m->is_read = true;
 	return 0;
+}
+
+int mirror_look(struct mirror *m, const struct snapshot *s, struct err *e)
+{
+	int r = m->has_looked ? 0 : obstacles_find(s, &m->obstacles, e);
+
+	m->has_looked = r >= 0;
+	return r;
 }
 
 static int open_legacy(void *context)
@@ -71,9 +80,11 @@ static struct twin_probe *new_probe(struct mirror *m, struct err *e)
 static int find_doubts(struct mirror *m, struct err *e)
 {
 	int r = nft_rewrite_find(&m->nft_rewrite, &m->nft, &m->doubts);
+	bool clock = false;
 
 	if (r < 0)
 		return err_set(e, r, _("out of memory"));
+	m->clock = m->nft_rewrite.clock;
 	if (m->legacy.count == 0)
 		return 0;
 	r = ns_run(m->twin.ns, open_legacy, m, e);
@@ -81,7 +92,10 @@ static int find_doubts(struct mirror *m, struct err *e)
 		return err_set(e, r, _("the tables of iptables-legacy cannot be copied: %s"),
 			       strerror(-r));
 	r = legacy_image_try(&m->legacy, &m->legacy_sockets, e);
-	return r < 0 ? r : legacy_rewrite_find(&m->legacy, &m->doubts, &m->clock, e);
+	if (r >= 0)
+		r = legacy_rewrite_find(&m->legacy, &m->doubts, &clock, e);
+	m->clock |= clock;
+	return r;
 }
 
 /* Sets that are not as they should be make answers unknown, but no asking impossible. */
@@ -96,7 +110,7 @@ static void load_ipsets(struct mirror *m)
 int mirror_build(struct mirror *m, const struct snapshot *s, struct err *e)
 {
 	struct assignment none = {0};
-	int changed = 0, r = obstacles_find(s, &m->obstacles, e);
+	int changed = 0, r = mirror_look(m, s, e);
 
 	if (r >= 0)
 		r = twin_open(&m->twin, e);
@@ -169,8 +183,10 @@ int mirror_open(struct mirror *m, const struct snapshot *s, struct err *e)
 	int r = 0;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
-		mirror_done(m);
-		r = mirror_read(m, e);
+		if (i > 0)
+			mirror_done(m);
+		if (!m->is_read)
+			r = mirror_read(m, e);
 		if (r >= 0)
 			r = mirror_build(m, s, e);
 		if (r < 0)

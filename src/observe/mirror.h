@@ -27,7 +27,8 @@ struct mirror {
 	struct legacy_image legacy;
 	struct ipset_image ipset;
 	struct obstacles obstacles;
-	uint64_t fingerprint; /* of rules, sets, interfaces, addresses, routes, sysctls */
+	bool is_read, has_looked; /* by mirror_read(), by mirror_look() */
+	uint64_t fingerprint;	  /* of rules, sets, interfaces, addresses, routes, sysctls */
 	/* the twin */
 	struct twin twin;
 	struct twin_report differences; /* what of the network is not mirrored */
@@ -50,13 +51,16 @@ struct mirror {
  * negative errno. To be ended with mirror_done() in every case; *m zeroed before.
  */
 int mirror_read(struct mirror *m, struct err *e);
+/* Looks for obstacles, once. `s` (may be NULL) as for obstacles_find(). 0 or a negative errno. */
+int mirror_look(struct mirror *m, const struct snapshot *s, struct err *e);
 /*
- * Makes the twin and loads the rules, with all doubts decided as "does not match". `s` (may be
- * NULL) as for obstacles_find(). 0; 1: the machine changed meanwhile; or a negative errno (-EPERM,
+ * Makes the twin and loads the rules, with all doubts decided as "does not match"; has looked for
+ * obstacles then. 0; 1: the machine changed meanwhile; or a negative errno (-EPERM,
  * -EACCES, -ENODEV, ... as twin_open()): nothing can be asked.
  */
 int mirror_build(struct mirror *m, const struct snapshot *s, struct err *e);
-/* Reads and builds until nothing changed meanwhile, or gives up and sets m->changing. */
+/* Reads (unless it has) and builds until nothing changed meanwhile, or gives up and sets
+ * m->changing. */
 int mirror_open(struct mirror *m, const struct snapshot *s, struct err *e);
 /* Loads the rules with the doubts decided otherwise, if they are not loaded so. 0 or -errno. */
 int mirror_load(struct mirror *m, const struct assignment *assignment, struct err *e);

@@ -182,18 +182,35 @@ static uint32_t state_noise(const char *name)
 	return 0;
 }
 
+static uint64_t hash_expr(uint64_t hash, struct cur whole)
+{
+	struct nft_expr expr;
+
+	nft_expr_decode(whole, &expr);
+	hash = map_mix(hash, map_hash_bytes(expr.name, strlen(expr.name)));
+	return hash_without(hash, expr.data, state_noise(expr.name));
+}
+
 uint64_t nft_exprs_hash(struct cur list)
 {
 	uint64_t hash = 1;
-	struct nft_expr expr;
 	struct cur each;
 	uint16_t type;
 
-	while (nla_next(&list, &type, &each)) {
-		nft_expr_decode(each, &expr);
-		hash = map_mix(hash, map_hash_bytes(expr.name, strlen(expr.name)));
-		hash = hash_without(hash, expr.data, state_noise(expr.name));
-	}
+	while (nla_next(&list, &type, &each))
+		hash = hash_expr(hash, each);
+	return hash;
+}
+
+/* What a set or an element limits, in one attribute or as a list in another. */
+static uint64_t hash_states(uint64_t hash, struct cur attributes, uint16_t one, uint16_t several)
+{
+	struct cur value;
+
+	if (nla_find(attributes, one, &value))
+		hash = hash_expr(hash, value);
+	if (nla_find(attributes, several, &value))
+		hash = map_mix(hash, nft_exprs_hash(value));
 	return hash;
 }
 
@@ -202,7 +219,7 @@ static uint64_t hash_elements(struct cur list, size_t *timed)
 {
 	const uint32_t noise = BIT(NFTA_SET_ELEM_EXPIRATION) | BIT(NFTA_SET_ELEM_PAD) |
 			       BIT(NFTA_SET_ELEM_EXPR) | BIT(NFTA_SET_ELEM_EXPRESSIONS);
-	uint64_t sum = 0;
+	uint64_t sum = 0, hash;
 	struct cur each, value;
 	uint16_t type;
 
@@ -211,7 +228,10 @@ static uint64_t hash_elements(struct cur list, size_t *timed)
 			++*timed;
 			continue;
 		}
-		sum += hash_without(2, each, noise);
+		hash = hash_without(2, each, noise);
+		sum += timed ? hash
+			     : hash_states(hash, each, NFTA_SET_ELEM_EXPR,
+					   NFTA_SET_ELEM_EXPRESSIONS);
 	}
 	return sum;
 }
@@ -245,6 +265,8 @@ uint64_t nft_attr_hash(uint8_t type, struct cur attributes, size_t *timed)
 	uint64_t hash = type, flags;
 	uint16_t attribute;
 
+	if (type == NFT_MSG_NEWSET && !timed)
+		hash = hash_states(hash, attributes, NFTA_SET_EXPR, NFTA_SET_EXPRESSIONS);
 	while (row && nla_next(&rest, &attribute, &value)) {
 		if (has_bit(row->noise, attribute))
 			continue;

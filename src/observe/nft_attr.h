@@ -47,8 +47,9 @@ bool nft_expr_decode(struct cur whole, struct nft_expr *expr);
 
 /*
  * A hash of what an object says, without handles, counters, use and expiration. Of set elements:
- * the sum over the elements of the message, so that their order does not count. `timed` (may be
- * NULL) is set to how many elements were left out because they expire; NULL: none is left out.
+ * the sum over the elements of the message, so that their order does not count. `timed` counts the
+ * elements that are left out because they expire, which may happen at any time. With NULL, they are
+ * counted in, and so are the limits and quotas of sets and elements, which a twin does not get.
  */
 uint64_t nft_attr_hash(uint8_t type, struct cur attributes, size_t *timed);
 /* The same of a list of expressions. */

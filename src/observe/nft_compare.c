@@ -88,7 +88,7 @@ static void index_twin(struct comparison *c)
 				f->first_rule = (uint32_t)i;
 			break;
 		default:
-			f->hash = nft_attr_hash(twin->items[i].type, attributes, NULL);
+			f->hash = nft_attr_hash(twin->items[i].type, attributes, &timed);
 			break;
 		}
 	}
@@ -119,10 +119,9 @@ static void compare_object(struct comparison *c, size_t item)
 	} else if (type == NFT_MSG_NEWSETELEM) {
 		/* taken off: what is left in the end is the difference */
 		f->elements -= nft_attr_hash(type, attributes, &timed);
-		f->met = true;
 	} else {
 		f->met = true;
-		if (f->hash != nft_attr_hash(type, attributes, NULL))
+		if (f->hash != nft_attr_hash(type, attributes, &timed))
 			differ(c, c->image, item, _("the twin has it otherwise"));
 	}
 }
@@ -177,8 +176,7 @@ static void compare_rest(struct comparison *c)
 		struct nft_place place;
 
 		nft_image_place(c->twin, i, &place);
-		if (!f || type == NFT_MSG_NEWSETELEM ||
-		    (place.family == NFPROTO_INET && strcmp(place.table, NFT_TWIN_TABLE) == 0))
+		if (!f || type == NFT_MSG_NEWSETELEM || strcmp(place.table, NFT_TWIN_TABLE) == 0)
 			continue;
 		if (type == NFT_MSG_NEWRULE) {
 			if (f->rule_count > 0 && f->first_rule == i)

@@ -11,7 +11,8 @@
 
 /*
  * Compares `twin`, read back, with the image as it was sent (rewritten by the assignment, without
- * the items that are true in left_out). Fills report->rules, and adds to report->lost. 0 or -ENOMEM.
+ * the items that are true in left_out). Fills report->rules, and adds to report->lost. 0 or
+ * -ENOMEM.
  */
 int nft_compare(const struct nft_image *image, struct nft_rewrite *rewrite,
 		const struct assignment *assignment, const bool *left_out,

@@ -78,8 +78,7 @@ static void put_bracket(struct load *l, uint16_t type)
 {
 	struct nfgenmsg header = {.nfgen_family = AF_UNSPEC, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
 
-	nla_end_message(&l->batch,
-			nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
+	nla_end_message(&l->batch, nla_begin_message(&l->batch, type, 0, &header, sizeof(header)));
 	note_message(l, NO_ITEM);
 }
 
@@ -102,7 +101,7 @@ static void put_deletions(struct load *l, const struct nft_image *old)
 		if (old->items[i].type != NFT_MSG_NEWTABLE)
 			continue;
 		nft_image_place(old, i, &place);
-		if (place.family == NFPROTO_INET && strcmp(place.table, NFT_TWIN_TABLE) == 0)
+		if (strcmp(place.table, NFT_TWIN_TABLE) == 0)
 			continue;
 		at = begin_object(&l->batch, NFT_MSG_DELTABLE, place.family, 0);
 		nla_put_text(&l->batch, NFTA_TABLE_NAME, place.table);
@@ -330,6 +329,9 @@ int nft_image_load(const struct nft_image *image, struct nl *twin, const struct 
 	r = nft_image_read_tables(twin, &old, e);
 	if (r == 0)
 		r = send_batches(&l, &old, e);
+	/* what was sent is as large as what is read now */
+	buf_done(&l.batch);
+	buf_done(&l.rules);
 	if (r == 0)
 		r = nft_image_read(twin, &now, e);
 	if (r < 0)

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The one table of a twin that a load leaves alone: inet, the sinks. */
+/* The table of a twin that a load leaves alone, in any family: the sinks. */
 #define NFT_TWIN_TABLE "portero_twin"
 
 struct nft_loading {

@@ -27,6 +27,7 @@ void nft_rewrite_done(struct nft_rewrite *w)
 	free(w->stop);
 	free(w->position);
 	free(w->level);
+	free(w->exprs);
 	*w = (struct nft_rewrite){0};
 }
 
@@ -120,7 +121,8 @@ static int allocate(struct nft_rewrite *w)
 	w->stop = calloc(count, sizeof(*w->stop));
 	w->position = calloc(count, sizeof(*w->position));
 	w->level = calloc(count, sizeof(*w->level));
-	return w->first_doubt && w->stop && w->position && w->level ? 0 : -ENOMEM;
+	w->exprs = calloc(NFT_EXPR_LIMIT, sizeof(*w->exprs));
+	return w->first_doubt && w->stop && w->position && w->level && w->exprs ? 0 : -ENOMEM;
 }
 
 static int find_all(struct nft_rewrite *w, struct doubt_list *doubts)
@@ -188,8 +190,7 @@ void nft_rewrite_begin(struct nft_rewrite *w, const struct assignment *assignmen
 		w->sets[i].forced = 0;
 	}
 	for (size_t i = 0; i < w->feed_count; i++)
-		if (w->feeds[i].set < w->set_count &&
-		    assignment_has(assignment, w->feeds[i].doubt))
+		if (w->feeds[i].set < w->set_count && assignment_has(assignment, w->feeds[i].doubt))
 			w->sets[w->feeds[i].set].forced = w->feeds[i].deletes ? -1 : 1;
 }
 
@@ -225,8 +226,7 @@ static bool compared_protocol(const struct nft_expr *cmp, uint32_t *ret)
 	uint16_t word = 0;
 	struct cur data, value;
 
-	if (!nla_find(cmp->data, NFTA_CMP_DATA, &data) ||
-	    !nla_find(data, NFTA_DATA_VALUE, &value))
+	if (!nla_find(cmp->data, NFTA_CMP_DATA, &data) || !nla_find(data, NFTA_DATA_VALUE, &value))
 		return false;
 	if (value.left == sizeof(word)) {
 		cur_read(&value, &word, sizeof(word));
@@ -245,7 +245,8 @@ static bool find_protocol(uint8_t family, const struct nft_expr *exprs, int coun
 
 	for (int i = 0; i < count; i++) {
 		if (loads_protocol(family, &exprs[i]))
-			reg = nft_attr_number(exprs[i].data, NFTA_META_DREG); /* payload: the same */
+			reg = nft_attr_number(exprs[i].data,
+					      NFTA_META_DREG); /* payload: the same */
 		if (reg == 0 || strcmp(exprs[i].name, "cmp") != 0 ||
 		    nft_attr_number(exprs[i].data, NFTA_CMP_SREG) != reg)
 			continue;
@@ -259,7 +260,7 @@ static bool find_protocol(uint8_t family, const struct nft_expr *exprs, int coun
 
 static void put_compat(const struct nft_rewrite *w, size_t item, struct buf *out)
 {
-	struct nft_expr exprs[NFT_EXPR_LIMIT];
+	struct nft_expr *exprs = w->exprs;
 	uint32_t proto = 0, flags = 0;
 	bool xt = false;
 	struct cur list;

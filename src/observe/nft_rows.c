@@ -89,9 +89,10 @@ static const struct nft_meta_row meta_rows[] = {
 	/* the twin's devices are all TAPs */
 	{NFT_META_IIFTYPE, TREAT_UNMIRRORED, false, 1, "iiftype"},
 	{NFT_META_OIFTYPE, TREAT_UNMIRRORED, false, 1, "oiftype"},
-	{NFT_META_IIFKIND, TREAT_UNMIRRORED, false, 4, "iifkind"},
-	{NFT_META_OIFKIND, TREAT_UNMIRRORED, false, 4, "oifkind"},
-	{NFT_META_IIFGROUP, TREAT_UNMIRRORED, false, 1, "iifgroup"},
+	/* and these are not there at all for a real card */
+	{NFT_META_IIFKIND, TREAT_UNMIRRORED, true, 4, "iifkind"},
+	{NFT_META_OIFKIND, TREAT_UNMIRRORED, true, 4, "oifkind"},
+	{NFT_META_IIFGROUP, TREAT_PLAIN, false, 1, "iifgroup"},
 	{NFT_META_OIFGROUP, TREAT_UNMIRRORED, false, 1, "oifgroup"},
 	/* who sends it, or would take it: nothing to load without a socket */
 	{NFT_META_SKUID, TREAT_UNMIRRORED, true, 1, "skuid"},
@@ -148,7 +149,7 @@ static const struct xt_row matches[] = {
 	{"cpu", TREAT_RATE},
 
 	/* what the twin lacks: sockets, users, groups of devices, ports of bridges, IPVS, senders' cards */
-	{"cgroup", TREAT_UNMIRRORED}, {"devgroup", TREAT_UNMIRRORED}, {"eui64", TREAT_UNMIRRORED},
+	{"cgroup", TREAT_UNMIRRORED}, {"devgroup", TREAT_PLAIN}, {"eui64", TREAT_UNMIRRORED},
 	{"ipvs", TREAT_UNMIRRORED}, {"mac", TREAT_UNMIRRORED}, {"osf", TREAT_UNMIRRORED},
 	{"owner", TREAT_UNMIRRORED}, {"physdev", TREAT_UNMIRRORED}, {"socket", TREAT_UNMIRRORED},
 };

@@ -10,9 +10,9 @@
 
 /*
  * Finding: `found` gets the rule's doubts (and w->feeds what they feed), nothing is written.
- * Loading: `found` is NULL; the expressions that the twin gets go to `out`, one NFTA_LIST_ELEM after
- * the other, decided by the assignment. Both meet the same doubts in the same order. Returns 0, or
- * -ENOMEM.
+ * Loading: `found` is NULL; the expressions that the twin gets go to `out`, one NFTA_LIST_ELEM
+ * after the other, decided by the assignment. Both meet the same doubts in the same order. Returns
+ * 0, or -ENOMEM.
  */
 int nft_walk_rule(struct nft_rewrite *w, size_t item, struct doubt_list *found,
 		  const struct assignment *assignment, struct buf *out);

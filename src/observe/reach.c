@@ -3,6 +3,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/mirror.h"
+#include "observe/reach_cache.h"
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
 #include "observe/reach_plan.h"
@@ -227,8 +228,7 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 		r = reach_explore(m, &plan, &answers, e);
 	if (r >= 0) {
 		ret->available = true;
-		ret->generation = m->nft.generation;
-		reach_gaps_add(m, options->snapshot, ret);
+		reach_gaps_add(m, ret);
 		r = answer(m, &plan, &answers, options->from.family != 0, ret);
 	}
 	reach_answers_done(&answers);
@@ -237,7 +237,7 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 }
 
 /* Without a twin nothing is known, and the reason is all that there is to say. */
-static void say_why_not(struct reach *ret, int code, const struct err *e)
+void reach_say_why_not(struct reach *ret, int code, const struct err *e)
 {
 	const char *remedy = "";
 
@@ -249,16 +249,65 @@ static void say_why_not(struct reach *ret, int code, const struct err *e)
 	reach_add_gap(ret, _("who can reach the ports"), e->msg, remedy);
 }
 
+static bool uses_cache(const struct reach_options *options)
+{
+	return options->cache_dir && !options->no_cache;
+}
+
+/* Are the answers of an unchanged machine at hand? `m` has read, and looked, then. */
+static bool find_kept(struct mirror *m, const struct reach_options *options, struct reach *ret)
+{
+	uint64_t key;
+
+	if (mirror_read(m, NULL) < 0 || mirror_look(m, options->snapshot, NULL) < 0) {
+		mirror_done(m);
+		return false;
+	}
+	key = reach_cache_key(m, options);
+	return key && !m->nft.changing && !m->legacy.changing && !m->ipset.changing &&
+	       reach_cache_load(options->cache_dir, key, ret);
+}
+
+/* Answers that are only of this moment are not kept, nor what failed by chance. */
+static void keep(const struct mirror *m, const struct reach_options *options,
+		 const struct reach *reach)
+{
+	uint64_t key = reach_cache_key(m, options);
+
+	if (key && !m->changing && !m->clock && !m->ipset.changing && reach_gaps_are_lasting(m))
+		reach_cache_save(options->cache_dir, key, reach);
+}
+
+/* From the cache, or else from a twin. */
+static int take(struct mirror *m, const struct reach_options *options, struct reach *ret,
+		struct err *e)
+{
+	bool kept = uses_cache(options) && find_kept(m, options, ret);
+	int r = 0;
+
+	if (!kept) {
+		*ret = (struct reach){.complete = true};
+		r = mirror_open(m, options->snapshot, e);
+	}
+	if (r >= 0 && !kept)
+		r = ask(m, options, ret, e);
+	if (r < 0)
+		return r;
+	if (!kept && uses_cache(options))
+		keep(m, options, ret);
+	ret->generation = m->nft.generation;
+	reach_gaps_add_filtered(m, options->snapshot, ret);
+	return 0;
+}
+
 int reach_take(const struct reach_options *options, struct reach *ret, struct err *e)
 {
 	struct mirror m = {.twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
 	struct err why = {0};
 	int r;
 
-	*ret = (struct reach){.complete = true};
-	r = mirror_open(&m, options->snapshot, &why);
-	if (r >= 0)
-		r = ask(&m, options, ret, &why);
+	*ret = (struct reach){0};
+	r = take(&m, options, ret, &why);
 	mirror_done(&m);
 	if (r == -EINVAL && why.code == -EINVAL && (options->in || options->to.family)) {
 		if (e)
@@ -268,7 +317,7 @@ int reach_take(const struct reach_options *options, struct reach *ret, struct er
 	if (r == -ENOMEM)
 		return err_set(e, r, _("out of memory"));
 	if (r < 0)
-		say_why_not(ret, r, &why);
+		reach_say_why_not(ret, r, &why);
 	return 0;
 }
 

@@ -21,9 +21,10 @@ struct reach_options {
 		*cache_dir; /* where the answers of an unchanged machine are kept; NULL: nowhere */
 	/* what to ask; empty: everything */
 	struct address from, to;
-	const char *in;	  /* interface */
-	uint32_t protos;  /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
-	uint8_t families; /* bits 1 (IPv4), 2 (IPv6); 0: both */
+	const char *in;	    /* interface */
+	uint32_t protos;    /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
+	uint8_t families;   /* bits 1 (IPv4), 2 (IPv6); 0: both */
+	uint16_t only_port; /* for explain: this one alone; 0: all */
 };
 
 /*
@@ -32,6 +33,9 @@ struct reach_options {
  * out of memory, or when the options name what is not there (-EINVAL, with a sentence).
  */
 int reach_take(const struct reach_options *options, struct reach *ret, struct err *e);
+
+/* Marks *ret as not available: `e` says why, `code` what could be done. */
+void reach_say_why_not(struct reach *ret, int code, const struct err *e);
 
 /* Does this machine forward packets at all: could it send some on to containers? */
 bool reach_forwards(void);

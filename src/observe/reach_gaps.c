@@ -73,13 +73,28 @@ uint32_t reach_gaps_of_query(const struct mirror *m, const struct reach_query *q
 /* --- gaps ---------------------------------------------------------------------------------------
  */
 
-static void add_filtered(const struct obstacle *o, const struct snapshot *s, struct reach *ret)
+void reach_gaps_add_filtered(const struct mirror *m, const struct snapshot *s, struct reach *ret)
 {
-	if (s && o->ifindex < s->socket_count)
-		reach_add_filtered(ret, o->ifindex, o->what);
+	for (size_t i = 0; s && i < m->obstacles.count; i++) {
+		const struct obstacle *o = &m->obstacles.items[i];
+
+		if (o->scope == OBSTACLE_SOCKET && o->ifindex < s->socket_count)
+			reach_add_filtered(ret, o->ifindex, o->what);
+	}
 }
 
-void reach_gaps_add(const struct mirror *m, const struct snapshot *s, struct reach *ret)
+bool reach_gaps_are_lasting(const struct mirror *m)
+{
+	char why[WHY_SIZE];
+
+	general_trouble(m, why);
+	for (size_t i = 0; i < m->differences.count; i++)
+		if (m->differences.items[i].scope == TWIN_ALL)
+			return false;
+	return !why[0] && !m->differences.failed;
+}
+
+void reach_gaps_add(const struct mirror *m, struct reach *ret)
 {
 	char why[WHY_SIZE];
 
@@ -94,13 +109,8 @@ void reach_gaps_add(const struct mirror *m, const struct snapshot *s, struct rea
 			_("try again"));
 	for (size_t i = 0; i < m->differences.count; i++)
 		reach_add_gap(ret, m->differences.items[i].what, m->differences.items[i].why, "");
-	for (size_t i = 0; i < m->obstacles.count; i++) {
-		const struct obstacle *o = &m->obstacles.items[i];
-
-		if (o->scope == OBSTACLE_SOCKET)
-			add_filtered(o, s, ret);
-		else
-			reach_add_gap(ret, o->what,
+	for (size_t i = 0; i < m->obstacles.count; i++)
+		if (m->obstacles.items[i].scope != OBSTACLE_SOCKET)
+			reach_add_gap(ret, m->obstacles.items[i].what,
 				      _("it decides about packets, and cannot be asked"), "");
-	}
 }

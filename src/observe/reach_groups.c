@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { JOINED_TEXT = 240 }; /* bytes: a text that is longer gets no more */
+
 /* --- destinations ------------------------------------------------------------------------------
  */
 
@@ -146,8 +148,11 @@ static int join_texts(struct reach *r, struct reach_class *to, const struct reac
 			to->sources_str = 0;
 		return 0;
 	}
-	buf_printf(&text, "%s, %s", reach_text(r, to->sources_str),
-		   reach_text(r, from->sources_str));
+	buf_add_text(&text, reach_text(r, to->sources_str));
+	if (text.len > JOINED_TEXT && memcmp(text.data + text.len - 3, "...", 3) == 0)
+		return 0;
+	buf_add_text(&text, ", ");
+	buf_add_text(&text, text.len > JOINED_TEXT ? "..." : reach_text(r, from->sources_str));
 	to->sources_str = strpool_add_text(&r->strings, buf_text(&text));
 	return to->sources_str && !text.failed ? 0 : -ENOMEM;
 }

@@ -3,9 +3,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/ipset_messages.h"
-#include "observe/mirror.h"
-#include "observe/reach_routes.h"
-#include "observe/reach_sources.h"
+#include "observe/reach_planner.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -14,26 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* An address that packets can go to. */
-struct destination {
-	struct address address;
-	uint32_t ifindex; /* whose address it is; 0: any interface's packets may go there */
-	bool behind;
-};
-
-struct planner {
-	const struct mirror *m;
-	const struct reach_options *options;
-	struct reach *reach;
-	struct reach_plan *plan;
-	struct err *e;
-	struct reach_routes routes;
-	struct address *locals; /* all addresses of the machine */
-	size_t local_count, local_cap;
-	struct destination *destinations;
-	size_t destination_count, destination_cap;
-	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */
-	bool too_many;
+enum {
+	ORDINARY_PORT = 40000, /* that twin_probe sends from: no rule is meant for it */
+	SOURCE_PORT_LIMIT = 64,
 };
 
 static bool wants_family(const struct reach_options *o, uint8_t family)
@@ -56,7 +37,8 @@ static bool wants_proto(const struct reach_options *o, enum proto proto)
 struct who {
 	enum source_class class, within;
 	struct address source;
-	uint32_t text; /* of reach strings */
+	uint16_t source_port; /* 0: an ordinary one */
+	uint32_t text;	      /* of reach strings */
 };
 
 static int add_query(struct planner *p, const struct twin_link *link, const struct destination *to,
@@ -85,7 +67,8 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 		.flow = {.ifindex = link ? link->ifindex : 0,
 			 .proto = proto,
 			 .source = who->source,
-			 .destination = to->address},
+			 .destination = to->address,
+			 .source_port = who->source_port},
 		.baseline = baseline,
 	};
 	return 0;
@@ -118,24 +101,6 @@ static size_t proto_count(const struct planner *p)
 /* --- sources ------------------------------------------------------------------------------------
  */
 
-static bool in_prefix(const struct address *a, const struct reach_prefix *prefix)
-{
-	struct address network = address_network(a, prefix->bits);
-	struct address other = address_network(&prefix->address, prefix->bits);
-
-	return a->family == prefix->address.family && address_equal(&network, &other);
-}
-
-static bool is_local(const struct planner *p, const struct address *a)
-{
-	if (address_is_loopback(a))
-		return true;
-	for (size_t i = 0; i < p->local_count; i++)
-		if (address_equal(&p->locals[i], a))
-			return true;
-	return false;
-}
-
 static bool is_private(const struct address *a)
 {
 	static const struct reach_prefix blocks[] = {
@@ -144,7 +109,7 @@ static bool is_private(const struct address *a)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
-		if (in_prefix(a, &blocks[i]))
+		if (planner_in_prefix(a, &blocks[i]))
 			return true;
 	return false;
 }
@@ -163,7 +128,7 @@ static struct source_scope scope_of(struct planner *p, const struct twin_link *l
 		const struct reach_route *route = &p->routes.items[i];
 
 		if (route->prefix.address.family != family || route->prefix.bits == 0 ||
-		    in_prefix(&route->prefix.address, &link_local))
+		    planner_in_prefix(&route->prefix.address, &link_local))
 			continue;
 		if (route->ifindex == link->ifindex)
 			p->links[scope.link_count++] = route->prefix;
@@ -213,6 +178,46 @@ static bool fits(const struct address *source, const struct address *destination
 	return !address_is_link_local(destination) || address_is_link_local(source);
 }
 
+/* Whoever sends from a port that the rules mention may get more than others. */
+static int plan_source_ports(struct planner *p, const struct twin_link *link,
+			     const struct destination *to, const struct who *who, size_t baseline)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	struct who special = *who;
+
+	for (size_t i = 0; i < p->source_ports.count; i++) {
+		const struct reach_point *point = &p->source_ports.items[i];
+
+		buf_clear(&text);
+		if (point->first == point->last)
+			buf_printf(&text, _("whoever sends from port %u"), point->first);
+		else
+			buf_printf(&text, _("whoever sends from ports %u-%u"), point->first,
+				   point->last);
+		special.class = SOURCE_LISTED;
+		special.source_port = point->port;
+		special.text = strpool_add_text(&p->reach->strings, buf_text(&text));
+		if (add_queries(p, link, to, &special, baseline, 0, 0) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int plan_all_source_ports(struct planner *p, const struct twin_link *link,
+				 const struct destination *to, size_t first, size_t end)
+{
+	size_t stride = proto_count(p);
+
+	for (size_t i = first; i < end && p->source_ports.count; i += stride) {
+		const struct reach_class c = p->plan->queries[i].class;
+		struct who who = {.within = c.within, .source = c.source};
+
+		if (c.source_class != SOURCE_LISTED && plan_source_ports(p, link, to, &who, i) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int plan_groups(struct planner *p, const struct twin_link *link,
 		       const struct destination *to, const struct reach_sources *sources,
 		       bool anywhere)
@@ -249,14 +254,14 @@ static int plan_groups(struct planner *p, const struct twin_link *link,
 		    add_queries(p, link, to, &who, first, stride, base) < 0)
 			return -ENOMEM;
 	}
-	return 0;
+	return plan_all_source_ports(p, link, to, first, p->plan->count);
 }
 
 /* One source that the user gave. */
 static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
 		    const struct source_scope *scope)
 {
-	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0};
+	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0, 0};
 	char text[ADDRESS_TEXT_SIZE];
 
 	address_format(&who.source, text);
@@ -264,7 +269,7 @@ static int plan_one(struct planner *p, const struct twin_link *link, const struc
 	if (is_private(&who.source))
 		who.class = SOURCE_PRIVATE;
 	for (size_t i = 0; i < scope->link_count; i++)
-		if (in_prefix(&who.source, &scope->links[i]))
+		if (planner_in_prefix(&who.source, &scope->links[i]))
 			who.class = SOURCE_LINK;
 	who.within = who.class;
 	return add_queries(p, link, to, &who, p->plan->count, 0, 0);
@@ -314,7 +319,7 @@ static int plan_host(struct planner *p)
 {
 	for (size_t i = 0; i < p->destination_count; i++) {
 		const struct destination *to = &p->destinations[i];
-		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0};
+		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0, 0};
 
 		if (to->behind || address_is_link_local(&to->address) ||
 		    !wants_family(p->options, to->address.family))
@@ -327,135 +332,6 @@ static int plan_host(struct planner *p)
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-/* --- destinations -------------------------------------------------------------------------------
- */
-
-static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
-			   bool behind)
-{
-	if (p->options->to.family && !address_equal(&p->options->to, a))
-		return 0;
-	for (size_t i = 0; i < p->destination_count; i++)
-		if (address_equal(&p->destinations[i].address, a) &&
-		    (!address_is_link_local(a) || p->destinations[i].ifindex == ifindex))
-			return 0;
-	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
-		p->too_many = true;
-		return 0;
-	}
-	if (mem_grow(&p->destinations, &p->destination_cap, p->destination_count + 1,
-		     sizeof(*p->destinations)) < 0)
-		return -ENOMEM;
-	p->destinations[p->destination_count++] = (struct destination){*a, ifindex, behind};
-	return 0;
-}
-
-/* The first address of each interface, and each that the rules tell apart from those. */
-static int add_own_addresses(struct planner *p)
-{
-	const struct snapshot *s = p->options->snapshot;
-	struct reach_destination cleanup_free *list = calloc(s->address_count + 1, sizeof(*list));
-	size_t cleanup_free *same = calloc(s->address_count + 1, sizeof(*same));
-	size_t count = 0;
-	int r = 0;
-
-	if (!list || !same)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->address_count; i++)
-		if (s->addresses[i].netns == 0 && !address_is_loopback(&s->addresses[i].address))
-			list[count++] = (struct reach_destination){s->addresses[i].address,
-								   s->addresses[i].ifindex};
-	r = reach_destinations_group(&p->plan->constants, list, count, same);
-	for (size_t i = 0; i < count && r >= 0; i++)
-		if (same[i] == i || p->plan->constants.uses_fib || p->options->to.family)
-			r = add_destination(p, &list[i].address, list[i].ifindex, false);
-	return r;
-}
-
-static uint32_t interface_of(const struct snapshot *s, const struct address *a)
-{
-	for (size_t i = 0; i < s->address_count; i++)
-		if (s->addresses[i].netns == 0 && address_equal(&s->addresses[i].address, a))
-			return s->addresses[i].ifindex;
-	return 0;
-}
-
-/* Addresses that somebody listens on: only an answer for the very address counts for them. */
-static int add_bound_addresses(struct planner *p)
-{
-	const struct snapshot *s = p->options->snapshot;
-	int r = 0;
-
-	for (size_t i = 0; i < s->socket_count && r >= 0; i++) {
-		const struct socket_info *socket = &s->sockets[i];
-		struct address a = socket->address;
-
-		address_unmap(&a);
-		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
-		    (!address_is_loopback(&a) && !interface_of(s, &a)))
-			continue;
-		r = add_destination(p, &a, interface_of(s, &a), false);
-	}
-	return r;
-}
-
-/* Does the most specific route to it lead to where the internet is not? */
-static bool lies_behind(const struct planner *p, const struct address *a)
-{
-	const struct reach_route *best = NULL;
-
-	for (size_t i = 0; i < p->routes.count; i++) {
-		const struct reach_route *route = &p->routes.items[i];
-
-		if (route->prefix.bits > 0 && in_prefix(a, &route->prefix) &&
-		    (!best || route->prefix.bits > best->prefix.bits))
-			best = route;
-	}
-	return best && !reach_routes_has_default(&p->routes, a->family, best->ifindex);
-}
-
-/* Addresses of other namespaces that somebody listens on: packets may be sent on to them. */
-static int add_addresses_behind(struct planner *p)
-{
-	const struct snapshot *s = p->options->snapshot;
-	bool cleanup_free *listens = calloc(s->netns_count + 1, sizeof(*listens));
-	int r = 0;
-
-	if (!listens)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->socket_count; i++)
-		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns < s->netns_count)
-			listens[s->sockets[i].netns] = true;
-	for (size_t i = 0; i < s->address_count && r >= 0; i++) {
-		const struct interface_address *a = &s->addresses[i];
-
-		if (a->netns != 0 && a->netns < s->netns_count && listens[a->netns] &&
-		    !address_is_loopback(&a->address) && !address_is_link_local(&a->address) &&
-		    !is_local(p, &a->address) && lies_behind(p, &a->address))
-			r = add_destination(p, &a->address, 0, true);
-	}
-	return r;
-}
-
-static int find_destinations(struct planner *p)
-{
-	static const struct address loopback[] = {{AF_INET, {127, 0, 0, 1}},
-						  {AF_INET6, {[15] = 1}}};
-	int r = add_own_addresses(p);
-
-	for (size_t i = 0; i < ARRAY_LEN(loopback) && r >= 0; i++)
-		if (loopback[i].family == AF_INET ||
-		    interface_of(p->options->snapshot, &loopback[i]))
-			r = add_destination(p, &loopback[i], 1, false);
-	if (r >= 0)
-		r = add_bound_addresses(p);
-	if (r >= 0)
-		r = add_addresses_behind(p);
-	if (r >= 0 && p->options->to.family && p->destination_count == 0)
-		r = add_destination(p, &p->options->to, 0, !is_local(p, &p->options->to));
-	return r;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
@@ -483,12 +359,50 @@ static int find_constants(struct planner *p)
 	int r = ipset_list_build(&p->m->ipset, &ipsets);
 
 	if (r >= 0)
+		r = reach_routes_constants(&p->m->twin.host, c);
+	if (r >= 0)
 		r = rule_constants_add_nft(c, &p->m->nft, &ipsets.messages, p->e);
 	for (size_t i = 0; i < legacy->count && r >= 0; i++)
 		r = rule_constants_add_legacy(c, legacy->tables[i].family,
 					      legacy_image_blob(legacy, &legacy->tables[i]),
 					      legacy->tables[i].size, &ipsets.messages, p->e);
 	return r;
+}
+
+/* The source ports that are not treated as an ordinary one is; all other intervals, one port each.
+ */
+static int find_source_ports(struct planner *p)
+{
+	struct reach_points *points = &p->source_ports;
+	const struct port_cuts *cuts = &p->plan->constants.source_ports;
+	size_t kept = 0;
+	int r = 0;
+
+	if (!cuts->opaque)
+		r = reach_points_build(cuts, NULL, 0, false, points);
+	for (size_t i = 0; i < points->count; i++)
+		if (ORDINARY_PORT < points->items[i].first || ORDINARY_PORT > points->items[i].last)
+			points->items[kept++] = points->items[i];
+	if (cuts->opaque || kept > SOURCE_PORT_LIMIT) {
+		reach_add_gap(p->reach, _("who sends from special source ports"),
+			      cuts->opaque ? rule_constants_text(&p->plan->constants, cuts->why_str)
+					   : _("the rules mention too many"),
+			      "");
+		kept = 0;
+	}
+	points->count = kept;
+	return r;
+}
+
+static int find_one_point(struct planner *p)
+{
+	struct reach_points *points = &p->plan->points;
+	uint16_t port = p->options->only_port;
+
+	if (mem_grow(&points->items, &points->cap, 1, sizeof(*points->items)) < 0)
+		return -ENOMEM;
+	points->items[points->count++] = (struct reach_point){port, port, port};
+	return 0;
 }
 
 static int find_points(struct planner *p)
@@ -499,6 +413,8 @@ static int find_points(struct planner *p)
 
 	if (!alone)
 		return -ENOMEM;
+	if (p->options->only_port)
+		return find_one_point(p);
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns == 0)
 			alone[count++] = s->sockets[i].port;
@@ -550,13 +466,13 @@ static bool wants_host(const struct planner *p)
 
 	if (o->in)
 		return find_link(p->m, o->in)->loopback;
-	return !o->from.family || is_local(p, &o->from);
+	return !o->from.family || planner_is_local(p, &o->from);
 }
 
 static int plan_all(struct planner *p)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	bool outside = !p->options->from.family || !is_local(p, &p->options->from);
+	bool outside = !p->options->from.family || !planner_is_local(p, &p->options->from);
 	int r = 0;
 
 	for (size_t i = 0; i < p->m->twin.link_count && outside; i++)
@@ -589,8 +505,10 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 		r = find_constants(&p);
 	if (r >= 0)
 		r = find_points(&p);
+	if (r >= 0 && !options->only_port)
+		r = find_source_ports(&p);
 	if (r >= 0)
-		r = find_destinations(&p);
+		r = planner_find_destinations(&p);
 	if (r >= 0)
 		r = plan_all(&p);
 	if (p.too_many)
@@ -599,6 +517,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 			      _("ask for some: portero reach --in INTERFACE --from ADDRESS --to "
 				"ADDRESS"));
 	reach_routes_done(&p.routes);
+	reach_points_done(&p.source_ports);
 	free(p.links);
 	free(p.elsewhere);
 	free(p.locals);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/reach_routes.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/nla.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -86,6 +88,93 @@ static int read_route(struct reach_routes *r, const struct rt_image *image,
 		return add(r, &prefix, hop_interface(image, id));
 	}
 	return add(r, &prefix, item->ifindex);
+}
+
+/* --- what routing compares with -----------------------------------------------------------------
+ */
+
+/* Routes of one kind that lead to the same place are alike. */
+static int add_route_constant(const struct rt_image *image, const struct rt_item *item,
+			      struct rule_constants *c)
+{
+	struct cur attributes = cur_init(rt_image_payload(image, item), item->len), value;
+	uint8_t destination[RULE_VALUE_SIZE] = {0};
+	struct rtmsg m;
+	uint64_t group;
+
+	cur_read(&attributes, &m, sizeof(m));
+	if (!attributes.ok || m.rtm_dst_len == 0 || m.rtm_type == RTN_LOCAL ||
+	    m.rtm_type == RTN_BROADCAST || m.rtm_type == RTN_MULTICAST || m.rtm_type == RTN_ANYCAST)
+		return 0;
+	if (!nla_find(attributes, RTA_DST, &value) || value.left > sizeof(destination))
+		return 0;
+	cur_read(&value, destination, value.left);
+	group = map_mix(map_mix(item->ifindex, m.rtm_type), map_mix(m.rtm_table, 0x726f757465));
+	return rule_constants_add_prefix(c, item->family == AF_INET ? RULE_SOURCE4 : RULE_SOURCE6,
+					 destination, m.rtm_dst_len, group);
+}
+
+static int add_rule_prefix(struct rule_constants *c, enum rule_field field, struct cur value,
+			   uint8_t bits, uint64_t group)
+{
+	uint8_t prefix[RULE_VALUE_SIZE] = {0};
+
+	if (bits == 0 || value.left > sizeof(prefix))
+		return 0;
+	cur_read(&value, prefix, value.left);
+	return rule_constants_add_prefix(c, field, prefix, bits, group);
+}
+
+static void cut(struct port_cuts *ports, struct cur value)
+{
+	struct fib_rule_port_range range;
+
+	cur_read(&value, &range, sizeof(range));
+	if (value.ok)
+		rule_constants_cut_ports(ports, range.start, range.end);
+}
+
+static int add_rule_constants(const struct rt_image *image, const struct rt_item *item,
+			      struct rule_constants *c)
+{
+	struct cur attributes = cur_init(rt_image_payload(image, item), item->len), value;
+	bool ip4 = item->family == AF_INET;
+	uint64_t group = map_mix(item->hash, 0x72756c65);
+	struct fib_rule_hdr m;
+	int r = 0;
+
+	cur_read(&attributes, &m, sizeof(m));
+	if (!attributes.ok)
+		return 0;
+	if (nla_find(attributes, FRA_SPORT_RANGE, &value))
+		cut(&c->source_ports, value);
+	if (nla_find(attributes, FRA_DPORT_RANGE, &value))
+		cut(&c->destination_ports, value);
+	if (nla_find(attributes, FRA_SRC, &value))
+		r = add_rule_prefix(c, ip4 ? RULE_SOURCE4 : RULE_SOURCE6, value, m.src_len, group);
+	if (r == 0 && nla_find(attributes, FRA_DST, &value))
+		r = add_rule_prefix(c, ip4 ? RULE_DESTINATION4 : RULE_DESTINATION6, value,
+				    m.dst_len, group);
+	/* looked up backwards, source and destination change places */
+	if (r == 0 && nla_find(attributes, FRA_DST, &value))
+		r = add_rule_prefix(c, ip4 ? RULE_SOURCE4 : RULE_SOURCE6, value, m.dst_len, group);
+	return r;
+}
+
+int reach_routes_constants(const struct rt_image *image, struct rule_constants *c)
+{
+	size_t routes = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < image->count && r == 0; i++) {
+		const struct rt_item *item = &image->items[i];
+
+		if (item->kind == RT_RULE)
+			r = add_rule_constants(image, item, c);
+		else if (item->kind == RT_ROUTE && routes++ < REACH_ROUTE_LIMIT)
+			r = add_route_constant(image, item, c);
+	}
+	return r;
 }
 
 int reach_routes_read(const struct rt_image *image, struct reach_routes *ret)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reach_routes: which networks an interface leads to, by the machine's routes. Pure.
+ * reach_routes: which networks an interface leads to, by the machine's routes; and what of a packet
+ * routing decides by (policy rules, routes back to the source). Pure.
  */
 #pragma once
 
 #include "observe/reach_sources.h"
 #include "observe/rt_image.h"
+#include "observe/rule_constants.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,5 +27,10 @@ struct reach_routes {
 /* Unicast routes of all tables, one item for each interface that a route has. 0 or -ENOMEM. */
 int reach_routes_read(const struct rt_image *image, struct reach_routes *ret);
 void reach_routes_done(struct reach_routes *r);
+/*
+ * Adds what routing compares packets with: the prefixes of routes (the reverse path filter looks
+ * for the source's), and the addresses, ports and interfaces of policy rules. 0 or -ENOMEM.
+ */
+int reach_routes_constants(const struct rt_image *image, struct rule_constants *c);
 /* Is there a default route of the family by that interface (0: by any)? */
 bool reach_routes_has_default(const struct reach_routes *r, uint8_t family, uint32_t ifindex);

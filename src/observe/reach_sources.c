@@ -29,6 +29,7 @@ struct draft {
 	struct source_number first, last; /* its largest piece */
 	double largest;
 	uint64_t prefix_count;
+	size_t runs;	     /* index + 1 of the last run of pieces that is in the text */
 	struct buf prefixes; /* the first of them, as text */
 };
 
@@ -79,9 +80,12 @@ static int group_pieces(struct drafts *d, const struct source_pieces *pieces)
 	for (size_t i = 0; i < pieces->count; i++) {
 		const struct source_piece *piece = &pieces->items[i];
 		double size = number_size(piece->first, piece->last);
+		struct draft *draft;
 		int r;
-		struct draft *draft = find_draft(d, piece, &r);
 
+		if (piece->block == SOURCE_NO_BLOCK)
+			continue;
+		draft = find_draft(d, piece, &r);
 		if (r < 0)
 			return r;
 		if (!draft) {
@@ -138,30 +142,63 @@ static void add_prefix_text(struct buf *b, uint8_t family, struct source_number 
 		buf_printf(b, "/%u", bits);
 }
 
-/* The fewest prefixes that make up a piece; only the first of a group are written down. */
-static void add_prefixes(struct draft *draft, const struct source_piece *piece, uint8_t family)
+/* The fewest prefixes that make up first..last; only the first of a group are written down. */
+static void add_prefixes(struct draft *draft, struct source_number at, struct source_number last,
+			 uint8_t family)
 {
 	unsigned width_bits = family == AF_INET ? 32 : 128, host_bits;
-	struct source_number at = piece->first, end;
+	struct source_number end;
 
 	for (;; at = number_next(end)) {
-		end = number_block_end(at, piece->last, width_bits, &host_bits);
+		end = number_block_end(at, last, width_bits, &host_bits);
 		if (draft->prefix_count++ < PREFIXES_SHOWN)
 			add_prefix_text(&draft->prefixes, family, at, width_bits - host_bits);
-		if (number_compare(end, piece->last) == 0)
+		if (number_compare(end, last) == 0)
 			return;
 	}
 }
 
+/* The end of the run of pieces with one signature that begins at i. */
+static size_t find_run_end(const struct source_pieces *pieces, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < pieces->count && pieces->items[end].signature == pieces->items[i].signature)
+		end++;
+	return end;
+}
+
+/* A run as one of its blocks has it. What is no source, or another block's, is not cut out of it:
+ * who wrote the rule did not, either. */
+static void add_run(struct drafts *d, const struct source_piece *piece, struct source_number first,
+		    struct source_number last, size_t run)
+{
+	const struct source_block *block;
+	struct draft *draft;
+	uint32_t index;
+
+	if (piece->block == SOURCE_NO_BLOCK || !d->items ||
+	    !map_get(&d->by_key, map_mix(piece->signature, piece->block), &index))
+		return;
+	draft = &d->items[index];
+	block = &d->blocks->items[piece->block];
+	if (draft->group.source_class != SOURCE_LISTED || draft->runs == run)
+		return;
+	draft->runs = run;
+	if (number_compare(first, block->first) < 0)
+		first = block->first;
+	if (number_compare(last, block->last) > 0)
+		last = block->last;
+	add_prefixes(draft, first, last, d->blocks->family);
+}
+
 static void describe_pieces(struct drafts *d, const struct source_pieces *pieces)
 {
-	for (size_t i = 0; i < pieces->count; i++) {
-		const struct source_piece *piece = &pieces->items[i];
-		uint32_t index;
-
-		if (map_get(&d->by_key, map_mix(piece->signature, piece->block), &index) &&
-		    d->items[index].group.source_class == SOURCE_LISTED)
-			add_prefixes(&d->items[index], piece, d->blocks->family);
+	for (size_t i = 0, end; i < pieces->count; i = end) {
+		end = find_run_end(pieces, i);
+		for (size_t j = i; j < end; j++)
+			add_run(d, &pieces->items[j], pieces->items[i].first,
+				pieces->items[end - 1].last, i + 1);
 	}
 }
 

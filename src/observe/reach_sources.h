@@ -85,6 +85,6 @@ int reach_interface_signature(const struct rule_constants *c, const struct reach
  * Merges classes of r with the same kind of source, interface, destination and protocol whose
  * intervals are equal; their texts are joined. baselines[i] (may be NULL) is the index of the class
  * that class i stands out from: LISTED ones that do not differ from it are dropped, their addresses
- * are part of it. 0 or -ENOMEM; r is then unchanged.
+ * are part of it. 0 or -ENOMEM: then some texts of r are joined, and all classes still there.
  */
 int reach_classes_merge(struct reach *r, const uint32_t *baselines);

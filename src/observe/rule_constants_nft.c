@@ -27,6 +27,10 @@ struct walk {
 	struct nft_sets sets;
 	struct registers registers;
 	uint64_t table_key;
+	/* `>= a` that may be followed by `<= b`: together they are one range */
+	bool has_border;
+	int border_at;
+	struct cur border;
 };
 
 struct expression_reader {
@@ -369,22 +373,60 @@ static void compare(struct walk *w, const struct key_field *f, uint64_t op, stru
 	compare_between(w, f, value.left, first, last);
 }
 
-static void read_cmp(struct walk *w, struct cur data)
+static void compare_layout(struct walk *w, int at, uint64_t op, struct cur value)
 {
-	uint64_t op = number(data, NFTA_CMP_OP, UINT64_MAX);
-	int at = register_at(data, NFTA_CMP_SREG);
-	struct cur value = data_value(data, NFTA_CMP_DATA);
 	struct key_layout layout;
 
-	if (at < 0 || value.left == 0 || value.left > REGISTER_BYTES - (size_t)at) {
-		collect_malformed(&w->k);
-		return;
-	}
 	registers_layout(&w->k, &w->registers, at, value.left, &layout);
 	if (layout.tainted)
 		collect_opaque_all(&w->k, _("what is compared is not understood"));
 	for (size_t i = 0; i < layout.count; i++)
 		compare(w, &layout.fields[i], op, value);
+}
+
+static void compare_range(struct walk *w, int at, struct cur first, struct cur last)
+{
+	struct key_layout layout;
+
+	registers_layout(&w->k, &w->registers, at, first.left, &layout);
+	if (layout.tainted)
+		collect_opaque_all(&w->k, _("what is compared is not understood"));
+	for (size_t i = 0; i < layout.count; i++)
+		compare_between(w, &layout.fields[i], first.left, first.at, last.at);
+}
+
+/* Whatever comes next is not the other end of a range. */
+static void flush_border(struct walk *w)
+{
+	if (w->has_border)
+		compare_layout(w, w->border_at, NFT_CMP_GTE, w->border);
+	w->has_border = false;
+}
+
+static void read_cmp(struct walk *w, struct cur data)
+{
+	uint64_t op = number(data, NFTA_CMP_OP, UINT64_MAX);
+	int at = register_at(data, NFTA_CMP_SREG);
+	struct cur value = data_value(data, NFTA_CMP_DATA);
+
+	if (at < 0 || value.left == 0 || value.left > REGISTER_BYTES - (size_t)at) {
+		collect_malformed(&w->k);
+		return;
+	}
+	if (w->has_border && op == NFT_CMP_LTE && w->border_at == at &&
+	    w->border.left == value.left) {
+		w->has_border = false;
+		compare_range(w, at, w->border, value);
+		return;
+	}
+	flush_border(w);
+	w->has_border = op == NFT_CMP_GTE;
+	if (w->has_border) {
+		w->border_at = at;
+		w->border = value;
+		return;
+	}
+	compare_layout(w, at, op, value);
 	if (op == NFT_CMP_EQ)
 		narrow(w, at, value);
 }
@@ -394,18 +436,13 @@ static void read_range(struct walk *w, struct cur data)
 	int at = register_at(data, NFTA_RANGE_SREG);
 	struct cur first = data_value(data, NFTA_RANGE_FROM_DATA);
 	struct cur last = data_value(data, NFTA_RANGE_TO_DATA);
-	struct key_layout layout;
 
 	if (at < 0 || first.left == 0 || first.left != last.left ||
 	    first.left > REGISTER_BYTES - (size_t)at) {
 		collect_malformed(&w->k);
 		return;
 	}
-	registers_layout(&w->k, &w->registers, at, first.left, &layout);
-	if (layout.tainted)
-		collect_opaque_all(&w->k, _("what is compared is not understood"));
-	for (size_t i = 0; i < layout.count; i++)
-		compare_between(w, &layout.fields[i], first.left, first.at, last.at);
+	compare_range(w, at, first, last);
 }
 
 static void look_up(struct walk *w, struct cur data, uint16_t name_type, uint16_t register_type)
@@ -587,6 +624,8 @@ static void read_expression(struct walk *w, struct cur expression)
 		data = value;
 	for (size_t i = 0; i < ARRAY_LEN(readers); i++)
 		if (strcmp(name, readers[i].name) == 0) {
+			if (readers[i].read != read_cmp)
+				flush_border(w);
 			readers[i].read(w, data);
 			return;
 		}
@@ -640,6 +679,7 @@ static void read_rule(struct walk *w, uint8_t family, struct cur attributes)
 		return; /* a rule without any */
 	while (nla_next(&expressions, &type, &one))
 		read_expression(w, one);
+	flush_border(w);
 	if (!expressions.ok)
 		collect_malformed(&w->k);
 }

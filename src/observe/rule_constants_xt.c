@@ -335,7 +335,7 @@ static void read_nat_range(struct rule_collector *k, const struct nf_nat_range2 
 	if (range->flags & NF_NAT_RANGE_NETMAP)
 		collect_netmap(k);
 	else if (range->flags & NF_NAT_RANGE_MAP_IPS &&
-		 memcmp(&range->min_addr, &range->max_addr, sizeof(range->min_addr)) != 0)
+		 memcmp(range->min_addr.all, range->max_addr.all, sizeof(range->min_addr.all)) != 0)
 		collect_nat_addresses(k);
 }
 

@@ -395,29 +395,39 @@ static void collect_labels(struct rule_collector *k, const struct nft_set *set,
 			collect_label(k, element_group(set, &layout->fields[i], &plain), label);
 }
 
-static void reject_layout(struct rule_collector *k, const struct key_layout *layout,
-			  const char *what)
+/* Intervals are of one field that is the whole key; others cannot be told from them. */
+static void reject_parts(struct rule_collector *k, const struct nft_set *set,
+			 struct key_layout *layout)
 {
-	for (size_t i = 0; i < layout->count; i++)
-		key_field_reject(k, &layout->fields[i], what);
+	size_t whole = 0;
+
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct key_field *f = &layout->fields[i];
+
+		if (set->key_len <= RULE_VALUE_SIZE && f->prefix == set->key_len)
+			layout->fields[whole++] = *f;
+		else
+			key_field_reject(k, f,
+					 _("parts of it are looked up in a set of intervals"));
+	}
+	layout->count = whole;
 }
 
 static void collect_set(struct rule_collector *k, const struct nft_sets *s,
-			const struct nft_set *set, const struct key_layout *layout)
+			const struct nft_set *set, struct key_layout *layout)
 {
 	struct lookup lookup = {.set = set, .layout = layout};
 
 	collect_labels(k, set, layout);
 	if (!(set->flags & NFT_SET_INTERVAL) || set->flags & NFT_SET_CONCAT) {
 		visit_elements(k, s, set, visit_value, &lookup);
-	} else if (set->key_len > RULE_VALUE_SIZE || layout->count == 0 ||
-		   layout->fields[0].prefix != set->key_len) {
-		/* intervals of something that is more than one field */
-		reject_layout(k, layout, _("parts of it are looked up in a set of intervals"));
-	} else {
-		visit_elements(k, s, set, visit_border, &lookup);
-		collect_intervals(k, &lookup);
+		return;
 	}
+	reject_parts(k, set, layout);
+	if (layout->count == 0)
+		return;
+	visit_elements(k, s, set, visit_border, &lookup);
+	collect_intervals(k, &lookup);
 }
 
 void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,

@@ -30,7 +30,7 @@ struct sweep {
 	size_t group_count, group_cap;
 	struct map by_group;
 	uint32_t *active_blocks; /* by block: 1 while it holds */
-	uint32_t block;		 /* the one that decides; UINT32_MAX: none */
+	uint32_t block;		 /* the one that decides; or SOURCE_NO_BLOCK */
 	struct event *events;
 	size_t event_count, event_cap;
 	uint64_t signature, labels;
@@ -108,10 +108,10 @@ static void apply_group(struct sweep *s, struct group *group, bool begins)
 
 static void choose_block(struct sweep *s)
 {
-	s->block = UINT32_MAX;
+	s->block = SOURCE_NO_BLOCK;
 	for (uint32_t i = 0; i < s->blocks->count; i++)
 		if (s->active_blocks[i] &&
-		    (s->block == UINT32_MAX ||
+		    (s->block == SOURCE_NO_BLOCK ||
 		     s->blocks->items[i].rank > s->blocks->items[s->block].rank))
 			s->block = i;
 }
@@ -143,10 +143,9 @@ static int add_piece(struct sweep *s, struct source_pieces *pieces, struct sourc
 	struct source_piece piece = {first, last, s->block, s->signature, s->labels};
 	struct source_piece *before = pieces->count ? &pieces->items[pieces->count - 1] : NULL;
 
-	if (s->block == UINT32_MAX || s->blocks->items[s->block].excluded)
-		return 0;
-	if (before && before->block == piece.block && before->signature == piece.signature &&
-	    number_compare(number_next(before->last), first) == 0) {
+	if (s->block != SOURCE_NO_BLOCK && s->blocks->items[s->block].excluded)
+		piece.block = SOURCE_NO_BLOCK;
+	if (before && before->block == piece.block && before->signature == piece.signature) {
 		before->last = last;
 		return 0;
 	}
@@ -160,7 +159,14 @@ static int run(struct sweep *s, struct source_pieces *pieces)
 {
 	size_t i = 0;
 
+	if (s->event_count == 0)
+		return 0;
 	qsort(s->events, s->event_count, sizeof(*s->events), compare_events);
+	/* nothing holds before the first event */
+	if (number_compare(s->events[0].at, (struct source_number){0, 0}) > 0 &&
+	    add_piece(s, pieces, (struct source_number){0, 0}, number_previous(s->events[0].at)) <
+		    0)
+		return -ENOMEM;
 	while (i < s->event_count) {
 		struct source_number first = s->events[i].at, last = s->end;
 
@@ -177,7 +183,7 @@ int source_sweep(const struct rule_constants *c, enum rule_field field,
 		 const struct source_blocks *blocks, struct source_pieces *ret)
 {
 	struct source_pieces pieces = {0};
-	struct sweep s = {.blocks = blocks, .block = UINT32_MAX};
+	struct sweep s = {.blocks = blocks, .block = SOURCE_NO_BLOCK};
 	int r = -ENOMEM;
 
 	s.end = (struct source_number){blocks->width == 4 ? 0 : UINT64_MAX,

@@ -8,11 +8,12 @@
 #include "observe/source_blocks.h"
 
 enum { SOURCE_LABELS = 64 };
+#define SOURCE_NO_BLOCK UINT32_MAX
 
-/* Neighbouring pieces differ in block or signature. Excluded ones are left out. */
+/* Neighbouring pieces differ in block or signature; together they are the whole line. */
 struct source_piece {
 	struct source_number first, last;
-	uint32_t block; /* index in source_blocks */
+	uint32_t block; /* index in source_blocks; SOURCE_NO_BLOCK: no source, none or excluded */
 	uint64_t signature;
 	uint64_t labels; /* bit n: it is in the n-th label of rule_constants; the first 64 */
 };

@@ -138,7 +138,7 @@ static int ask_lo(struct twin_probe *p, struct err *e)
 			    .source = {.family = AF_INET, .bytes = {127, 0, 0, 1}},
 			    .destination = {.family = AF_INET, .bytes = {127, 0, 0, 1}}};
 	uint16_t port = 1;
-	struct outcome outcome;
+	struct outcome outcome = {0};
 	int r = twin_probe(p, &flow, &port, 1, &outcome, NULL, e);
 
 	return r < 0 ? r : (int)outcome.verdict;
@@ -368,6 +368,7 @@ static void prepare_knock(struct asking *a)
 		memcpy(a->knock.destination_mac, a->in->mac, sizeof(a->in->mac));
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a flow, an array with its length, and two results */
 int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *ports, size_t count,
 	       struct outcome *ret, struct met_doubts *met, struct err *e)
 {

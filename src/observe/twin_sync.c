@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -45,9 +46,11 @@ static int selection_add(struct selection *s, size_t item)
 	return 0;
 }
 
-/* The items of `kind` of `a` that `b` lacks. */
+enum { NO_FAMILY = 255 };
+
+/* The items of `kind` of `a` that `b` lacks, but for those of the family `but`. */
 static int select_missing(const struct rt_image *a, const struct rt_image *b, enum rt_kind kind,
-			  struct selection *ret)
+			  uint8_t but, struct selection *ret)
 {
 	struct map cleanup_call(map_done) known = {0};
 	uint32_t unused;
@@ -56,8 +59,8 @@ static int select_missing(const struct rt_image *a, const struct rt_image *b, en
 		if (b->items[i].kind == kind && map_set(&known, b->items[i].hash, 0) < 0)
 			return -ENOMEM;
 	for (size_t i = 0; i < a->count; i++)
-		if (a->items[i].kind == kind && !map_get(&known, a->items[i].hash, &unused) &&
-		    selection_add(ret, i) < 0)
+		if (a->items[i].kind == kind && a->items[i].family != but &&
+		    !map_get(&known, a->items[i].hash, &unused) && selection_add(ret, i) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -164,19 +167,45 @@ int twin_sync_again(struct twin *t, enum rt_kind kind, struct err *e)
 	}
 }
 
-int twin_sync(struct twin *t, const struct rt_image *twin, enum rt_kind kind, struct err *e)
+/* Removes from the twin what the machine lacks, but for what is of the family `but`. */
+static int remove_surplus(struct twin *t, const struct rt_image *twin, enum rt_kind kind,
+			  uint8_t but, struct err *e)
 {
-	struct selection cleanup_call(selection_done) missing = {0}, surplus = {0};
-	int r = select_missing(twin, &t->host, kind, &surplus);
+	struct selection cleanup_call(selection_done) surplus = {0};
 
-	if (r == 0)
-		r = select_missing(&t->host, twin, kind, &missing);
-	if (r < 0)
-		return err_set(e, r, _("out of memory"));
+	if (select_missing(twin, &t->host, kind, but, &surplus) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	return send_all(t, twin, &surplus, NULL, e);
+}
+
+static int make_missing(struct twin *t, const struct rt_image *twin, enum rt_kind kind,
+			struct err *e)
+{
+	struct selection cleanup_call(selection_done) missing = {0};
+	int r;
+
+	if (select_missing(&t->host, twin, kind, NO_FAMILY, &missing) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
 	if (kind == RT_ADDRESS)
 		turn_ipv6_around(&t->host, &missing);
-	r = send_all(t, twin, &surplus, NULL, e);
-	if (r == 0)
-		r = send_all(t, &t->host, &missing, &t->host, e);
+	r = send_all(t, &t->host, &missing, &t->host, e);
 	return r < 0 ? r : twin_sync_again(t, kind, e);
+}
+
+/*
+ * Routes of IPv4 are removed at the end: one with a gateway stays on the machine when the one by
+ * which its gateway was found is deleted. Others first, since the kernel looks at less of them when
+ * it is told to remove one, and might take the new one.
+ */
+int twin_sync(struct twin *t, const struct rt_image *twin, enum rt_kind kind, struct err *e)
+{
+	bool late = kind == RT_ROUTE;
+	int r = remove_surplus(t, twin, kind, late ? AF_INET : NO_FAMILY, e), refused;
+
+	if (r == 0)
+		r = make_missing(t, twin, kind, e);
+	refused = r;
+	if (r >= 0 && late)
+		r = remove_surplus(t, twin, kind, AF_INET6, e);
+	return r < 0 ? r : refused;
 }

@@ -79,7 +79,7 @@ static const struct xt_row matches[] = {
 	/* what the twin does not have, or who sends decides */
 	{"cgroup", XT_UNMIRRORED, false},
 	{"cpu", XT_UNMIRRORED, false},
-	{"devgroup", XT_UNMIRRORED, false},
+	{"devgroup", XT_PLAIN, false},
 	{"eui64", XT_UNMIRRORED, false},
 	{"ipvs", XT_UNMIRRORED, false},
 	{"mac", XT_UNMIRRORED, false},

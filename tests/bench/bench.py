@@ -52,7 +52,7 @@ class Bench:
     """The tool that makes load and takes times, and where the results go."""
 
     def __init__(self, portero, directory, quick):
-        self.portero = portero
+        self.portero = [portero, "--no-reach"]  # ss and lsof do not look at the firewall
         self.quick = quick
         self.tool = str(Path(directory) / "load")
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", self.tool,
@@ -169,7 +169,7 @@ def lsof_listeners(text):
 
 def compare_answers(bench, netns, expected):
     """Prints how many they agree on; an error when they do not: then the times mean nothing."""
-    answers = {"portero": portero_listeners(bench.read(netns, [bench.portero, "--json"]))}
+    answers = {"portero": portero_listeners(bench.read(netns, [*bench.portero, "--json"]))}
     if shutil.which("ss"):
         answers["ss"] = ss_listeners(bench.read(netns, SS))
     if shutil.which("lsof"):
@@ -241,7 +241,7 @@ def scene_a(bench, options):
           f"descriptors each; {options.rounds} rounds")
     peers = {" ".join(c): (c, b) for c, b in ((SS, SS_RATIO), (LSOF, LSOF_RATIO))
              if shutil.which(c[0])}
-    commands = {"portero": [bench.portero]}
+    commands = {"portero": bench.portero}
     commands.update({name: command for name, (command, _) in peers.items()})
     commands["(true)"] = ["true"]  # what it costs to start a process at all
     with bench.load(processes, listeners) as netns:
@@ -271,7 +271,7 @@ def scene_b(bench, options):
     bench.results["B"] = {}
     for total in sizes:
         with bench.load(total // each, each) as netns:
-            samples = bench.rounds(netns, {"portero": [bench.portero]}, rounds)["portero"]
+            samples = bench.rounds(netns, {"portero": bench.portero}, rounds)["portero"]
         memory = max(s.memory_kib for s in samples)
         verdict = bench.judge(f"{MEMORY_KIB // 1024} MB", f"{total:,} sockets "
                               f"{memory / 1024:.0f} MB", memory <= MEMORY_KIB)
@@ -286,7 +286,7 @@ def scene_c(bench, options):
     rounds = 5 if options.quick else max(20, options.rounds)
     count = count_processes()
     print(f"C. this machine as it is, {count} processes; {rounds} rounds")
-    commands = {"portero": [bench.portero], "portero --no-bpf": [bench.portero, "--no-bpf"]}
+    commands = {"portero": bench.portero, "portero --no-bpf": [*bench.portero, "--no-bpf"]}
     if shutil.which("ss"):
         commands[" ".join(SS)] = SS
     commands["(true)"] = ["true"]

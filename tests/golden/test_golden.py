@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import AS_NOBODY, Netns, bpf_works, janitor, need_feature, require_namespaces, stable
+from harness import (
+    AS_NOBODY, Netns, bpf_works, ip, janitor, need_feature, require_namespaces, stable)
 
 HERE = Path(__file__).resolve().parent
 WIDTHS = [40, 60, 80, 100, 120, 160, 200]
@@ -56,6 +57,120 @@ def build(ns, holder):
     ns.udp("0.0.0.0", 0)
 
 
+RULES = """
+table inet filter {
+  set office { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 10.9.0.7 } }
+  chain input {
+    type filter hook input priority 0; policy drop;
+    ct state established,related accept
+    iif lo accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    tcp dport { 22, 80 } accept
+    ip protocol tcp tcp dport 443 accept
+    tcp dport 2222 limit rate 5/second accept
+    ip saddr 10.1.0.0/16 tcp dport 5432 accept
+    ip saddr @office tcp dport 5433 accept
+    ip saddr 192.168.0.0/16 udp dport 161 accept
+    tcp dport 113 reject with tcp reset
+    tcp dport 9418 queue num 0
+    udp dport { 53, 123 } accept
+    ip6 saddr 2001:db8:1::/64 udp dport 5353 accept
+    tcp dport 8000-8100 ip saddr 192.0.2.0/24 accept
+  }
+  chain forward {
+    type filter hook forward priority 0; policy drop;
+    ct state established,related accept
+    ct status dnat accept
+    iifname "eth0" ip daddr 172.17.0.2 tcp dport 6379 accept
+  }
+}
+table ip nat {
+  chain prerouting {
+    type nat hook prerouting priority -100;
+    fib daddr type local iifname "eth0" tcp dport 8080 dnat to 172.17.0.2:80
+    fib daddr type local iifname "eth0" tcp dport 8081 dnat to 172.17.0.2:81
+    fib daddr type local iifname "eth0" tcp dport 8082 dnat to 192.0.2.77:80
+    tcp dport 9000-9010 redirect to :22
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def walled(holder):
+    """A machine with a firewall, and a container behind it."""
+    require_namespaces()
+    need_feature("bpf-iterator", bpf_works(), "the scene has UDP clients")
+    # its name stands in the pictures
+    made = [Netns(), Netns(), Netns(name="web-container")]
+    try:
+        build_walled(*made, holder)
+        yield made[0]
+    finally:
+        for ns in made:
+            ns.close()
+
+
+def build_walled(ns, peer, container, holder):
+    ns.connect(peer, addresses=("192.0.2.1/24", "2001:db8:1::1/64"))
+    ns.connect(container, name="docker0", mac="02:00:00:00:00:02", addresses=("172.17.0.1/16",))
+    ip("-n", container.name, "addr", "add", "172.17.0.2/16", "dev", "eth0")
+    ip("-n", container.name, "route", "add", "default", "via", "172.17.0.1")
+    ip("-n", ns.name, "route", "add", "default", "via", "192.0.2.2")
+    ip("-n", ns.name, "route", "add", "default", "via", "2001:db8:1::2")
+    ns.sysctl(ipv4__ip_forward=1)
+    ns.nft(RULES)
+    script = (f'mount --make-rprivate / && mount -t tmpfs none {PLACE} && '
+              f'for p in sshd caddy postgres mysqld redis-server docker-proxy dnsd; do '
+              f'cp "{holder}" "{PLACE}/$p"; done && exec {PLACE}/caddy')
+    keeper = ns.start(["unshare", "-m", "sh", "-c", script], ready=True)
+    ns.inside = ("nsenter", "-m", "-t", str(keeper.pid))
+
+    def run(program, *sockets):
+        return ns.start([*ns.inside, f"{PLACE}/{program}"], give=sockets, ready=True)
+
+    run("sshd", ns.tcp("::", 22), ns.tcp("0.0.0.0", 2222))
+    run("caddy", ns.tcp("::", 80), ns.tcp("::", 443))
+    run("postgres", ns.tcp("0.0.0.0", 5432), ns.tcp("0.0.0.0", 5433))
+    run("mysqld", ns.tcp("0.0.0.0", 3306), ns.tcp("::", 33060))
+    run("redis-server", ns.tcp("127.0.0.1", 6379), ns.tcp("::1", 6379))
+    run("docker-proxy", ns.tcp("0.0.0.0", 8080))
+    run("dnsd", ns.udp("0.0.0.0", 53), ns.udp("0.0.0.0", 161), ns.tcp("192.0.2.1", 113),
+        ns.tcp("0.0.0.0", 9418), ns.udp("239.1.2.3", 5353))
+    inside = container.tcp("0.0.0.0", 80)
+    container.start([*ns.inside, f"{PLACE}/caddy"], give=[inside], ready=True)
+    inside = container.tcp("0.0.0.0", 6379)
+    container.start([*ns.inside, f"{PLACE}/redis-server"], give=[inside], ready=True)
+
+
+def look(walled, *args, width=80):
+    return stable(walled.portero(*args, prefix=walled.inside, env={"COLUMNS": str(width)},
+                                 reach=True).text)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_table_with_reach(walled, width):
+    text = look(walled, width=width)
+    for line in text.splitlines():
+        if line.startswith("PORT") or "/" in line.split(" ")[0]:
+            assert len(line) <= width
+    compare(f"reach-table-{width}.txt", text)
+
+
+def test_csv_with_reach(walled):
+    compare("reach-table.csv", look(walled, "--csv").replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_reach(walled, width):
+    compare(f"reach-{width}.txt", look(walled, "reach", width=width))
+
+
+@pytest.mark.parametrize("port", [5353, 8005, 8081, 8082])
+def test_show_of_a_port_without_a_listener(walled, port):
+    compare(f"reach-show-{port}.txt", look(walled, "show", f"{port}/tcp"))
+
+
 def compare(name, text):
     path = HERE / name
     if os.environ.get("UPDATE_GOLDEN") == "1":
@@ -92,7 +207,7 @@ def test_show_of_a_closed_port(scene):
     compare("show-closed.txt", scene.portero("show", "8443", prefix=scene.inside, code=0).text)
 
 
-@pytest.mark.parametrize("command", ["", "status", "show", "doctor", "completion"])
+@pytest.mark.parametrize("command", ["", "status", "show", "reach", "doctor", "completion"])
 def test_help(scene, command):
     args = (command, "--help") if command else ("--help",)
     compare(f"help{'-' if command else ''}{command}.txt", scene.portero(*args, code=0).text)

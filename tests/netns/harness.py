@@ -189,8 +189,9 @@ def wait_until(condition, seconds=10, what="it"):
 class Netns:
     """A network namespace; `with ns:` puts the calling thread (and what it starts) inside."""
 
-    def __init__(self, up=True):
-        self.name = janitor.new_name()
+    def __init__(self, up=True, name=None):
+        self.name = name or janitor.new_name()
+        janitor.delete_namespaces([name] if name else [])
         janitor.namespaces.add(self.name)
         ip("netns", "add", self.name)
         self.sockets = []
@@ -285,6 +286,32 @@ class Netns:
     def python(self, code, *args, **kw):
         """Runs a Python program inside; it must print one line when it is ready."""
         return self.start([PYTHON, "-c", code, *map(str, args)], ready=True, **kw)
+
+    def nft(self, rules):
+        need_program("nft")
+        with self:
+            done = subprocess.run(["nft", "-f", "-"], input=rules, text=True, capture_output=True,
+                                  timeout=60 * SLOW, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def sysctl(self, **values):
+        """ipv4__ip_forward=1 writes net.ipv4.ip_forward."""
+        with self:
+            for key, value in values.items():
+                Path("/proc/sys/net", *key.split("__")).write_text(f"{value}\n")
+
+    def connect(self, other, name="eth0", peer="eth0", mac="02:00:00:00:00:01", addresses=()):
+        """An interface here whose other end is in another namespace; without link-local
+        addresses, which take time to come up."""
+        made = ip("link", "add", name, "address", mac, "netns", self.name, "type", "veth", "peer",
+                  "name", peer, "netns", other.name, check=False)
+        need_feature("veth", made.returncode == 0, made.stderr.strip())
+        for ns, dev in ((self, name), (other, peer)):
+            ip("-n", ns.name, "link", "set", dev, "addrgenmode", "none")
+            ip("-n", ns.name, "link", "set", dev, "up")
+        for address in addresses:
+            ip("-n", self.name, "addr", "add", address, "dev", name,
+               *(["nodad"] if ":" in address else []))
 
     def portero(self, *args, **kw):
         return portero(*args, ns=self, **kw)
@@ -407,10 +434,21 @@ class Result:
         return f"<exit {self.code}\n--- stdout\n{self.text}--- stderr\n{self.errors}>"
 
 
+_runtime = []
+
+
+def runtime_dir():
+    """Where portero keeps things during this run: never in the machine's own /run."""
+    if not _runtime:
+        _runtime.append(tempfile.TemporaryDirectory(prefix="portero-run-"))
+    return _runtime[0].name
+
+
 def base_environment():
     keep = ("PATH", "HOME", "TMPDIR")
     env = {k: os.environ[k] for k in keep if k in os.environ}
     env["LC_ALL"] = "C.UTF-8"
+    env["PORTERO_RUNTIME_DIR"] = runtime_dir()
     if SAN:
         env["ASAN_OPTIONS"] = os.environ.get(
             "ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:allocator_may_return_null=1")
@@ -432,24 +470,53 @@ FINDINGS = {"hidden-listener", "program-in-memory", "program-deleted", "poses-as
 
 
 def expected_code(answer):
-    """What status and show must exit with when they give this answer."""
+    """What status, show and reach must exit with when they give this answer."""
     if answer["complete"] is not True:
         return 2
+    if "ports" not in answer:
+        return 0
     notes = {n["id"] for p in answer["ports"] for n in p["notes"]}
     return 1 if notes & FINDINGS else 0
 
 
+OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "--user", "--unit",
+                       "--sort", "--policy-dir", "--state-dir", "--runtime-dir", "--scope-file"}
+OTHER_COMMANDS = {"reach", "explain", "doctor", "completion", "help", "version"}
+
+
+def command_of(args):
+    """The word by which portero takes its command (it may be none of the commands), or None."""
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return next(words, None)
+        if word in OPTIONS_WITH_VALUES:
+            next(words, None)
+        elif not word.startswith("-") or word == "-":
+            return word
+    return None
+
+
+def without_reach(args):
+    """The same question, of the inventory only: these answers do not wait for the firewall's."""
+    if command_of(args) in OTHER_COMMANDS or "--no-reach" in args:
+        return args
+    return ["--no-reach", *args]
+
+
 def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, preexec=None,
-            check=True, validate=True):
+            check=True, validate=True, reach=False):
     """
     Runs portero (inside `ns`, behind the command in `prefix`) and checks what must always hold: it
     ends in time, by itself, with an allowed exit code; no sanitizer complains; its output is
     harmless; JSON is valid. Returns a Result, with the time it took. `validate=False` is only for
-    repeated runs over so many sockets that the validation itself would take the time.
+    repeated runs over so many sockets that the validation itself would take the time. Only with
+    `reach=True` do status and show look at the firewall.
     """
     environment = base_environment()
     environment.update(env or {})
-    argv = [*map(str, prefix), PORTERO, *map(str, args)]
+    args = [str(a) for a in args]
+    argv = [*map(str, prefix), PORTERO, *(args if reach else without_reach(args))]
 
     def before():
         die_with_parent()

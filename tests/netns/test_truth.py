@@ -79,8 +79,8 @@ def reach_of(verdicts, **kw):
     intervals = [{"from": first, "to": last, "verdict": name} for name in VERDICTS
                  for first, last in fold(ports, name)]
     return {"classes": [{"name": "link", "interface": "veth0", "source": "10.77.0.9",
-                         "sources": None, "destination": "10.77.0.1", "family": "ipv4",
-                         "proto": "tcp", "intervals": sorted(intervals, key=lambda i: i["from"]),
+                         "sources": None, "destination": "10.77.0.1", "behind": False,
+                         "family": "ipv4", "proto": "tcp", "intervals": sorted(intervals, key=lambda i: i["from"]),
                          **kw}]}
 
 

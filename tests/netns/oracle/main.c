@@ -7,9 +7,9 @@
  *   oracle [--netns PATH] listen [PORTS]
  *       says "ready" (and which ports others have); lives until its standard input or parent ends
  *   oracle [--netns PATH] scan --from ADDR --to ADDR --iface NAME --mac MAC [--sport N]
- *          tcp|udp [PORTS]
+ *          [--tries 3] tcp|udp [PORTS]
  *       SYN-ACK or an answered datagram is "accept", RST or an ICMP error "reject", silence after
- *       three tries "drop". The source belongs to nobody (a kernel must not answer for it); the
+ *       all tries "drop". The source belongs to nobody (a kernel must not answer for it); the
  *       scan answers ARP and neighbour solicitations for it. Sent to the host's MAC address; with
  *       --iface lo the machine asks itself, and the source is its own
  *   oracle [--netns PATH] many [IFACE]
@@ -94,6 +94,7 @@ static int scan_command(int argc, char **argv)
 	const char *iface = NULL, *mac = NULL;
 	int i = 0;
 
+	s.tries = 3;
 	s.sport = (uint16_t)(33000 + getpid() % 25000);
 	s.cookie = (uint32_t)now_ms() << 16 ^ (uint32_t)getpid() << 20;
 	for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
@@ -107,6 +108,8 @@ static int scan_command(int argc, char **argv)
 			mac = argv[i + 1];
 		else if (strcmp(argv[i], "--sport") == 0)
 			s.sport = (uint16_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--tries") == 0)
+			s.tries = atoi(argv[i + 1]);
 		else
 			die_of_input("unknown option");
 	}

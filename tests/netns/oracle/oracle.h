@@ -27,6 +27,7 @@ struct scan {
 	uint16_t sport;
 	uint32_t cookie; /* of this run */
 	bool udp;
+	int tries; /* of what is silent */
 	bool wanted[PORTS];
 	enum answer answers[PORTS];
 	uint32_t rst, icmp, sent;
@@ -62,7 +63,7 @@ int run_listen(const bool *wanted);
 int run_scan(struct scan *s, const char *iface);
 int run_many(const char *iface); /* NULL: all */
 /* One probe to each wanted port that is still silent. */
-void scan_try(struct scan *s);
+unsigned scan_try(struct scan *s);
 void scan_print(const struct scan *s); /* the intervals, as JSON without brackets */
 
 void parse_ports(const char *text, bool *wanted);

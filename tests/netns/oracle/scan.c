@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 32, /* frames between two looks at what came back */
-	TRIES = 3,
-	QUIET_MS = 120,	     /* nothing came for so long: the answers of a try are in */
+	TRIES_AT_MOST = 8,
+	BATCH = 32,	     /* frames between two looks at what came back */
+	QUIET_MS = 60,	     /* nothing came for so long: the answers of a try are in */
 	LAST_QUIET_MS = 300, /* and for so long: nothing will come any more */
 };
 
@@ -101,8 +101,10 @@ static void send_batch(struct scan *s, const uint16_t *ports, unsigned count)
 	drain(s);
 }
 
-void scan_try(struct scan *s)
+/* Returns how many ports were still silent. */
+unsigned scan_try(struct scan *s)
 {
+	uint32_t before = s->sent;
 	uint16_t batch[BATCH];
 	unsigned count = 0;
 
@@ -117,6 +119,7 @@ void scan_try(struct scan *s)
 	}
 	if (count)
 		send_batch(s, batch, count);
+	return s->sent - before;
 }
 
 static void open_link(struct scan *s, const char *iface)
@@ -167,6 +170,20 @@ void scan_print(const struct scan *s)
 	}
 }
 
+/* Frames that this kernel had no room for, in any namespace: some may have been ours. */
+static unsigned count_dropped(void)
+{
+	FILE *f = fopen("/proc/net/softnet_stat", "r");
+	unsigned dropped, sum = 0;
+
+	if (!f)
+		return 0;
+	while (fscanf(f, "%*x %x %*[^\n]", &dropped) == 1)
+		sum += dropped;
+	fclose(f);
+	return sum;
+}
+
 int run_scan(struct scan *s, const char *iface)
 {
 	int64_t start = now_ms();
@@ -174,9 +191,14 @@ int run_scan(struct scan *s, const char *iface)
 	socklen_t len = sizeof(stats);
 
 	open_link(s, iface);
-	for (int i = 0; i < TRIES; i++) {
-		scan_try(s);
-		wait_quiet(s, i + 1 < TRIES ? QUIET_MS : LAST_QUIET_MS);
+	for (int i = 0; i < s->tries; i++) {
+		unsigned dropped = count_dropped();
+
+		if (!scan_try(s))
+			break;
+		wait_quiet(s, i + 1 < s->tries ? QUIET_MS : LAST_QUIET_MS);
+		if (i + 1 == s->tries && count_dropped() != dropped && s->tries < TRIES_AT_MOST)
+			s->tries++;
 	}
 	getsockopt(s->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len);
 	printf("{\"proto\":\"%s\",\"sent\":%u,\"rst\":%u,\"icmp\":%u,\"unread\":%u,\"ms\":%d,"

@@ -24,15 +24,15 @@ LISTENERS
 # No module is loaded on demand: what portero can do without *_diag, and with some.
 modprobe=$(cat /proc/sys/kernel/modprobe)
 echo >/proc/sys/kernel/modprobe
-show bare portero --json --all
+show bare portero --no-reach --json --all
 show bare-doctor portero doctor --json
 modprobe -a tcp_diag udp_diag
-show no-mptcp portero --json --all
+show no-mptcp portero --no-reach --json --all
 show no-mptcp-doctor portero doctor --json
 echo "$modprobe" >/proc/sys/kernel/modprobe
 
 # As on a machine: what is asked for is loaded.
-show demand portero --json --all
+show demand portero --no-reach --json --all
 show loaded lsmod
 # of what is loaded by hand only, some kernels have no module
 for module in sctp dccp_ipv4 vsock; do
@@ -41,14 +41,14 @@ done
 show start-sctp sctp sctp=0.0.0.0/7001 sctp-many=127.0.0.1/7002
 show start-dccp dccp dccp=0.0.0.0/7003
 show start-vsock vsock vsock=any/7004
-show bpf portero --json --all
-show no-bpf portero --json --all --no-bpf
-show own portero --json
+show bpf portero --no-reach --json --all
+show no-bpf portero --no-reach --json --all --no-bpf
+show own portero --no-reach --json
 show doctor portero doctor --json
 show no-bpf-doctor portero doctor --json --no-bpf
-show human portero
-show closed portero show 4
-show as-nobody su -s /bin/sh nobody -c "portero --json"
+show human portero --no-reach
+show closed portero --no-reach show 4
+show as-nobody su -s /bin/sh nobody -c "portero --no-reach --json"
 show as-nobody-doctor su -s /bin/sh nobody -c "portero doctor --json"
 
 # Connections and clients.
@@ -56,13 +56,13 @@ sleep 60 | nc 127.0.0.1 80 &
 until grep -q ':0050 .* 01 ' /proc/net/tcp; do
 	sleep 0.1
 done
-show connection portero --json show 80
+show connection portero --no-reach --json show 80
 client client
-show no-clients portero --json
-show clients portero --json --clients
-show clients-no-bpf portero --json --clients --no-bpf
+show no-clients portero --no-reach --json
+show clients portero --no-reach --json --clients
+show clients-no-bpf portero --no-reach --json --clients --no-bpf
 
 # More listeners of one process than the fast program writes.
 many tcp=127.0.0.1/20000,count=250
-show many portero --csv many
+show many portero --no-reach --csv many
 show many-doctor portero doctor --json

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/explain_path.h"
+#include "base/mem.h"
+#include "observe/legacy_path.h"
+#include "observe/mirror.h"
+#include "observe/nft_attr.h"
+#include "observe/rule_text.h"
+#include "observe/twin_trace.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct explain_step *add_step(struct explanation *x)
+{
+	if (mem_grow(&x->steps, &x->step_cap, x->step_count + 1, sizeof(*x->steps)) < 0)
+		return NULL;
+	x->steps[x->step_count] = (struct explain_step){.hook = TRACE_HOOK_UNKNOWN};
+	return &x->steps[x->step_count++];
+}
+
+static uint32_t keep(struct explanation *x, const char *text)
+{
+	return strpool_add_text(&x->reach.strings, text);
+}
+
+/* --- nf_tables ----------------------------------------------------------------------------------
+ */
+
+/* Was it written by iptables-nft? Then it has a match or target of xtables, or stands beside such.
+ */
+static bool is_xtables(const struct nft_image *image, size_t item)
+{
+	struct nft_expr cleanup_free *exprs = calloc(NFT_EXPR_LIMIT, sizeof(*exprs));
+	struct cur list = {.ok = true};
+	int count;
+
+	if (!exprs || !nla_find(nft_image_attributes(image, item), NFTA_RULE_EXPRESSIONS, &list))
+		return false;
+	count = nft_exprs_decode(list, exprs);
+	for (int i = 0; i < count; i++)
+		if (strcmp(exprs[i].name, "match") == 0 || strcmp(exprs[i].name, "target") == 0)
+			return true;
+	return false;
+}
+
+/* The tables that iptables-nft makes have its names, and its chains' are in capitals. */
+static bool is_iptables_table(uint8_t family, const char *table)
+{
+	static const char *const tables[] = {"filter", "nat", "mangle", "raw", "security"};
+
+	if (family != NFPROTO_IPV4 && family != NFPROTO_IPV6)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (strcmp(table, tables[i]) == 0)
+			return true;
+	return false;
+}
+
+static void name_rule(struct explanation *x, const struct mirror *m, struct explain_step *step,
+		      const struct trace_step *t)
+{
+	int64_t item = nft_load_report_find(&m->nft_report, t->family, t->table, t->handle);
+	struct buf cleanup_call(buf_done) text = {0};
+	struct rule_place place = {.family = t->family, .table = t->table, .chain = t->chain};
+	struct nft_place on_host;
+
+	if (item < 0)
+		return;
+	nft_image_place(&m->nft, (size_t)item, &on_host);
+	step->handle = place.handle = on_host.handle;
+	step->number = place.number = m->nft_rewrite.position[item];
+	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
+	if (rule_text(&place, &text))
+		step->rule_str = keep(x, buf_text(&text));
+}
+
+static int add_trace(struct explanation *x, const struct mirror *m, const struct trace *trace)
+{
+	struct address destination = x->flow.destination;
+	uint16_t port = x->port;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct trace_step *t = &trace->steps[i];
+		struct explain_step *step = add_step(x);
+
+		if (!step)
+			return -ENOMEM;
+		if (t->has_seen) {
+			destination = t->seen.destination;
+			port = t->seen.destination_port;
+		}
+		step->destination = destination;
+		step->port = port;
+		step->family = t->family;
+		step->hook = t->hook;
+		step->priority = t->priority;
+		step->nat = strcmp(t->type, "nat") == 0;
+		step->policy = t->kind == TRACE_POLICY;
+		step->verdict = t->kind == TRACE_RETURN ? TRACE_BACK : t->verdict;
+		step->table_str = keep(x, t->table);
+		step->chain_str = keep(x, t->chain);
+		step->target_str = keep(x, t->to_chain);
+		step->front_end = front_ends_find(t->table, t->chain);
+		if (t->kind == TRACE_RULE)
+			name_rule(x, m, step, t);
+	}
+	return 0;
+}
+
+/* --- iptables-legacy ----------------------------------------------------------------------------
+ */
+
+static int32_t legacy_priority(const char *table, uint8_t hook)
+{
+	if (strcmp(table, "raw") == 0)
+		return -300;
+	if (strcmp(table, "mangle") == 0)
+		return -150;
+	if (strcmp(table, "nat") == 0)
+		return hook == NF_INET_POST_ROUTING || hook == NF_INET_LOCAL_IN ? 100 : -100;
+	return strcmp(table, "security") == 0 ? 50 : 0;
+}
+
+static enum trace_verdict legacy_verdict(const struct legacy_step *l)
+{
+	static const char *const translating[] = {"DNAT", "REDIRECT", "NETMAP", "SNAT",
+						  "MASQUERADE"};
+
+	if (l->jump)
+		return TRACE_JUMP;
+	if (strcmp(l->target, "ACCEPT") == 0)
+		return TRACE_ACCEPT;
+	if (strcmp(l->target, "DROP") == 0 || strcmp(l->target, "REJECT") == 0)
+		return TRACE_DROP;
+	for (size_t i = 0; i < ARRAY_LEN(translating); i++)
+		if (strcmp(l->target, translating[i]) == 0)
+			return TRACE_ACCEPT;
+	if (strcmp(l->target, "NFQUEUE") == 0 || strcmp(l->target, "QUEUE") == 0 ||
+	    strcmp(l->target, "SYNPROXY") == 0)
+		return TRACE_OTHER;
+	return strcmp(l->target, "RETURN") == 0 ? TRACE_BACK : TRACE_CONTINUE;
+}
+
+static void name_legacy(struct explanation *x, struct explain_step *step,
+			const struct legacy_step *l)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	struct rule_place place = {.family = step->family,
+				   .table = l->table,
+				   .chain = l->chain,
+				   .number = l->rule,
+				   .legacy = true};
+
+	step->number = l->rule;
+	if (rule_text(&place, &text))
+		step->rule_str = keep(x, buf_text(&text));
+}
+
+static int add_legacy(struct explanation *x, const struct legacy_step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct legacy_step *l = &steps[i];
+		struct explain_step *step;
+
+		/* what the machine answers goes out; the packet does not (it ends in the sink) */
+		if (x->flow.ifindex &&
+		    (l->hook == NF_INET_LOCAL_OUT || l->hook == NF_INET_POST_ROUTING))
+			continue;
+		step = add_step(x);
+		if (!step)
+			return -ENOMEM;
+		step->family = l->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+		step->hook = l->hook;
+		step->priority = legacy_priority(l->table, l->hook);
+		step->legacy = true;
+		step->nat = strcmp(l->table, "nat") == 0;
+		step->policy = l->policy;
+		step->verdict = legacy_verdict(l);
+		step->table_str = keep(x, l->table);
+		step->chain_str = keep(x, l->chain);
+		step->target_str = keep(x, l->target);
+		step->front_end = front_ends_find(l->table, l->chain);
+		if (!l->policy)
+			name_legacy(x, step, l);
+	}
+	return 0;
+}
+
+/* --- the way as a whole -------------------------------------------------------------------------
+ */
+
+/* How far along the way a hook is. */
+static int stage(const struct explain_step *s, bool local)
+{
+	static const int from_outside[] = {1, 2, 2, 3, 4}, from_inside[] = {3, 4, 4, 1, 2};
+
+	if (s->family == NFPROTO_NETDEV || s->hook > NF_INET_POST_ROUTING)
+		return 0;
+	return local ? from_inside[s->hook] : from_outside[s->hook];
+}
+
+/* Both lists are in order: the later one's steps are moved to where they belong (a stable sort). */
+static void order_steps(struct explanation *x)
+{
+	bool local = x->flow.ifindex == 0;
+
+	for (size_t i = 1; i < x->step_count; i++) {
+		struct explain_step step = x->steps[i];
+		size_t at = i;
+
+		while (at > 0 && step.legacy && !x->steps[at - 1].legacy &&
+		       (stage(&x->steps[at - 1], local) > stage(&step, local) ||
+			(stage(&x->steps[at - 1], local) == stage(&step, local) &&
+			 x->steps[at - 1].priority > step.priority)))
+			at--;
+		memmove(&x->steps[at + 1], &x->steps[at], (i - at) * sizeof(step));
+		x->steps[at] = step;
+	}
+}
+
+static bool is_last_hook(const struct explain_step *s)
+{
+	return s->family != NFPROTO_NETDEV &&
+	       (s->hook == NF_INET_LOCAL_IN || s->hook == NF_INET_FORWARD);
+}
+
+/* How much a step that accepts has to say: a rule of input or forward more than a policy there. */
+static int weight(const struct explain_step *s)
+{
+	if (s->verdict == TRACE_DROP || s->verdict == TRACE_OTHER)
+		return 8;
+	if (s->verdict != TRACE_ACCEPT || s->nat)
+		return 0;
+	return (is_last_hook(s) ? 3 : 1) + !s->policy;
+}
+
+static bool is_asked_for(const struct explanation *x, const struct explain_step *s)
+{
+	return !s->destination.family ||
+	       (s->port == x->port && address_equal(&s->destination, &x->flow.destination));
+}
+
+static bool translates(const struct explanation *x, const struct explain_step *s)
+{
+	const char *target = reach_text(&x->reach, s->target_str);
+
+	if (!s->nat || s->policy ||
+	    (s->hook != NF_INET_PRE_ROUTING && s->hook != NF_INET_LOCAL_OUT))
+		return false;
+	return s->legacy ? strcmp(target, "DNAT") == 0 || strcmp(target, "REDIRECT") == 0 ||
+				   strcmp(target, "NETMAP") == 0
+			 : s->verdict == TRACE_ACCEPT;
+}
+
+/* Has the packet another destination once it is past the step? */
+static bool is_other_after(const struct explanation *x, size_t step)
+{
+	if (x->steps[step].legacy)
+		return true;
+	for (size_t i = step + 1; i < x->step_count; i++)
+		if (!is_asked_for(x, &x->steps[i]))
+			return true;
+	return false;
+}
+
+/* Rules of legacy tables do not tell what came to them: as was asked for, until something
+ * translates it; then as it arrives, if it does. */
+static void place_packets(struct explanation *x)
+{
+	bool translated = false;
+
+	for (size_t i = 0; i < x->step_count; i++) {
+		struct explain_step *s = &x->steps[i];
+
+		if (s->legacy && !translated) {
+			s->destination = x->flow.destination;
+			s->port = x->port;
+		} else if (s->legacy) {
+			s->destination = x->target;
+			s->port = x->target_port;
+		}
+		translated |= translates(x, s) && (x->nat || is_other_after(x, i));
+	}
+}
+
+static void find_deciding(struct explanation *x)
+{
+	int most = 1;
+
+	for (size_t i = 0; i < x->step_count; i++) {
+		int w = weight(&x->steps[i]);
+
+		if (w >= most) {
+			most = w;
+			x->decides = (uint32_t)i;
+		}
+		if (translates(x, &x->steps[i]) && (x->nat || is_other_after(x, i)))
+			x->translates = (uint32_t)i;
+	}
+	/* in the mirror such a packet is dropped, so that it goes no further */
+	if (x->stopped && x->decides != EXPLAIN_NONE)
+		x->steps[x->decides].verdict = TRACE_OTHER;
+}
+
+/* Front ends set the policies of chains that do not bear their names: who has a rule on the way
+ * there? */
+static void name_policies(struct explanation *x)
+{
+	const struct front_end *last = NULL;
+
+	for (size_t i = 0; i < x->step_count; i++) {
+		struct explain_step *s = &x->steps[i];
+
+		if (i && (s->hook != x->steps[i - 1].hook || s->nat != x->steps[i - 1].nat))
+			last = NULL;
+		if (s->front_end)
+			last = s->front_end;
+		else if (s->policy)
+			s->front_end = last;
+	}
+}
+
+static int trace_all(struct mirror *m, const struct assignment *assignment, struct explanation *x,
+		     struct legacy_step *steps, ptrdiff_t *count, struct err *e)
+{
+	struct trace cleanup_call(trace_done) trace = {0};
+	struct legacy_path cleanup_free *path = calloc(1, sizeof(*path));
+	int r = path ? 0 : -ENOMEM;
+
+	if (r == 0 && m->legacy.count)
+		r = legacy_path_begin(path, &m->legacy, &m->legacy_sockets, assignment, e);
+	if (r >= 0)
+		r = twin_trace(m->probe, &x->flow, x->port, &trace, e);
+	if (r >= 0 && m->legacy.count)
+		*count = legacy_path_end(path, &m->legacy_sockets, x->flow.ifindex == 0, steps,
+					 LEGACY_STEP_LIMIT, e);
+	if (path && m->legacy.count)
+		legacy_path_done(path);
+	return r < 0 ? r : *count < 0 ? (int)*count : add_trace(x, m, &trace);
+}
+
+int explain_path(struct mirror *m, const struct assignment *assignment, struct explanation *x,
+		 struct err *e)
+{
+	struct legacy_step cleanup_free *steps = calloc(LEGACY_STEP_LIMIT, sizeof(*steps));
+	ptrdiff_t count = 0;
+	int r;
+
+	if (!steps)
+		return -ENOMEM;
+	r = trace_all(m, assignment, x, steps, &count, e);
+	if (r >= 0)
+		r = add_legacy(x, steps, (size_t)count);
+	if (r < 0)
+		return r;
+	order_steps(x);
+	name_policies(x);
+	place_packets(x);
+	find_deciding(x);
+	return 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach_destinations: which addresses are asked for: the machine's own, those that somebody listens
+ * on, and those of namespaces behind it.
+ */
+#include "base/mem.h"
+#include "observe/reach_planner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+bool planner_in_prefix(const struct address *a, const struct reach_prefix *prefix)
+{
+	struct address network = address_network(a, prefix->bits);
+	struct address other = address_network(&prefix->address, prefix->bits);
+
+	return a->family == prefix->address.family && address_equal(&network, &other);
+}
+
+bool planner_is_local(const struct planner *p, const struct address *a)
+{
+	if (address_is_loopback(a))
+		return true;
+	for (size_t i = 0; i < p->local_count; i++)
+		if (address_equal(&p->locals[i], a))
+			return true;
+	return false;
+}
+
+static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
+			   bool behind)
+{
+	if (p->options->to.family && !address_equal(&p->options->to, a))
+		return 0;
+	for (size_t i = 0; i < p->destination_count; i++)
+		if (address_equal(&p->destinations[i].address, a) &&
+		    (!address_is_link_local(a) || p->destinations[i].ifindex == ifindex))
+			return 0;
+	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
+		p->too_many = true;
+		return 0;
+	}
+	if (mem_grow(&p->destinations, &p->destination_cap, p->destination_count + 1,
+		     sizeof(*p->destinations)) < 0)
+		return -ENOMEM;
+	p->destinations[p->destination_count++] = (struct destination){*a, ifindex, behind};
+	return 0;
+}
+
+/* The first address of each interface, and each that the rules tell apart from those. */
+static int add_own_addresses(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	struct reach_destination cleanup_free *list = calloc(s->address_count + 1, sizeof(*list));
+	size_t cleanup_free *same = calloc(s->address_count + 1, sizeof(*same));
+	size_t count = 0;
+	int r = 0;
+
+	if (!list || !same)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && !address_is_loopback(&s->addresses[i].address))
+			list[count++] = (struct reach_destination){s->addresses[i].address,
+								   s->addresses[i].ifindex};
+	r = reach_destinations_group(&p->plan->constants, list, count, same);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		if (same[i] == i || p->plan->constants.uses_fib || p->options->to.family)
+			r = add_destination(p, &list[i].address, list[i].ifindex, false);
+	return r;
+}
+
+static uint32_t interface_of(const struct snapshot *s, const struct address *a)
+{
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && address_equal(&s->addresses[i].address, a))
+			return s->addresses[i].ifindex;
+	return 0;
+}
+
+/* Addresses that somebody listens on: only an answer for the very address counts for them. */
+static int add_bound_addresses(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	int r = 0;
+
+	for (size_t i = 0; i < s->socket_count && r >= 0; i++) {
+		const struct socket_info *socket = &s->sockets[i];
+		struct address a = socket->address;
+
+		address_unmap(&a);
+		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
+		    (!address_is_loopback(&a) && !interface_of(s, &a)))
+			continue;
+		r = add_destination(p, &a, interface_of(s, &a), false);
+	}
+	return r;
+}
+
+/* Does the most specific route to it lead to where the internet is not? */
+static bool lies_behind(const struct planner *p, const struct address *a)
+{
+	const struct reach_route *best = NULL;
+
+	for (size_t i = 0; i < p->routes.count; i++) {
+		const struct reach_route *route = &p->routes.items[i];
+
+		if (route->prefix.bits > 0 && planner_in_prefix(a, &route->prefix) &&
+		    (!best || route->prefix.bits > best->prefix.bits))
+			best = route;
+	}
+	return best && !reach_routes_has_default(&p->routes, a->family, best->ifindex);
+}
+
+/* Addresses of other namespaces that somebody listens on: packets may be sent on to them. */
+static int add_addresses_behind(struct planner *p)
+{
+	const struct snapshot *s = p->options->snapshot;
+	bool cleanup_free *listens = calloc(s->netns_count + 1, sizeof(*listens));
+	int r = 0;
+
+	if (!listens)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->socket_count; i++)
+		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns < s->netns_count)
+			listens[s->sockets[i].netns] = true;
+	for (size_t i = 0; i < s->address_count && r >= 0; i++) {
+		const struct interface_address *a = &s->addresses[i];
+
+		if (a->netns != 0 && a->netns < s->netns_count && listens[a->netns] &&
+		    !address_is_loopback(&a->address) && !address_is_link_local(&a->address) &&
+		    !planner_is_local(p, &a->address) && lies_behind(p, &a->address))
+			r = add_destination(p, &a->address, 0, true);
+	}
+	return r;
+}
+
+int planner_find_destinations(struct planner *p)
+{
+	static const struct address loopback[] = {{AF_INET, {127, 0, 0, 1}},
+						  {AF_INET6, {[15] = 1}}};
+	int r = add_own_addresses(p);
+
+	for (size_t i = 0; i < ARRAY_LEN(loopback) && r >= 0; i++)
+		if (loopback[i].family == AF_INET ||
+		    interface_of(p->options->snapshot, &loopback[i]))
+			r = add_destination(p, &loopback[i], 1, false);
+	if (r >= 0)
+		r = add_bound_addresses(p);
+	if (r >= 0)
+		r = add_addresses_behind(p);
+	if (r >= 0 && p->options->to.family && p->destination_count == 0)
+		r = add_destination(p, &p->options->to, 0, !planner_is_local(p, &p->options->to));
+	return r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rule_text: a rule of the machine in the words of the tool that writes such rules: nft,
+ * iptables-nft or iptables-legacy, which are run for it and only list. Words are for people: no
+ * verdict comes from them.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rule_place {
+	uint8_t family; /* NFPROTO_... */
+	const char *table, *chain;
+	uint32_t number; /* in its chain, from 1 */
+	uint64_t handle; /* of nf_tables; 0: a legacy rule */
+	bool xtables;	 /* written by iptables-nft: nft has no words for all of it */
+	bool legacy;
+};
+
+/* Appends the rule; false when the tool is not there or does not list it. */
+bool rule_text(const struct rule_place *place, struct buf *out);

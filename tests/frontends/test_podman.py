@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""podman beside ufw: what it publishes is dropped, the opposite of Docker's."""
+import json
+
+import pytest
+
+from harness import find
+from room import compare_all, inside, note, start_podman
+
+
+@pytest.fixture(scope="module", params=["netavark", "cni"])
+def case(make_case, request):
+    made = make_case()
+    made.backend = request.param
+    made.bridge = {"netavark": "podman0", "cni": "cni-podman0"}[request.param]
+    start_podman(made, request.param)
+    made.at = {name: json.loads(made.run(f"podman inspect {name}"))[0]["NetworkSettings"]
+               ["Networks"]["podman"]["IPAddress"] for name in ("web", "adm")}
+    return made
+
+
+def test_alone(case):
+    assert case.knock(8080) == "accept"
+    assert case.knock(9090) == "reject"
+    for name, port in (("web", 80), ("adm", 90)):
+        assert case.knock(port, to=case.at[name]) == "accept"
+    note(f"{case.backend} loopback", f"podman ({case.backend}): 127.0.0.1:9090->90/tcp",
+         f"{case.at['adm']}:90 answers who routes there through the host")
+
+
+def test_portero_alone(case):
+    """Lie 2, the other engine."""
+    reach = case.reach()
+    assert reach.verdict(8080, "internet") == "accept"
+    seen = reach.at(90, "link", to=case.at["adm"])
+    assert seen["verdict"] == "accept" and seen["forwarded"]
+    note(f"{case.backend} loopback",
+         portero_says=f"{case.at['adm']}:90 {seen['verdict']} from link, forwarded")
+
+
+def test_all_ports_alone(case):
+    for name in ("web", "adm"):
+        case.add_container(inside(case, "podman", name), case.bridge)
+    try:
+        compare_all(case)
+    finally:
+        case.deafen()
+
+
+def test_with_ufw(case):
+    """Lie 3."""
+    case.run("ufw default deny incoming; ufw allow 22/tcp; ufw allow 8080/tcp; ufw --force enable")
+    assert "0.0.0.0:8080->80" in case.run("podman ps")
+    assert "0.0.0.0:8080" in case.run("ss -ltn")
+    assert case.knock(8080, "8.8.4.4") == "drop"
+    note(f"{case.backend} ufw", f"`podman ps` ({case.backend}), `ss`: 0.0.0.0:8080, "
+         "`ufw status`: 8080 ALLOW", "dropped (FORWARD's policy)")
+
+
+def test_portero_with_ufw(case):
+    assert case.reach().verdict(8080, "internet") == "drop"
+    port = find(case.portero(), 8080)
+    assert port["state"] == "filtered"
+    assert port["reach"]["widest"] not in ("internet", "private", "link")
+    note(f"{case.backend} ufw", portero_says=f"8080/tcp `{port['state']}`, from "
+                                             f"{port['reach']['widest']}")
+
+
+def test_all_ports_with_ufw(case):
+    for name in ("web", "adm"):
+        case.add_container(inside(case, "podman", name), case.bridge)
+    try:
+        compare_all(case)
+    finally:
+        case.deafen()
+
+
+def test_ufw_route(case):
+    case.run(f"ufw route allow in on veth0 out on {case.bridge}")
+    assert case.knock(8080, "8.8.4.4") == "accept"
+    assert case.reach().verdict(8080, "internet") == "accept"
+    assert find(case.portero(), 8080)["state"] == "open"
