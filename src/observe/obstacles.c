@@ -50,6 +50,7 @@ struct look {
 	struct nl *route;
 	uint32_t *qdiscs; /* interfaces with a place for tc filters, and their parents */
 	size_t qdisc_count, qdisc_cap;
+	uint32_t ifindex; /* whose filters are dumped: those of a shared block do not say */
 };
 
 static void forget(void *context)
@@ -115,8 +116,8 @@ static int take_filter(uint16_t type, const void *payload, size_t len, void *con
 	cur_read(&c, &m, sizeof(m));
 	if (!c.ok || type != RTM_NEWTFILTER || look->found->count > look->start)
 		return 0;
-	if_indextoname((unsigned)m.tcm_ifindex, name);
-	return obstacles_add(look->found, OBSTACLE_INTERFACE, 0, (uint32_t)m.tcm_ifindex,
+	if_indextoname(look->ifindex, name);
+	return obstacles_add(look->found, OBSTACLE_INTERFACE, 0, look->ifindex,
 			     _("a tc filter on what comes in by %s"), name);
 }
 
@@ -140,7 +141,10 @@ static int find_filters(struct look *look)
 				  .tcm_ifindex = (int)look->qdiscs[i],
 				  .tcm_parent = look->qdiscs[i + 1]};
 		size_t count = look->qdisc_count;
-		int r = dump(look, look->route, RTM_GETTFILTER, &m, sizeof(m), take_filter);
+		int r;
+
+		look->ifindex = look->qdiscs[i];
+		r = dump(look, look->route, RTM_GETTFILTER, &m, sizeof(m), take_filter);
 
 		look->qdisc_count = count; /* forget() emptied it */
 		if (r < 0)

@@ -280,6 +280,17 @@ static int plan_groups(struct planner *p, const struct twin_link *link,
 	return plan_all_source_ports(p, link, to, first, p->plan->count);
 }
 
+/* Of the queries from `first` on: some of their sources may be treated otherwise. */
+static void doubt_others(struct planner *p, size_t first, const char *why)
+{
+	for (size_t i = first; i < p->plan->count; i++) {
+		struct reach_class *c = &p->plan->queries[i].class;
+
+		if (c->source_class != SOURCE_HOST && !c->others_str)
+			c->others_str = strpool_add_text(&p->reach->strings, why);
+	}
+}
+
 /* One source that the user gave. */
 static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
 		    const struct source_scope *scope)
@@ -318,6 +329,7 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 	struct source_scope scope = scope_of(p, link, family);
 	struct reach_sources cleanup_call(reach_sources_done) sources = {0};
 	bool loopback = takes_loopback(p, link, family);
+	size_t first = p->plan->count;
 	int r = 0;
 
 	if (!p->options->from.family)
@@ -337,6 +349,8 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 			continue;
 		r = plan_destination(p, link, to, &scope, &sources);
 	}
+	if (!p->options->from.family && !sources.complete)
+		doubt_others(p, first, reach_sources_text(&sources, sources.why_str));
 	return r;
 }
 
@@ -537,6 +551,8 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 		r = planner_find_destinations(&p);
 	if (r >= 0)
 		r = plan_all(&p);
+	if (p.too_many)
+		doubt_others(&p, 0, _("there are too many addresses to ask for all"));
 	if (p.too_many)
 		reach_add_gap(ret, _("some of the machine's addresses or groups of sources"),
 			      _("there are too many to ask for all"),
