@@ -22,6 +22,7 @@ struct join {
 	struct reach_join *ret;
 	struct port_map *maps[2]; /* PROTO_TCP, PROTO_UDP */
 	bool has_outside;	  /* there is an interface by which others could come */
+	bool *answered;		  /* by port, while one interval is looked at */
 	struct map published;	  /* listener << 16 | port: has a row */
 };
 
@@ -338,15 +339,27 @@ static bool is_sent_to(const struct join *j, const struct reach_class *c,
 	return l->netns != 0 || *first != l->port || *last != l->port;
 }
 
+/*
+ * Is the address that of another namespace of this machine, all of whose listeners were seen? Then
+ * it is known that nobody listens there.
+ */
+static bool is_seen(const struct snapshot *s, const struct address *a)
+{
+	for (size_t i = 0; i < s->gap_count; i++)
+		if (s->gaps[i].kind == GAP_NETNS || s->gaps[i].kind == GAP_LISTENERS)
+			return false;
+	return is_of_other_netns(s, a);
+}
+
 static int add_forward(struct join *j, const struct reach_class *c, const struct reach_interval *i,
-		       bool here)
+		       uint16_t first, uint16_t last)
 {
 	struct reach_join *ret = j->ret;
 
 	for (size_t k = 0; k < ret->forward_count; k++) {
 		struct forward *f = &ret->forwards[k];
 
-		if (f->proto != c->proto || f->first != i->first || f->last != i->last ||
+		if (f->proto != c->proto || f->first != first || f->last != last ||
 		    !address_equal(&f->target, arrives_on(c, i)))
 			continue;
 		if (source_class_rank(c->source_class) >
@@ -359,12 +372,12 @@ static int add_forward(struct join *j, const struct reach_class *c, const struct
 		return -ENOMEM;
 	ret->forwards[ret->forward_count++] = (struct forward){
 		.proto = c->proto,
-		.first = i->first,
-		.last = i->last,
+		.first = first,
+		.last = last,
 		.target = *arrives_on(c, i),
-		.target_port = arrives_at(i, i->first),
+		.target_port = arrives_at(i, first),
 		.shifts = i->shifts || !i->nat,
-		.here = here,
+		.here = is_seen(j->s, arrives_on(c, i)),
 		.class = (uint32_t)(c - j->reach->classes),
 	};
 	return 0;
@@ -390,22 +403,34 @@ static int add_parts(struct join *j, uint32_t listener, uint16_t first, uint16_t
 	return 0;
 }
 
-/* Rows for what one interval sends on; where nobody is known to listen, a forward. */
+/* Forwards for the ports of an interval that are sent on to nobody who is known. */
+static int add_forwards(struct join *j, const struct reach_class *c, const struct reach_interval *i,
+			const bool *answered)
+{
+	for (unsigned first = i->first, last; first <= i->last; first = last + 1) {
+		for (last = first; last < i->last && answered[last + 1] == answered[first];)
+			last++;
+		if (!answered[first] && add_forward(j, c, i, (uint16_t)first, (uint16_t)last) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Rows for what one interval sends on; where nobody is known to listen, forwards. */
 static int publish(struct join *j, const struct reach_class *c, const struct reach_interval *i)
 {
+	bool *answered = j->answered;
 	uint16_t first, last;
-	bool any = false;
 
+	memset(answered + i->first, 0, (size_t)(i->last - i->first) + 1);
 	for (size_t k = 0; k < j->list->listener_count; k++) {
 		if (!is_sent_to(j, c, i, (uint32_t)k, &first, &last))
 			continue;
-		any = true;
+		memset(answered + first, 1, (size_t)(last - first) + 1);
 		if (add_parts(j, (uint32_t)k, first, last) < 0)
 			return -ENOMEM;
 	}
-	if (any || !i->forwarded)
-		return 0;
-	return add_forward(j, c, i, is_of_other_netns(j->s, arrives_on(c, i)));
+	return i->forwarded ? add_forwards(j, c, i, answered) : 0;
 }
 
 static bool is_sent_on(const struct reach_class *c, const struct reach_interval *i)
@@ -672,16 +697,18 @@ int reach_join(const struct snapshot *s, const struct reach *reach, struct liste
 	       struct reach_join *ret)
 {
 	struct port_map cleanup_free *maps = calloc(2, sizeof(*maps));
+	bool cleanup_free *answered = calloc(65536, sizeof(*answered));
 	struct join j = {.s = s,
 			 .reach = reach,
 			 .list = list,
 			 .ret = ret,
+			 .answered = answered,
 			 .maps = {maps, maps ? maps + 1 : NULL}};
 	int r;
 	size_t row_count = list->row_count;
 
 	*ret = (struct reach_join){0};
-	if (!maps)
+	if (!maps || !answered)
 		return -ENOMEM;
 	for (size_t k = 0; k < reach->class_count; k++)
 		j.has_outside |= reach->classes[k].source_class != SOURCE_HOST;

@@ -6,6 +6,7 @@
 #include "observe/reach_planner.h"
 
 #include <errno.h>
+#include <linux/ip.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,10 +167,32 @@ static bool faces_internet(const struct planner *p, const struct twin_link *link
 {
 	if (reach_routes_has_default(&p->routes, family, link->ifindex))
 		return true;
+	/* one without addresses or networks of the family takes packets to the others' */
 	if (is_like_hardware(link->kind))
-		return has_address(p, link->ifindex, family);
+		return has_address(p, link->ifindex, family) ||
+		       !reach_routes_has_any(&p->routes, family, link->ifindex);
 	return strcmp(link->kind, "bridge") != 0 && has_address(p, link->ifindex, family) &&
 	       !reach_routes_has_default(&p->routes, family, 0);
+}
+
+/* Does the interface take packets to 127.0.0.0/8 (sysctl route_localnet)? */
+static bool takes_loopback(const struct planner *p, const struct twin_link *link, uint8_t family)
+{
+	const struct rt_link *host = rt_image_link(&p->m->twin.host, link->ifindex);
+	enum { INDEX = IPV4_DEVCONF_ROUTE_LOCALNET - 1 };
+	bool everywhere = false;
+	FILE *f;
+
+	if (family != AF_INET)
+		return false;
+	if (host && host->conf4_count > INDEX && host->conf4[INDEX])
+		return true;
+	f = fopen("/proc/sys/net/ipv4/conf/all/route_localnet", "re");
+	if (f) {
+		everywhere = fgetc(f) == '1';
+		fclose(f);
+	}
+	return everywhere;
 }
 
 /* A link-local address is reached from link-local ones; others by all. */
@@ -282,6 +305,7 @@ static int plan_destination(struct planner *p, const struct twin_link *link,
 	/* nobody but a neighbour can make it carry packets to a private address behind it */
 	bool anywhere = faces_internet(p, link, scope->family) &&
 			!address_is_link_local(&to->address) &&
+			!address_is_loopback(&to->address) &&
 			!(to->behind && is_private(&to->address));
 
 	if (p->options->from.family)
@@ -293,6 +317,7 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 {
 	struct source_scope scope = scope_of(p, link, family);
 	struct reach_sources cleanup_call(reach_sources_done) sources = {0};
+	bool loopback = takes_loopback(p, link, family);
 	int r = 0;
 
 	if (!p->options->from.family)
@@ -306,7 +331,8 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 	for (size_t i = 0; i < p->destination_count && r >= 0; i++) {
 		const struct destination *to = &p->destinations[i];
 
-		if (to->address.family != family || address_is_loopback(&to->address) ||
+		if (to->address.family != family ||
+		    (address_is_loopback(&to->address) && !loopback) ||
 		    (address_is_link_local(&to->address) && to->ifindex != link->ifindex))
 			continue;
 		r = plan_destination(p, link, to, &scope, &sources);
@@ -521,6 +547,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 	free(p.links);
 	free(p.elsewhere);
 	free(p.locals);
+	free(p.local_routes);
 	free(p.destinations);
 	return r == -ENOMEM ? err_set(e, r, _("out of memory")) : r;
 }

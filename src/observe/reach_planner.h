@@ -25,6 +25,8 @@ struct planner {
 	struct reach_routes routes;
 	struct address *locals; /* all addresses of the machine */
 	size_t local_count, local_cap;
+	struct reach_prefix *local_routes; /* whole networks that are the machine's own */
+	size_t local_route_count, local_route_cap;
 	struct destination *destinations;
 	size_t destination_count, destination_cap;
 	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */

@@ -96,7 +96,6 @@ class Case:
         read_line(self.process)
         self.first = child_of(self.process)
         check_apart(self.first)
-        self.pidns = os.stat(f"/proc/{self.first}/ns/pid").st_ino
 
     def run(self, script, check=True, timeout=60):
         """What a shell script wrote. Background programs in it must redirect their output."""
@@ -120,14 +119,20 @@ class Case:
 
     def netns_of(self, pid):
         """The path, out here, of the network namespace of a process in there."""
-        for status in Path("/proc").glob("[0-9]*/status"):
+        statuses = {}
+        for path in Path("/proc").glob("[0-9]*/status"):
             try:
-                found = re.search(r"^NSpid:.*\t(\d+)$", status.read_text(), re.M)
-                if found and int(found[1]) == int(pid) and \
-                        os.stat(status.parent / "ns/pid").st_ino == self.pidns:
-                    return str(status.parent / "ns/net")
+                lines = dict(line.split(":\t", 1) for line in path.read_text().splitlines()
+                             if ":\t" in line)
             except OSError:
                 continue
+            statuses[int(path.parent.name)] = lines["NSpid"].split(), int(lines["PPid"])
+        level = len(statuses[self.first][0]) - 1  # pids in there are at this place of NSpid
+        for found, (pids, parent) in statuses.items():
+            while parent not in (0, self.first):
+                parent = statuses.get(parent, ((), 0))[1]
+            if parent == self.first and pids[level:level + 1] == [str(pid)]:
+                return f"/proc/{found}/ns/net"
         raise AssertionError(f"no process {pid} in the case")
 
     def add_container(self, netns, bridge):

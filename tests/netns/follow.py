@@ -168,7 +168,7 @@ class Follower:
                 return
             if answer["decided_by"] == rule:
                 raise Wrong(f"taken away without effect: {rule}")
-        raise Wrong("there is no end to it")
+        raise Wrong(f"there is no end to it: now {answer['answer']}")
 
     def end_without_rule(self, answer):
         if answer["verdict"] == "accept":
