@@ -110,8 +110,8 @@ def test_status_uses_it(machine):
     env = {"PORTERO_RUNTIME_DIR": str(machine.dir)}
 
     def state(*args, **kw):
-        return [p.get("state") for p in machine.ns.portero("--json", *args, env=env, **kw).json[
-            "ports"]]
+        answer = machine.ns.portero("--json", *args, env=env, reach=True, **kw).json
+        return [p["state"] for p in answer["ports"]]
 
     fresh = state("--no-cache")
     assert state() == fresh == ["open"]
