@@ -114,8 +114,8 @@ def test_status_uses_it(machine):
     env = {"PORTERO_RUNTIME_DIR": str(machine.dir)}
 
     def state(*args, **kw):
-        result = machine.ns.portero("--json", *args, env=env, check=False, **kw)
-        return [p["state"] for p in json.loads(result.out)["ports"]]
+        answer = machine.ns.portero("--json", *args, env=env, reach=True, **kw).json
+        return [p["state"] for p in answer["ports"]]
 
     fresh = state("--no-cache")
     assert state() == fresh == ["open"]
