@@ -41,6 +41,7 @@ struct flow {
 	enum proto proto; /* PROTO_TCP: a SYN; PROTO_UDP: a datagram */
 	struct address source, destination;
 	uint16_t source_port; /* 0: an ordinary one */
+	bool group;	      /* destination: a multicast group, or a broadcast address */
 };
 
 /* What one kernel did with one packet. */

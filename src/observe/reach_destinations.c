@@ -29,14 +29,14 @@ bool planner_is_local(const struct planner *p, const struct address *a)
 	return false;
 }
 
-static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
-			   bool behind)
+int planner_add_destination(struct planner *p, const struct destination *d)
 {
-	if (p->options->to.family && !address_equal(&p->options->to, a))
+	if (p->options->to.family && !address_equal(&p->options->to, &d->address))
 		return 0;
 	for (size_t i = 0; i < p->destination_count; i++)
-		if (address_equal(&p->destinations[i].address, a) &&
-		    (!address_is_link_local(a) || p->destinations[i].ifindex == ifindex))
+		if (address_equal(&p->destinations[i].address, &d->address) &&
+		    ((!address_is_link_local(&d->address) && !d->group) ||
+		     p->destinations[i].ifindex == d->ifindex))
 			return 0;
 	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
 		p->too_many = true;
@@ -45,8 +45,16 @@ static int add_destination(struct planner *p, const struct address *a, uint32_t 
 	if (mem_grow(&p->destinations, &p->destination_cap, p->destination_count + 1,
 		     sizeof(*p->destinations)) < 0)
 		return -ENOMEM;
-	p->destinations[p->destination_count++] = (struct destination){*a, ifindex, behind};
+	p->destinations[p->destination_count++] = *d;
 	return 0;
+}
+
+static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
+			   bool behind)
+{
+	const struct destination d = {.address = *a, .ifindex = ifindex, .behind = behind};
+
+	return planner_add_destination(p, &d);
 }
 
 static bool is_in_local_route(const struct planner *p, const struct address *a)
@@ -250,6 +258,8 @@ int planner_find_destinations(struct planner *p)
 		r = add_bound_addresses(p);
 	if (r >= 0)
 		r = add_addresses_behind(p);
+	if (r >= 0 && !p->options->to.family)
+		r = planner_add_groups(p);
 	if (r >= 0 && p->options->to.family && p->destination_count == 0)
 		r = add_destination(p, &p->options->to, 0,
 				    !planner_is_local(p, &p->options->to) &&

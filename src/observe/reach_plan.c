@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	ORDINARY_PORT = 40000, /* that twin_probe sends from: no rule is meant for it */
@@ -27,9 +28,11 @@ static bool wants_family(const struct reach_options *o, uint8_t family)
 	return !o->families || o->families & (family == AF_INET ? 1 : 2);
 }
 
-static bool wants_proto(const struct reach_options *o, enum proto proto)
+static bool wants_proto(const struct planner *p, enum proto proto)
 {
-	return !o->protos || o->protos & 1u << proto;
+	if (p->only_udp && proto != PROTO_UDP)
+		return false;
+	return !p->options->protos || p->options->protos & 1u << proto;
 }
 
 /* --- queries ------------------------------------------------------------------------------------
@@ -69,7 +72,8 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 			 .proto = proto,
 			 .source = who->source,
 			 .destination = to->address,
-			 .source_port = who->source_port},
+			 .source_port = who->source_port,
+			 .group = to->group},
 		.baseline = baseline,
 	};
 	return 0;
@@ -83,7 +87,7 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 	size_t k = 0;
 
 	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
-		if (!wants_proto(p->options, (enum proto)proto))
+		if (!wants_proto(p, (enum proto)proto))
 			continue;
 		if (add_query(p, link, to, who, (enum proto)proto,
 			      (uint32_t)(first + baseline * stride + k)) < 0)
@@ -95,8 +99,8 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 
 static size_t proto_count(const struct planner *p)
 {
-	return (size_t)wants_proto(p->options, PROTO_TCP) +
-	       (size_t)wants_proto(p->options, PROTO_UDP);
+	return (size_t)wants_proto(p, PROTO_TCP) +
+	       (size_t)wants_proto(p, PROTO_UDP);
 }
 
 /* --- sources ------------------------------------------------------------------------------------
@@ -157,6 +161,7 @@ static bool has_address(const struct planner *p, uint32_t ifindex, uint8_t famil
 {
 	for (size_t i = 0; i < p->destination_count; i++)
 		if (p->destinations[i].ifindex == ifindex && !p->destinations[i].behind &&
+		    !p->destinations[i].group &&
 		    p->destinations[i].address.family == family)
 			return true;
 	return false;
@@ -317,8 +322,9 @@ static int plan_destination(struct planner *p, const struct twin_link *link,
 	bool anywhere = faces_internet(p, link, scope->family) &&
 			!address_is_link_local(&to->address) &&
 			!address_is_loopback(&to->address) &&
-			!(to->behind && is_private(&to->address));
+			!(to->behind && is_private(&to->address)) && !to->group;
 
+	p->only_udp = to->group;
 	if (p->options->from.family)
 		return plan_one(p, link, to, scope);
 	return plan_groups(p, link, to, sources, anywhere);
@@ -345,7 +351,8 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 
 		if (to->address.family != family ||
 		    (address_is_loopback(&to->address) && !loopback) ||
-		    (address_is_link_local(&to->address) && to->ifindex != link->ifindex))
+		    ((to->group || address_is_link_local(&to->address)) &&
+		     to->ifindex != link->ifindex))
 			continue;
 		r = plan_destination(p, link, to, &scope, &sources);
 	}
@@ -357,11 +364,12 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 /* From the machine to itself. */
 static int plan_host(struct planner *p)
 {
+	p->only_udp = false;
 	for (size_t i = 0; i < p->destination_count; i++) {
 		const struct destination *to = &p->destinations[i];
 		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0, 0};
 
-		if (to->behind || address_is_link_local(&to->address) ||
+		if (to->behind || to->group || address_is_link_local(&to->address) ||
 		    !wants_family(p->options, to->address.family))
 			continue;
 		if (to->address.family == AF_INET && address_is_loopback(&to->address))
@@ -572,6 +580,9 @@ void reach_plan_done(struct reach_plan *plan)
 {
 	rule_constants_done(&plan->constants);
 	reach_points_done(&plan->points);
+	for (size_t i = 0; i < ARRAY_LEN(plan->group_sockets); i++)
+		if (plan->group_sockets[i] > 0)
+			close(plan->group_sockets[i]);
 	free(plan->queries);
 	*plan = (struct reach_plan){0};
 }
