@@ -17,7 +17,7 @@ from pathlib import Path
 
 import truth
 from harness import (
-    ROOT, Netns, die_with_parent, janitor, need_feature, portero, read_line, wait_until)
+    ROOT, Netns, die_with_parent, ip, janitor, need_feature, portero, read_line, wait_until)
 
 HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "frontends"
@@ -135,11 +135,15 @@ class Case:
                 return f"/proc/{found}/ns/net"
         raise AssertionError(f"no process {pid} in the case")
 
-    def add_container(self, netns, bridge):
+    def add_container(self, netns, bridge, *addresses):
         """All ports of a container are listened on, and it can send to the host's bridge."""
         self.ears.append(truth.Ears(netns))
-        self.wire.links[bridge] = truth.Link(netns, "eth0", self.wire.mac_of(self.wire.host,
-                                                                              bridge))
+        host = self.wire.host.name
+        self.wire.links[bridge] = truth.Link(
+            netns, "eth0", self.wire.mac_of(self.wire.host, bridge), addresses,
+            self.wire.links.get(bridge))
+        # portero's link-local sources may be outside of fe80::/64, where no answer would go
+        ip("-n", host, "route", "replace", "fe80::/10", "dev", bridge, check=False)
 
     def knock(self, port, source="10.77.0.9", to=None, proto="tcp"):
         return self.wire.knock(source, to or ("fd77::1" if ":" in source else "10.77.0.1"), proto,
@@ -307,6 +311,13 @@ docker import /tmp/bb.tar bb:1 >/dev/null
 
 def inside(case, engine, name):
     return case.netns_of(case.run(f"{engine} inspect -f '{{{{.State.Pid}}}}' {name}").strip())
+
+
+def let_send(case, engine, bridge, names):
+    for name in names:
+        fields = case.run(f"{engine} inspect -f '{{{{range .NetworkSettings.Networks}}}}"
+                          f"{{{{.IPAddress}}}}{{{{end}}}}' {name}").split()
+        case.add_container(inside(case, engine, name), bridge, *fields)
 
 
 def start_podman(case, backend):

@@ -50,7 +50,8 @@ static void wait_quiet(struct scan *s, int quiet_ms)
 	}
 }
 
-/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence. */
+/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence.
+ */
 static void send_to_oneself(const struct scan *s, const struct iovec *frames, unsigned count)
 {
 	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
@@ -142,6 +143,9 @@ static void open_link(struct scan *s, const char *iface)
 	s->raw = -1;
 	if (own.sll_hatype != ARPHRD_LOOPBACK)
 		return;
+	at.sll_ifindex = 0; /* NAT may send to others what the machine asks itself */
+	if (bind(s->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+		die("bind");
 	s->raw = socket(s->to.family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (s->raw < 0 || (s->to.family == AF_INET6 &&
 			   setsockopt(s->raw, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof(on)) != 0))
