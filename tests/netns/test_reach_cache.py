@@ -60,7 +60,7 @@ class Machine:
 
     def wait(self):
         """Until the addresses that the kernel adds by itself are in use."""
-        wait_until(lambda: not ip("-n", self.ns.name, "addr", "show", "tentative").stdout.strip(),
+        wait_until(lambda: " tentative" not in ip("-n", self.ns.name, "-o", "addr").stdout,
                    what="all addresses are in use")
 
     def ask(self, *args, prefix=(), **kw):
@@ -114,7 +114,7 @@ def test_status_uses_it(machine):
     env = {"PORTERO_RUNTIME_DIR": str(machine.dir)}
 
     def state(*args, **kw):
-        result = machine.ns.portero("--json", *args, env=env, check=False, **kw)
+        result = machine.ns.portero("--json", *args, env=env, check=False, reach=True, **kw)
         return [p["state"] for p in json.loads(result.out)["ports"]]
 
     fresh = state("--no-cache")
