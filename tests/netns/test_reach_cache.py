@@ -60,7 +60,7 @@ class Machine:
 
     def wait(self):
         """Until the addresses that the kernel adds by itself are in use."""
-        wait_until(lambda: not ip("-n", self.ns.name, "addr", "show", "tentative").stdout.strip(),
+        wait_until(lambda: " tentative" not in ip("-n", self.ns.name, "-o", "addr").stdout,
                    what="all addresses are in use")
 
     def ask(self, *args, prefix=(), **kw):
