@@ -59,6 +59,15 @@ static bool is_iptables_table(uint8_t family, const char *table)
 	return false;
 }
 
+/* A tool that hangs is waited for once, not for every rule. */
+static bool find_words(struct explanation *x, const struct rule_place *place, struct buf *text)
+{
+	int r = x->wordless ? 0 : rule_text(place, text);
+
+	x->wordless |= r < 0;
+	return r > 0;
+}
+
 /* A chain without a name is listed only within the rule that jumps to it. */
 static void take_words_of_jump(const struct explanation *x, struct explain_step *step)
 {
@@ -86,7 +95,7 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 	step->handle = place.handle = on_host.handle;
 	step->number = place.number = m->nft_rewrite.position[item];
 	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
-	if (rule_text(&place, &text))
+	if (find_words(x, &place, &text))
 		step->rule_str = keep(x, buf_text(&text));
 	else
 		take_words_of_jump(x, step);
@@ -170,7 +179,7 @@ static void name_legacy(struct explanation *x, struct explain_step *step,
 				   .legacy = true};
 
 	step->number = l->rule;
-	if (rule_text(&place, &text))
+	if (find_words(x, &place, &text))
 		step->rule_str = keep(x, buf_text(&text));
 }
 
