@@ -54,9 +54,8 @@ static int climb(struct going_up *g)
 {
 	for (size_t i = 0; i < g->found->count; i++) {
 		const struct obstacle o = g->found->items[i]; /* the list moves */
-		const struct rt_link *lower = o.scope == OBSTACLE_INTERFACE
-						      ? rt_image_link(g->network, o.ifindex)
-						      : NULL;
+		const struct rt_link *lower =
+			o.scope == OBSTACLE_INTERFACE ? rt_image_link(g->network, o.ifindex) : NULL;
 
 		if (lower && add_uppers(g, lower, o.what) < 0)
 			return -ENOMEM;
