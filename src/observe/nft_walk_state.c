@@ -29,9 +29,10 @@ void nft_walk_emit(struct nft_walk *k, const struct nft_expr *expr)
 static bool is_tracking(const struct nft_expr *expr)
 {
 	static const char *const plain[] = {"nat", "masq", "redir", "ct", "connlimit"};
-	static const char *const xt[] = {"DNAT",   "SNAT",	"MASQUERADE", "REDIRECT", "NETMAP",
-					 "CT",	   "CONNMARK",	"conntrack",  "state",	  "connmark",
-					 "helper", "connlimit", "connbytes",  "connlabel"};
+	static const char *const xt[] = {"DNAT",      "SNAT",	  "MASQUERADE", "REDIRECT",
+					 "NETMAP",    "CT",	  "CONNMARK",	"conntrack",
+					 "state",     "connmark", "helper",	"connlimit",
+					 "connbytes", "connlabel"};
 	char name[NFT_NAME_SIZE] = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
