@@ -225,11 +225,7 @@ static bool has_other_ways(const struct join *j, const struct listener *l)
 		const struct interface_address *a = &j->s->addresses[i];
 
 		if (a->netns == l->netns && !address_is_loopback(&a->address) &&
-<<<<<<< HEAD
 		    !address_is_link_local(&a->address) && join_serves(j, l, &a->address, 0) &&
-=======
-		    !address_is_link_local(&a->address) && serves(j, l, &a->address, 0) &&
->>>>>>> hostile3
 		    !is_asked(j, &a->address, l->netns))
 			return true;
 	}
