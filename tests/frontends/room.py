@@ -205,8 +205,9 @@ class Reach:
 def compare_all(case, unsure=None, skipped=()):
     """
     Every class of reach, every port, against packets; not with --full, which asks for every port
-    too, but as people ask: that the answer holds between the ports that were asked is the point. `unsure` is what portero may leave open and
-    must: {(proto, verdict): [(first, last), ...]}; `skipped` interfaces which nobody can send to.
+    too, but as people ask: that the answer holds between the ports that were asked is the point.
+    `unsure` is what portero may leave open and must: {(proto, verdict): [(first, last), ...]};
+    `skipped` are interfaces which nobody can send to.
     """
     reach = case.portero("reach")
     assert reach["classes"], f"no reach: {reach['missing']}"

@@ -3,9 +3,11 @@
 What packets really do, and whether portero says the same.
 
 A Wire is two namespaces joined by a cable: the host, whose rules are tried, and the peer, which can
-send from any address. The oracle (oracle/main.c) listens on all ports of the host and knocks at them
-from the peer. `compare` holds the answers of `portero reach --json` against that, port by port.
+send from any address. The oracle (oracle/main.c) listens on all ports of the host and knocks at
+them from the peer. `compare` holds the answers of `portero reach --json` against that, port by
+port.
 """
+import ipaddress
 import json
 import os
 import random
@@ -121,6 +123,19 @@ def quiet_errors(name):
                 path.write_text(value + "\n")
 
 
+def mac_of_many(destination):
+    """Where frames for a multicast or broadcast address are sent; None for others."""
+    address = ipaddress.ip_address(destination)
+    if address.version == 6:
+        head, tail = "33:33", address.packed[12:]
+    else:
+        head, tail = "01:00:5e", (address.packed[1] & 127, *address.packed[2:])
+    if address.is_multicast:
+        return ":".join([head, *(f"{b:02x}" for b in tail)])
+    # of the networks here none is so small that an ordinary address would end like this
+    return "ff:ff:ff:ff:ff:ff" if address.version == 4 and address.packed[3] == 255 else None
+
+
 class Wire:
     """
     Host (10.77.0.1, fd77::1 on veth0) and peer (.2, ::2), which is also the host's way to the
@@ -178,9 +193,11 @@ class Wire:
         link = self.links[iface].find(source, destination)
         if iface == self.IFACE:
             self.know(source)
-        said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,
-                                 "--iface", link.iface, "--mac", link.mac, "--tries", tries,
-                                 *(["--sport", sport] if sport else []), proto, ports).stdout)
+        many = mac_of_many(destination)
+        said = json.loads(oracle(
+            link.netns, "scan", "--from", source, "--to", destination, "--iface", link.iface,
+            "--mac", link.mac, "--tries", tries, *(["--many", many] if many else []),
+            *(["--sport", sport] if sport else []), proto, ports).stdout)
         assert said["unread"] == 0, said
         return spread(said["intervals"])
 
@@ -288,17 +305,17 @@ def choose_ports(classes, all_ports):
             chosen.append((c, ALL))
             continue
         dice = random.Random(title_of(c))
-        ports = sorted({p for p in edges if 0 < p < 65536} | set(dice.sample(range(1, 65536), 3000)))
-        chosen.append((c, ",".join(map(str, ports))))
+        ports = {p for p in edges if 0 < p < 65536} | set(dice.sample(range(1, 65536), 3000))
+        chosen.append((c, ",".join(map(str, sorted(ports)))))
     return chosen
 
 
 def compare(wire, reach, wanted=lambda c: True, all_ports=ALL_PORTS):
     """
-    Holds every class of a `portero reach --json` against packets (see choose_ports). The host must listen on
-    all ports (and so must what is behind it, or its refusals count as the host's). What portero
-    calls rate-limited or unknown is no difference, and is listed; so are the classes whose
-    interface nobody can send to.
+    Holds every class of a `portero reach --json` against packets (see choose_ports). The host must
+    listen on all ports (and so must what is behind it, or its refusals count as the host's). What
+    portero calls rate-limited or unknown, and says why, is no difference, and is listed; so are the
+    classes that nobody can ask for.
     """
     out = Comparison()
     classes = []
