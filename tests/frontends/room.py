@@ -86,7 +86,7 @@ class Case:
     def __init__(self, layer, more=()):
         layer.cases += 1
         self.wire = truth.Wire(more)
-        self.ears = []
+        self.ears, self.senders = [], []
         self.process = janitor.add(subprocess.Popen(
             ["nsenter", f"--net={self.wire.host_path}", f"--mount=/proc/{layer.holder}/ns/mnt",
              "unshare", "-m", "-p", "-f", "--kill-child", "--propagation", "private",
@@ -135,15 +135,27 @@ class Case:
                 return f"/proc/{found}/ns/net"
         raise AssertionError(f"no process {pid} in the case")
 
-    def add_container(self, netns, bridge, *addresses):
-        """All ports of a container are listened on, and it can send to the host's bridge."""
-        self.ears.append(truth.Ears(netns))
-        host = self.wire.host.name
-        self.wire.links[bridge] = truth.Link(
-            netns, "eth0", self.wire.mac_of(self.wire.host, bridge), addresses,
-            self.wire.links.get(bridge))
+    def add_sender(self, bridge):
+        """Somebody at a bridge of the host who can send from any address, and has none."""
+        sender, host = Netns(), self.wire.host.name
+        self.senders.append(sender)
+        port = f"sender{len(self.senders)}"
+        ip("link", "add", port, "netns", host, "type", "veth", "peer", "name", "eth0", "netns",
+           sender.name)
+        ip("-n", host, "link", "set", port, "master", bridge, "up")
+        ip("-n", sender.name, "link", "set", "eth0", "addrgenmode", "none", "up")
+        self.wire.links[bridge] = truth.Link(f"/run/netns/{sender.name}", "eth0",
+                                             self.wire.mac_of(self.wire.host, bridge))
         # portero's link-local sources may be outside of fe80::/64, where no answer would go
         ip("-n", host, "route", "replace", "fe80::/10", "dev", bridge, check=False)
+
+    def add_container(self, netns, bridge, *addresses):
+        """All ports of a container are listened on; what comes from its addresses it sends."""
+        self.ears.append(truth.Ears(netns))
+        if bridge not in self.wire.links:
+            self.add_sender(bridge)
+        link = self.wire.links[bridge]
+        link.other = truth.Link(netns, "eth0", link.mac, addresses, link.other)
 
     def knock(self, port, source="10.77.0.9", to=None, proto="tcp"):
         return self.wire.knock(source, to or ("fd77::1" if ":" in source else "10.77.0.1"), proto,
@@ -159,6 +171,8 @@ class Case:
         for ears in self.ears:
             ears.close()
         self.ears.clear()
+        for link in self.wire.links.values():
+            link.other = None
 
     def portero(self, *args):
         result = portero(*args, "--json", ns=self.wire.host, check=False, timeout=120, reach=True)
@@ -172,6 +186,8 @@ class Case:
         self.deafen()
         janitor.end(self.process)
         self.wire.close()
+        for sender in self.senders:
+            sender.close()
 
 
 def note(key, says=None, packets=None, portero_says=None):

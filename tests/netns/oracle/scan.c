@@ -131,7 +131,8 @@ static void open_link(struct scan *s, const char *iface)
 	int size = 64 << 20, on = 1;
 
 	at.sll_ifindex = (int)if_nametoindex(iface);
-	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	/* hears nothing before it has room: bind says of what */
+	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (!at.sll_ifindex || s->fd < 0)
 		die(iface);
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
