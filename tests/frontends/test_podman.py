@@ -7,6 +7,10 @@ import pytest
 from harness import find
 from room import compare_all, let_send, note, start_podman
 
+# Its bridge passes IP through iptables, which masquerades what goes to 255.255.255.255 before it
+# comes to the host itself: that takes it for its own, and answers itself.
+UNHEARD = {"netavark": [("podman0", "255.255.255.255")], "cni": []}
+
 
 @pytest.fixture(scope="module", params=["netavark", "cni"])
 def case(make_case, request):
@@ -41,7 +45,7 @@ def test_portero_alone(case):
 def test_all_ports_alone(case):
     let_send(case, "podman", case.bridge, ("web", "adm"))
     try:
-        compare_all(case)
+        compare_all(case, unheard=UNHEARD[case.backend])
     finally:
         case.deafen()
 
@@ -72,7 +76,7 @@ def test_portero_with_ufw(case):
 def test_all_ports_with_ufw(case):
     let_send(case, "podman", case.bridge, ("web", "adm"))
     try:
-        compare_all(case)
+        compare_all(case, unheard=UNHEARD[case.backend])
     finally:
         case.deafen()
 
