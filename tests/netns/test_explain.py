@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-explain: what becomes of a packet, the rule that decides, who wrote it, what to type. The rule that is
-named is taken away, and the answer must change (see follow.py); what it says to type is typed, and
+explain: what becomes of a packet, the rule that decides, who wrote it, what to type. The rule that
+is named is taken away, and the answer must change (see follow.py); what it says to type is typed, and
 must do what it says.
 """
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from follow import Follower, explain, run, take_away
-from harness import AS_NOBODY, SLOW, ip, need_feature, need_program, portero, scene, Netns
+from harness import AS_NOBODY, SLOW, ip, need_feature, need_program, scene, Netns
 
 FROM, INSIDE = "203.0.114.7", "10.77.0.9"
 
@@ -56,9 +56,10 @@ table netdev early {
 
 # port: verdict, table, chain, words of the rule (None: a policy)
 NATIVE_SAYS = {
-    "22/tcp": ("accept", "filter", "input", 'tcp dport { 22, 2222 } accept comment "ssh for admins"'),
+    "22/tcp": ("accept", "filter", "input",
+               'tcp dport { 22, 2222 } accept comment "ssh for admins"'),
     "53/udp": ("accept", "filter", "input", "udp dport 53 accept"),
-    "70/tcp": ("drop", "early", "e", "tcp dport 2222 drop"),
+    "2222/tcp": ("drop", "early", "e", "tcp dport 2222 drop"),
     "80/tcp": ("accept", "filter", "input", "tcp dport vmap @ports"),
     "81/tcp": ("drop", "filter", "input", "tcp dport vmap @ports"),
     "82/tcp": ("accept", "filter", "web", "accept"),
@@ -479,7 +480,8 @@ def test_leaves_nothing(host):
             names = [Path(f"/proc/net/{f}_tables_names").read_text()
                      if Path(f"/proc/net/{f}_tables_names").exists() else None
                      for f in ("ip", "ip6")]
-        return names, re.sub(r"packets \d+ bytes \d+", "", run(host, "nft", "list", "ruleset").stdout)
+        rules = run(host, "nft", "list", "ruleset").stdout
+        return names, re.sub(r"packets \d+ bytes \d+", "", rules)
 
     load_nft(host, NATIVE)
     run(host, "iptables-nft", "-A", "INPUT", "-j", "ACCEPT")
@@ -507,7 +509,8 @@ def test_hostile_names(host):
         said = host.portero("explain", "22", "--from", FROM, *argv, check="--ascii" not in argv)
         assert b"\x1b" not in said.out and b"\x07" not in said.out
     ip("-n", host.name, "link", "add", "e;$(id)'&", "type", "veth", "peer", "name", "other2")
-    for line in ("link set other2 up", "link set e;$(id)'& up", "addr add 10.78.0.1/24 dev e;$(id)'&"):
+    for line in ("link set other2 up", "link set e;$(id)'& up",
+                 "addr add 10.78.0.1/24 dev e;$(id)'&"):
         ip("-n", host.name, *line.split())
     run(host, "nft", "flush", "ruleset")
     run(host, "iptables-nft-restore", text="*filter\n:INPUT DROP [0:0]\n:ufw-x - [0:0]\n"
