@@ -541,10 +541,10 @@ def test_many_rules(host):
     rules = "".join(f"tcp dport {9000 + i} counter accept\n" for i in range(5000))
     load_nft(host, f"table inet f {{ chain i {{ type filter hook input priority 0; policy drop;\n"
                    f"{rules}udp dport 53 accept\n }}\n}}")
-    said = host.portero("explain", "53/udp", "--from", FROM, "--json", timeout=30)
+    said = host.portero("explain", "53/udp", "--from", FROM, "--json", timeout=60)
     assert said.json["decided_by"]["number"] == 5001
     assert said.json["decided_by"]["rule"] == "udp dport 53 accept"
-    assert said.seconds < 10 * SLOW
+    assert said.seconds < 30 * SLOW  # 0.7 s where nothing else runs
 
 
 def test_width(host):
