@@ -175,8 +175,10 @@ static size_t find_sections(const struct reach *r, struct section *sections)
 		if (i && same_sources(c, c - 1) &&
 		    address_equal(&c->destination, &(c - 1)->destination))
 			sections[count - 1].count++;
-		else
-			sections[count++] = (struct section){.first = i, .count = 1};
+		else {
+			sections[count] = (struct section){.first = i, .count = 1};
+			count++;
+		}
 	}
 	return count;
 }
