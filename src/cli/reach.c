@@ -165,6 +165,11 @@ static bool same_section(const struct view *v, const struct section *a, const st
 	return true;
 }
 
+static void start_section(struct section *s, size_t class)
+{
+	*s = (struct section){.first = class, .count = 1};
+}
+
 static size_t find_sections(const struct reach *r, struct section *sections)
 {
 	size_t count = 0;
@@ -175,10 +180,8 @@ static size_t find_sections(const struct reach *r, struct section *sections)
 		if (i && same_sources(c, c - 1) &&
 		    address_equal(&c->destination, &(c - 1)->destination))
 			sections[count - 1].count++;
-		else {
-			sections[count] = (struct section){.first = i, .count = 1};
-			count++;
-		}
+		else
+			start_section(&sections[count++], i);
 	}
 	return count;
 }

@@ -201,6 +201,49 @@ static bool is_inside(const struct join *j, const struct port_row *row, const un
 	return j->reach->complete && !outside[VERDICT_DROP] && !outside[VERDICT_REJECT];
 }
 
+/* Does some class knock at the address, in a namespace that alone has it? */
+static bool is_asked(const struct join *j, const struct address *a, uint32_t netns)
+{
+	for (size_t i = 0; i < j->s->address_count; i++)
+		if (j->s->addresses[i].netns != netns &&
+		    address_equal(&j->s->addresses[i].address, a))
+			return false;
+	for (size_t i = 0; i < j->reach->class_count; i++)
+		if (j->reach->classes[i].behind &&
+		    address_equal(&j->reach->classes[i].destination, a))
+			return true;
+	return false;
+}
+
+/*
+ * Has the listener, in another namespace, an address that was not asked? Then it may be reached by
+ * ways that do not lead through this machine: an uplink of its own, a network of containers.
+ */
+static bool has_other_ways(const struct join *j, const struct listener *l)
+{
+	for (size_t i = 0; i < j->s->address_count && l->netns != 0; i++) {
+		const struct interface_address *a = &j->s->addresses[i];
+
+		if (a->netns == l->netns && !address_is_loopback(&a->address) &&
+		    !address_is_link_local(&a->address) && join_serves(j, l, &a->address, 0) &&
+		    !is_asked(j, &a->address, l->netns))
+			return true;
+	}
+	return false;
+}
+
+static void look_at_other_ways(const struct join *j, const struct port_row *row,
+			       struct port_reach *r)
+{
+	if (r->state != PORT_FILTERED && r->state != PORT_REJECTED)
+		return;
+	for (uint32_t i = 0; i < row->listener_count; i++)
+		if (has_other_ways(j, &j->list->listeners[row->first_listener + i])) {
+			r->state = PORT_UNKNOWN;
+			r->wider_unknown = true;
+		}
+}
+
 void join_judge_row(const struct join *j, struct port_row *row)
 {
 	struct tally t = {.widest = -1, .widest_unknown = -1};
@@ -212,6 +255,7 @@ void join_judge_row(const struct join *j, struct port_row *row)
 	r->rate_limited = r->reached && t.all_limited;
 	r->wider_unknown = t.widest_unknown > t.widest;
 	r->why_str = t.why_str;
+	look_at_other_ways(j, row, r);
 }
 
 static int judge_own_rows(struct join *j, size_t row_count)

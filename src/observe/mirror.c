@@ -43,7 +43,7 @@ int mirror_read(struct mirror *m, struct err *e)
 
 int mirror_look(struct mirror *m, const struct snapshot *s, struct err *e)
 {
-	int r = m->has_looked ? 0 : obstacles_find(s, &m->obstacles, e);
+	int r = m->has_looked ? 0 : obstacles_find(&m->nft, s, &m->obstacles, e);
 
 	m->has_looked = r >= 0;
 	return r;

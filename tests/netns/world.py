@@ -509,7 +509,7 @@ class Trial:
         said = Said(asked.json)
         self.answer = said.answer
         self.lap("reach")
-        if "opaque" not in self.rules.doubts and self.r.random() < 0.06:
+        if "opaque" not in self.rules.doubts and self.r.random() < 0.2:
             self.compare_full()
         plan = self.plan(said)
         self.lap("planning")
@@ -559,7 +559,9 @@ class Trial:
                 self.r.choice(("tcp", "udp")))
 
     def compare_full(self):
-        part = self.part()
+        c = self.r.choice([c for c in self.answer["classes"] if c["interface"]])
+        part = ("--in", c["interface"], "--from", c["source"], "--to", c["destination"],
+                "--proto", c["proto"])
         some, every = (Said(self.world.ask(*part, *more).json).groups
                        for more in ((), ("--full",)))
         self.counts["compared with --full"] += 1

@@ -56,11 +56,6 @@ def test_states(machine, ask):
                      6379: ("open", "host")}
 
 
-def test_a_full_sweep_agrees(reach, ask):
-    full = verdicts(ask("reach full"), "internet", "ipv4", "tcp", "192.0.2.1")
-    assert full == verdicts(reach, "internet", "ipv4", "tcp", "192.0.2.1")
-
-
 def test_explain(ask):
     dropped = ask("reach explain")
     assert dropped["verdict"] == "drop"

@@ -49,7 +49,6 @@ sleep 3 # IPv6 addresses are in use then
 show ruleset-before nft list ruleset
 show status portero --json
 show reach portero reach --json
-show full portero reach --full -t -4 --in eth0 --json
 show explain portero explain 5432/tcp --from 11.2.3.4 --json
 show explain-open portero explain 8081/tcp --json
 show ruleset-after nft list ruleset
