@@ -345,9 +345,9 @@ static void name_policies(struct explanation *x)
 
 		if (i && (s->hook != x->steps[i - 1].hook || s->nat != x->steps[i - 1].nat))
 			last = NULL;
-		if (s->front_end)
+		if (s->front_end && s->front_end->sets_policies)
 			last = s->front_end;
-		else if (s->policy)
+		else if (s->policy && !s->front_end)
 			s->front_end = last;
 	}
 }
