@@ -334,6 +334,15 @@ static void find_deciding(struct explanation *x)
 		x->steps[x->decides].verdict = TRACE_OTHER;
 }
 
+/* Whose chain it is in, or leads to (which may be empty). */
+static const struct front_end *near(const struct explanation *x, const struct explain_step *s)
+{
+	if (s->front_end || !s->target_str)
+		return s->front_end;
+	return front_ends_find(reach_text(&x->reach, s->table_str),
+			       reach_text(&x->reach, s->target_str));
+}
+
 /* Front ends set the policies of chains that do not bear their names: who has a rule on the way
  * there? */
 static void name_policies(struct explanation *x)
@@ -342,12 +351,13 @@ static void name_policies(struct explanation *x)
 
 	for (size_t i = 0; i < x->step_count; i++) {
 		struct explain_step *s = &x->steps[i];
+		const struct front_end *here = near(x, s);
 
-		if (i && (s->hook != x->steps[i - 1].hook || s->nat != x->steps[i - 1].nat))
+		if (i && (s->hook != s[-1].hook || s->nat != s[-1].nat))
 			last = NULL;
-		if (s->front_end)
-			last = s->front_end;
-		else if (s->policy)
+		if (here && here->sets_policies)
+			last = here;
+		else if (s->policy && !s->front_end)
 			s->front_end = last;
 	}
 }

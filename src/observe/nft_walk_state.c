@@ -219,7 +219,7 @@ void nft_walk_clean(struct nft_walk *k, const struct nft_row *row, const struct 
 
 	if (row->dreg && nla_find(expr->data, row->dreg, &value))
 		set_slots(k, (uint32_t)nla_number_be(value), (len + 3) / 4,
-			  (struct nft_taint){CLEAN});
+			  (struct nft_taint){.state = CLEAN});
 }
 
 void nft_walk_taint(struct nft_walk *k, const struct nft_row *row, const struct nft_expr *expr,
@@ -247,7 +247,7 @@ bool nft_walk_choose(struct nft_walk *k, struct nft_taint *taint)
 	if (k->out && !k->ended)
 		nft_emit_immediate(k->out, register_of((uint32_t)(taint - k->slots)),
 				   taint->offset + number % taint->modulus);
-	*taint = (struct nft_taint){CLEAN};
+	*taint = (struct nft_taint){.state = CLEAN};
 	return true;
 }
 
