@@ -304,7 +304,7 @@ def choose_ports(classes, all_ports):
     answers, chosen = set(), []
     for c in classes:
         check_cover(c)
-        answer = (c["interface"], c["family"], c["proto"], c["behind"], c["name"] == "host",
+        answer = (c["family"], c["proto"], c["behind"], c["name"] == "host",
                   bytes(spread(c["intervals"])))
         if all_ports or answer not in answers:
             answers.add(answer)
@@ -333,9 +333,11 @@ def compare(wire, reach, wanted=lambda c: True, all_ports=ALL_PORTS):
             classes.append(c)
         else:
             out.skipped.append(title_of(c))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        chosen = choose_ports(classes, all_ports)
-        for i in range(0, len(chosen), AT_ONCE):
-            wire.forget()
-            list(pool.map(lambda c: compare_class(wire, *c, out), chosen[i:i + AT_ONCE]))
+    chosen = choose_ports(classes, all_ports)
+    for full, at_once in ((True, AT_ONCE), (False, 4 * AT_ONCE)):
+        these = [c for c in chosen if (c[1] == ALL) == full]
+        with ThreadPoolExecutor(at_once) as pool:
+            for i in range(0, len(these), at_once):
+                wire.forget()
+                list(pool.map(lambda c: compare_class(wire, *c, out), these[i:i + at_once]))
     return out
