@@ -16,6 +16,7 @@ from harness import pytest_configure, pytest_sessionfinish, pytest_unconfigure  
 @pytest.fixture(scope="session")
 def layer():
     harness.require_namespaces()
+    room.remove_cgroups()
     guard = room.Guard()
     made = room.Layer()
     try:

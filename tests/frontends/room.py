@@ -302,8 +302,12 @@ class Guard:
 
 
 def remove_cgroups():
-    """Those which Docker made under the one name that it was given; they are empty by now."""
-    for top in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"):
+    """Those which Docker made under the one name that it was given, and those of runs that are no
+    more; they are empty by now."""
+    for top in Path("/sys/fs/cgroup").glob("*/portero-test-*"):
+        pid = top.name.rsplit("-", 1)[1]
+        if top.name != CGROUP and (not pid.isdigit() or os.path.exists(f"/proc/{pid}")):
+            continue
         for directory, _, _ in os.walk(top, topdown=False):
             for _ in range(50):
                 try:

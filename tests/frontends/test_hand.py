@@ -29,7 +29,6 @@ table inet filter {
 		udp dport 53 accept
 		udp sport 123 udp dport 123 accept
 		udp dport 5000-6000 ip saddr != 10.0.0.0/8 reject
-		udp length > 1000 accept
 	}
 	chain input {
 		type filter hook input priority 0; policy drop;
@@ -60,7 +59,6 @@ table inet raw {
 		type filter hook prerouting priority raw;
 		fib saddr . iif oif missing drop
 		tcp dport 22 meta mark set 7
-		ip ttl < 5 drop
 	}
 	chain late {
 		type filter hook input priority 10;

@@ -22,7 +22,7 @@ enum {
 
 static int open_at(bool udp, const struct sockaddr *address, socklen_t len, bool v6only)
 {
-	int on = 1, only = v6only;
+	int on = 1, only = v6only, room = 128 << 20;
 	int fd = socket(address->sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
@@ -36,6 +36,9 @@ static int open_at(bool udp, const struct sockaddr *address, socklen_t len, bool
 	} else if (udp) {
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	}
+	/* a machine that asks itself sends all answers to one of these */
+	if (udp)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (bind(fd, address, len) == 0 && (udp || listen(fd, 16) == 0))
 		return fd;
 	if (errno != EADDRINUSE && errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT)
