@@ -310,7 +310,6 @@ class Nft:
     def iifgroup(self):
         if self.c["hook"] in ("output", "postrouting", "ingress"):
             return None
-        self.out.doubts.add("unmirrored")
         return f"iifgroup {self.pick('', '!= ')}{self.pick(0, 7)}", "iifgroup"
 
     def oifname(self):
@@ -336,7 +335,7 @@ class Nft:
     def ct_misc(self):
         if self.no_ct():
             return None
-        return self.pick("ct direction original", f"ct original proto-dst {self.w.port()}",
+        return self.pick("ct direction original", f"meta l4proto tcp ct original proto-dst {self.w.port()}",
                          f"ct original ip daddr {self.w.destination(False)}",
                          "ct original ip saddr " + self.w.source(False),
                          "ct direction reply"), "ct original, direction"

@@ -97,3 +97,22 @@ def test_bitmap_of_ports(world):
     for found in intervals(said).values():
         assert found == [(1, 999, "accept"), (1000, 50000, "drop"), (50001, 65534, "accept"),
                          (65535, 65535, "drop")]
+
+
+def test_postrouting_drops_what_was_forwarded(world):
+    """Packets that the forward hook lets through, and a rule behind it does not."""
+    load = (["nft", "-f", "-"], """
+        table ip n {
+            chain mangle { type filter hook prerouting priority -150;
+                tcp dport 1000-1010 meta mark set 7; }
+            chain pre { type nat hook prerouting priority -100;
+                tcp dport { 1000-1010, 2000 } dnat to 10.88.0.2:80; }
+            chain post { type filter hook postrouting priority 50;
+                oifname "ct0" meta mark 7 drop; }
+        }
+        """)
+    world.load(rulesets.Ruleset(0, sysctls=[("ipv4/ip_forward", "1")], loads=[load]))
+    said = Said(world.ask("--in", "eth0", "-4", "--proto", "tcp").json)
+    for found in intervals(said).values():
+        assert found[1:4] == [(1000, 1010, "drop"), (1011, 1999, "accept"),
+                              (2000, 2000, "accept")], found

@@ -50,7 +50,8 @@ static void wait_quiet(struct scan *s, int quiet_ms)
 	}
 }
 
-/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence. */
+/* Through the chains of output. What those refuse (EPERM), or send where no way leads, is silence.
+ */
 static void send_to_oneself(const struct scan *s, const struct iovec *frames, unsigned count)
 {
 	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
