@@ -15,6 +15,8 @@ VM_KERNELS="5.10 6.1 6.12"
 # tests/frontends/make-layer.
 FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc crun
 	containernetworking-plugins fail2ban python3-systemd busybox-static ipset iptables nftables"
+# What `make bench` compares with; without it that part is left out, with a note.
+BENCH_PACKAGES="nmap"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
 
 # need_packages NAME...: installs with apt those that are not there; quiet when all are.

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { WAIT_STEP_MS = 1 };
+
 static const char *const places[] = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
 
 static bool find_program(const char *name, char *path, size_t size)
@@ -87,13 +89,25 @@ static int read_all(int fd, size_t limit, long end_ms, struct buf *out)
 	}
 }
 
-static int wait_for(pid_t pid)
+/* Ends it when it stays longer, even if it has nothing more to say. */
+static int wait_for(pid_t pid, long end_ms)
 {
+	bool late = false;
+	pid_t got;
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
+	while ((got = waitpid(pid, &status, late ? 0 : WNOHANG)) <= 0) {
+		if (got < 0 && errno != EINTR)
 			return -errno;
+		if (!late && now_ms() >= end_ms) {
+			late = true;
+			kill(pid, SIGKILL);
+		} else if (!late) {
+			poll(NULL, 0, WAIT_STEP_MS);
+		}
+	}
+	if (late)
+		return -ETIMEDOUT;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
@@ -102,6 +116,7 @@ int run_program(const char *const *argv, const char *extra, size_t limit, int pa
 {
 	int cleanup_close reader = -1;
 	char path[256];
+	long end_ms;
 	pid_t pid;
 	int fds[2], r, code;
 
@@ -114,10 +129,9 @@ int run_program(const char *const *argv, const char *extra, size_t limit, int pa
 	close(fds[1]);
 	if (r < 0)
 		return r;
-	r = read_all(reader, limit, now_ms() + patience_ms, out);
-	if (r < 0)
-		kill(pid, SIGKILL);
-	code = wait_for(pid);
+	end_ms = now_ms() + patience_ms;
+	r = read_all(reader, limit, end_ms, out);
+	code = wait_for(pid, r < 0 ? 0 : end_ms);
 	if (out->failed)
 		return -ENOMEM;
 	return r < 0 ? r : code;

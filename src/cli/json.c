@@ -365,7 +365,7 @@ static json_t *portless(const struct view *v)
 		const struct socket_info *socket = &v->snapshot.sockets[i];
 		json_t *holders = json_array(), *o;
 
-		if (socket->kind < SOCKET_RAW) {
+		if (socket->kind < SOCKET_RAW || !view_shows(v, socket->netns)) {
 			json_decref(holders);
 			continue;
 		}

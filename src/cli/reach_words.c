@@ -42,9 +42,11 @@ static const char *class_words(enum source_class class)
 static const char *class_word(enum source_class class)
 {
 	static const char *const words[SOURCE_CLASS_COUNT] = {
-		[SOURCE_HOST] = N_("host"),	  [SOURCE_LINK] = N_("link"),
-		[SOURCE_PRIVATE] = N_("private"), [SOURCE_INTERNET] = N_("internet"),
-		[SOURCE_LISTED] = N_("some"),
+		[SOURCE_HOST] = N_("host"),
+		[SOURCE_LINK] = N_("link"),
+		[SOURCE_PRIVATE] = N_("private"),
+		[SOURCE_INTERNET] = N_("internet"),
+		[SOURCE_LISTED] = N_("some addresses"),
 	};
 
 	return _(words[class]);

@@ -100,19 +100,18 @@ static void print_closed(const struct view *v)
 	const char *sources = widest_sources(v);
 
 	if (silent_counts(v, PORT_FILTERED, &counts))
-		view_print_line(v, _("Closed; packets from %s are dropped: %s ports."), sources,
+		view_print_line(v, _("Closed ports; packets from %s are dropped: %s."), sources,
 				buf_text(&counts));
 	if (silent_counts(v, PORT_REJECTED, &counts))
-		view_print_line(v, _("Closed; packets from %s are refused: %s ports."), sources,
+		view_print_line(v, _("Closed ports; packets from %s are refused: %s."), sources,
 				buf_text(&counts));
 	if (silent_counts(v, PORT_CLOSED, &counts))
-		view_print_line(v,
-				_("Closed, though packets from %s are let in: %s ports (holes)."),
-				sources, buf_text(&counts));
+		view_print_line(v, _("Closed ports, but packets from %s are let in: %s."), sources,
+				buf_text(&counts));
 	if (silent_counts(v, PORT_UNKNOWN, &counts))
 		view_print_line(v,
-				_("No listener, and what becomes of packets from %s is not known: "
-				  "%s ports."),
+				_("Ports without a listener; what becomes of packets from %s is "
+				  "not known: %s."),
 				sources, buf_text(&counts));
 }
 

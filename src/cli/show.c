@@ -291,23 +291,28 @@ static void print_reach(const struct view *v, const struct port_row *row)
 			     view_escape(v, reach_text(&v->reach, row->reach.why_str), &why));
 }
 
-/* A class that would be let in is a hole; what is sent on may be answered elsewhere. */
+/* What is sent on may be answered elsewhere. */
 static const char *silent_state(const struct view *v, uint16_t port, enum proto proto)
 {
-	bool unknown = false, sent_on = false;
+	const char *text = NULL;
 
-	for (size_t i = 0; i < v->reach.class_count; i++) {
+	for (size_t i = 0; i < v->join.forward_count; i++) {
+		const struct forward *f = &v->join.forwards[i];
+
+		if (f->proto != proto || port < f->first || port > f->last)
+			continue;
+		if (!f->here)
+			return _("unknown: sent on to where no listener can be seen from here");
+		text = _("sent on to where nobody listens");
+	}
+	for (size_t i = 0; !text && i < v->reach.class_count; i++) {
 		const struct reach_class *c = &v->reach.classes[i];
 		const struct reach_interval *at = reach_find(&v->reach, c, port);
 
-		if (c->proto != proto || c->behind)
-			continue;
-		unknown |= !at || at->verdict == VERDICT_UNKNOWN;
-		sent_on |= at && at->forwarded && at->verdict != VERDICT_UNKNOWN;
+		if (c->proto == proto && !c->behind && (!at || at->verdict == VERDICT_UNKNOWN))
+			text = _("closed: nobody listens (what the firewall does is not known)");
 	}
-	return sent_on	 ? _("unknown: sent on to where no listener can be seen from here")
-	       : unknown ? _("closed: nobody listens (what the firewall does is not known)")
-			 : _("closed: nobody listens");
+	return text ? text : _("closed: nobody listens");
 }
 
 static void print_fates(const struct view *v, uint16_t port, enum proto proto)

@@ -60,7 +60,8 @@ static const struct table_step reach_steps[] = {
 	{COLUMN_NOTES, STEP_WIDTH, 14},	  {COLUMN_SERVICE, STEP_DROP, 0},
 	{COLUMN_USER, STEP_DROP, 0},	  {COLUMN_REACH, STEP_WIDTH, 14},
 	{COLUMN_PROGRAM, STEP_WIDTH, 8},  {COLUMN_NOTES, STEP_WIDTH, 8},
-	{COLUMN_STATE, STEP_WIDTH, 8},	  {COLUMN_REACH, STEP_WIDTH, 8},
+	{COLUMN_NOTES, STEP_DROP, 0},	  {COLUMN_REACH, STEP_WIDTH, 8},
+	{COLUMN_PROGRAM, STEP_WIDTH, 5},  {COLUMN_STATE, STEP_WIDTH, 8},
 };
 
 /* A name that nobody has would match nothing, and look like a user who listens nowhere. */
@@ -341,21 +342,23 @@ static int print_csv(const struct view *v)
 	return 0;
 }
 
-static unsigned count_kind(const struct snapshot *s, enum socket_kind kind)
+/* Of portero's own namespace, unless all are shown. */
+static unsigned count_kind(const struct view *v, enum socket_kind kind)
 {
 	unsigned count = 0;
 
-	for (size_t i = 0; i < s->socket_count; i++)
-		count += s->sockets[i].kind == kind;
+	for (size_t i = 0; i < v->snapshot.socket_count; i++)
+		count += v->snapshot.sockets[i].kind == kind &&
+			 view_shows(v, v->snapshot.sockets[i].netns);
 	return count;
 }
 
 /* Sockets that are no port, and yet receive: one line, so that they are not forgotten. */
 static void print_portless(const struct view *v)
 {
-	unsigned raw = count_kind(&v->snapshot, SOCKET_RAW);
-	unsigned packet = count_kind(&v->snapshot, SOCKET_PACKET);
-	unsigned vsock = count_kind(&v->snapshot, SOCKET_VSOCK);
+	unsigned raw = count_kind(v, SOCKET_RAW);
+	unsigned packet = count_kind(v, SOCKET_PACKET);
+	unsigned vsock = count_kind(v, SOCKET_VSOCK);
 
 	if (raw + packet + vsock == 0)
 		return;
@@ -367,7 +370,7 @@ static void print_portless(const struct view *v)
 
 static void print_footer(const struct view *v, bool filtered)
 {
-	unsigned clients = count_kind(&v->snapshot, SOCKET_CLIENT);
+	unsigned clients = count_kind(v, SOCKET_CLIENT);
 
 	if (v->options->quiet)
 		return;

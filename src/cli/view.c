@@ -63,6 +63,20 @@ static void start_view(struct view *v, const struct options *options)
 	v->width = terminal_width();
 }
 
+static void copy_gaps(const struct snapshot *from, size_t first, struct snapshot *to)
+{
+	for (size_t i = first; i < from->gap_count; i++)
+		snapshot_add_gap(to, from->gaps[i].kind,
+				 snapshot_text(from, from->gaps[i].what_str),
+				 snapshot_text(from, from->gaps[i].why_str),
+				 snapshot_text(from, from->gaps[i].remedy_str));
+}
+
+bool view_shows(const struct view *v, uint32_t netns)
+{
+	return netns == 0 || v->options->all;
+}
+
 /*
  * Ports may be published to containers, and containers be reached: so with reach, their listeners
  * are looked at too. What they are not shown for stays a number.
@@ -85,12 +99,14 @@ static int take_inventory(struct view *v, const struct view_wish *wish, struct e
 	listeners = v->snapshot.other_listeners;
 	netns = v->snapshot.other_netns;
 	inventory.all_netns = true;
+	copy_gaps(&v->snapshot, 0, &v->own_gaps);
 	snapshot_done(&v->snapshot);
 	v->snapshot = (struct snapshot){0};
 	v->status = (struct inventory_status){0};
 	r = inventory_take(&inventory, &v->snapshot, &v->status, e);
 	v->snapshot.other_listeners = listeners;
 	v->snapshot.other_netns = netns;
+	v->look_gap_count = v->snapshot.gap_count;
 	return r;
 }
 
@@ -121,6 +137,28 @@ static int keep_own_rows(struct view *v)
 	return 0;
 }
 
+static bool has_unknown_owner(const struct view *v)
+{
+	for (size_t i = 0; i < v->list.row_count; i++)
+		if (v->list.rows[i].published &&
+		    !row_owner(&v->snapshot, &v->list, &v->list.rows[i]))
+			return true;
+	return false;
+}
+
+/*
+ * What could not be seen of other namespaces is no gap when they are not shown: what is sent on to
+ * them is then said to go where nobody can look. But an owner that is shown must be known.
+ */
+static void keep_own_gaps(struct view *v)
+{
+	if (!v->look_gap_count || has_unknown_owner(v))
+		return;
+	copy_gaps(&v->snapshot, v->look_gap_count, &v->own_gaps);
+	v->snapshot.gap_count = 0;
+	copy_gaps(&v->own_gaps, 0, &v->snapshot);
+}
+
 static int take_reach(struct view *v, const struct reach_options *ask, struct err *e)
 {
 	struct reach_options options = ask ? *ask : (struct reach_options){0};
@@ -140,6 +178,8 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 	r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
 	if (r >= 0 && !v->options->all)
 		r = keep_own_rows(v);
+	if (r >= 0)
+		keep_own_gaps(v);
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
 
@@ -172,6 +212,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 void view_done(struct view *v)
 {
 	free(v->behind);
+	snapshot_done(&v->own_gaps);
 	reach_join_done(&v->join);
 	reach_done(&v->reach);
 	listeners_done(&v->list);

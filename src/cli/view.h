@@ -23,6 +23,10 @@ struct view {
 	/* rows of other namespaces that are reached by routing, when the list has only its own */
 	struct port_row *behind;
 	size_t behind_count;
+	/* when other namespaces were looked at only for what is published to them: what could not
+	 * be seen of portero's own, and how many gaps the whole look had */
+	struct snapshot own_gaps;
+	size_t look_gap_count;
 	/* words of many rows, translated once: gettext() for each would take longer than the rest
 	 */
 	struct view_words {
@@ -47,6 +51,8 @@ struct view_wish {
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e);
 void view_done(struct view *v);
+/* Is that namespace one that is shown: portero's own, or with --all any? */
+bool view_shows(const struct view *v, uint32_t netns);
 /*
  * What `status` and `show` exit with: EXIT_BLIND when something could not be looked at, else
  * EXIT_DIFFERENT when a row is a finding, else EXIT_DECLARED (enum exit_code).

@@ -41,6 +41,7 @@ struct flow {
 	enum proto proto; /* PROTO_TCP: a SYN; PROTO_UDP: a datagram */
 	struct address source, destination;
 	uint16_t source_port; /* 0: an ordinary one */
+	bool group;	      /* destination: a multicast group, or a broadcast address */
 };
 
 /* What one kernel did with one packet. */
@@ -88,6 +89,7 @@ struct reach_class {
 	struct address source;	    /* the representative that was asked with */
 	struct address destination; /* of the machine, or of a container behind it */
 	bool behind;		    /* destination is not the machine's own */
+	uint32_t others_str; /* why some of its sources may get in where this one does not; or 0 */
 	uint32_t sources_str;	    /* who is meant, in words: "10.0.0.0/8, @blocklist"; 0: class */
 	uint32_t first_interval, interval_count;
 };

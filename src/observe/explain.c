@@ -18,6 +18,8 @@ static unsigned strangeness(const struct reach_query *q, const struct reach_opti
 {
 	unsigned odd = 0;
 
+	if (q->flow.source_port) /* one that the rules mention, as no ordinary sender has */
+		odd += 128;
 	if (q->class.behind && !o->to.family)
 		odd += 64;
 	if (address_is_link_local(&q->flow.destination) && !o->to.family)

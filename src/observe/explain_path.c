@@ -59,6 +59,19 @@ static bool is_iptables_table(uint8_t family, const char *table)
 	return false;
 }
 
+/* A chain without a name is listed only within the rule that jumps to it. */
+static void take_words_of_jump(const struct explanation *x, struct explain_step *step)
+{
+	if (strncmp(reach_text(&x->reach, step->chain_str), "__chain", 7) != 0)
+		return;
+	for (const struct explain_step *s = step; s-- > x->steps;) {
+		if (s->target_str == step->chain_str) {
+			step->rule_str = s->rule_str;
+			return;
+		}
+	}
+}
+
 static void name_rule(struct explanation *x, const struct mirror *m, struct explain_step *step,
 		      const struct trace_step *t)
 {
@@ -75,6 +88,8 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
 	if (rule_text(&place, &text))
 		step->rule_str = keep(x, buf_text(&text));
+	else
+		take_words_of_jump(x, step);
 }
 
 static int add_trace(struct explanation *x, const struct mirror *m, const struct trace *trace)
@@ -227,11 +242,13 @@ static bool is_last_hook(const struct explain_step *s)
 	       (s->hook == NF_INET_LOCAL_IN || s->hook == NF_INET_FORWARD);
 }
 
+enum { REFUSES = 8 };
+
 /* How much a step that accepts has to say: a rule of input or forward more than a policy there. */
 static int weight(const struct explain_step *s)
 {
 	if (s->verdict == TRACE_DROP || s->verdict == TRACE_OTHER)
-		return 8;
+		return REFUSES;
 	if (s->verdict != TRACE_ACCEPT || s->nat)
 		return 0;
 	return (is_last_hook(s) ? 3 : 1) + !s->policy;
@@ -300,6 +317,9 @@ static void find_deciding(struct explanation *x)
 		if (translates(x, &x->steps[i]) && (x->nat || is_other_after(x, i)))
 			x->translates = (uint32_t)i;
 	}
+	/* all chains let it pass, and then the kernel itself did not */
+	if ((x->verdict == VERDICT_DROP || x->verdict == VERDICT_REJECT) && most < REFUSES)
+		x->decides = EXPLAIN_NONE;
 	/* in the mirror such a packet is dropped, so that it goes no further */
 	if (x->stopped && x->decides != EXPLAIN_NONE)
 		x->steps[x->decides].verdict = TRACE_OTHER;

@@ -6,6 +6,7 @@
 #include "base/nl.h"
 #include "base/ns.h"
 #include "observe/legacy_rewrite.h"
+#include "observe/obstacles_below.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -43,7 +44,7 @@ int mirror_read(struct mirror *m, struct err *e)
 
 int mirror_look(struct mirror *m, const struct snapshot *s, struct err *e)
 {
-	int r = m->has_looked ? 0 : obstacles_find(s, &m->obstacles, e);
+	int r = m->has_looked ? 0 : obstacles_find(&m->nft, s, &m->obstacles, e);
 
 	m->has_looked = r >= 0;
 	return r;
@@ -116,6 +117,8 @@ int mirror_build(struct mirror *m, const struct snapshot *s, struct err *e)
 		r = twin_open(&m->twin, e);
 	if (r >= 0)
 		changed = r = twin_network_copy(&m->twin, &m->differences, e);
+	if (r >= 0 && obstacles_below_add(&m->obstacles, &m->twin.host, &m->nft) < 0)
+		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r >= 0 && m->differences.failed)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r < 0)

@@ -83,6 +83,15 @@ void nft_emit_never(struct buf *b)
 	end_expr(b, element, data);
 }
 
+void nft_emit_tracking(struct buf *b)
+{
+	size_t data, element = begin_expr(b, "ct", &data);
+
+	nla_put_u32_be(b, NFTA_CT_DREG, NFT_REG_1);
+	nla_put_u32_be(b, NFTA_CT_KEY, NFT_CT_STATE);
+	end_expr(b, element, data);
+}
+
 void nft_emit_recorder(struct buf *b, size_t doubt)
 {
 	size_t data, element = begin_expr(b, "log", &data);

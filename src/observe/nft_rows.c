@@ -78,7 +78,8 @@ static const struct nft_row rows[] = {
 };
 
 static const struct nft_meta_row meta_rows[] = {
-	{NFT_META_LEN, TREAT_PLAIN, false, 1, "length"},
+	/* of senders: any */
+	{NFT_META_LEN, TREAT_UNMIRRORED, false, 1, "length"},
 	{NFT_META_PROTOCOL, TREAT_PLAIN, false, 1, "protocol"},
 	{NFT_META_PRIORITY, TREAT_PLAIN, false, 1, "priority"},
 	{NFT_META_MARK, TREAT_PLAIN, false, 1, "mark"},
@@ -124,9 +125,9 @@ static const struct xt_row matches[] = {
 	{"cluster", TREAT_PLAIN}, {"comment", TREAT_PLAIN}, {"connlabel", TREAT_PLAIN},
 	{"connmark", TREAT_PLAIN}, {"conntrack", TREAT_PLAIN}, {"dccp", TREAT_PLAIN},
 	{"dscp", TREAT_PLAIN}, {"ecn", TREAT_PLAIN}, {"esp", TREAT_PLAIN},
-	{"helper", TREAT_PLAIN}, {"hl", TREAT_PLAIN}, {"ttl", TREAT_PLAIN},
+	{"helper", TREAT_PLAIN},
 	{"icmp", TREAT_PLAIN}, {"icmp6", TREAT_PLAIN}, {"ipcomp", TREAT_PLAIN},
-	{"iprange", TREAT_PLAIN}, {"l2tp", TREAT_PLAIN}, {"length", TREAT_PLAIN},
+	{"iprange", TREAT_PLAIN}, {"l2tp", TREAT_PLAIN},
 	{"mark", TREAT_PLAIN}, {"multiport", TREAT_PLAIN}, {"pkttype", TREAT_PLAIN},
 	{"policy", TREAT_PLAIN}, {"realm", TREAT_PLAIN}, {"rpfilter", TREAT_PLAIN},
 	{"sctp", TREAT_PLAIN}, {"state", TREAT_PLAIN}, {"string", TREAT_PLAIN},
@@ -151,6 +152,8 @@ static const struct xt_row matches[] = {
 	/* what the twin lacks: sockets, users, groups of devices, ports of bridges, IPVS, senders' cards */
 	{"cgroup", TREAT_UNMIRRORED}, {"devgroup", TREAT_PLAIN}, {"eui64", TREAT_UNMIRRORED},
 	{"ipvs", TREAT_UNMIRRORED}, {"mac", TREAT_UNMIRRORED}, {"osf", TREAT_UNMIRRORED},
+	/* and how far away, and how long: senders' own */
+	{"hl", TREAT_UNMIRRORED}, {"ttl", TREAT_UNMIRRORED}, {"length", TREAT_UNMIRRORED},
 	{"owner", TREAT_UNMIRRORED}, {"physdev", TREAT_UNMIRRORED}, {"socket", TREAT_UNMIRRORED},
 };
 

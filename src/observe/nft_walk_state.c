@@ -9,6 +9,8 @@
 #include "observe/nft_emit.h"
 #include "observe/nft_walk_inner.h"
 
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,10 +22,49 @@ void nft_walk_emit(struct nft_walk *k, const struct nft_expr *expr)
 		nft_attr_copy(k->out, expr->whole);
 }
 
+/*
+ * Does the rule make the kernel track connections? It does so from the day when such a rule is
+ * loaded, and chains of NAT see tracked packets only.
+ */
+static bool is_tracking(const struct nft_expr *expr)
+{
+	static const char *const plain[] = {"nat", "masq", "redir", "ct", "connlimit"};
+	static const char *const xt[] = {"DNAT",   "SNAT",	"MASQUERADE", "REDIRECT", "NETMAP",
+					 "CT",	   "CONNMARK",	"conntrack",  "state",	  "connmark",
+					 "helper", "connlimit", "connbytes",  "connlabel"};
+	char name[NFT_NAME_SIZE] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (strcmp(expr->name, plain[i]) == 0)
+			return true;
+	/* of a match and a target, the first attribute is the name */
+	if (strcmp(expr->name, "match") == 0 || strcmp(expr->name, "target") == 0)
+		nft_attr_name(expr->data, NFTA_MATCH_NAME, name);
+	for (size_t i = 0; i < ARRAY_LEN(xt); i++)
+		if (strcmp(name, xt[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Of what is left out of a rule, this must stay. */
+static void keep_tracking(struct nft_walk *k)
+{
+	bool tracking = false;
+
+	if (k->family != NFPROTO_IPV4 && k->family != NFPROTO_IPV6 && k->family != NFPROTO_INET)
+		return;
+	for (size_t i = 0; i < k->count && !tracking; i++)
+		tracking = is_tracking(&k->exprs[i]);
+	if (tracking)
+		nft_emit_tracking(k->out);
+}
+
 void nft_walk_never(struct nft_walk *k)
 {
-	if (k->out)
+	if (k->out) {
 		nft_emit_never(k->out);
+		keep_tracking(k);
+	}
 	k->ended = k->ended || k->out; /* nothing behind it is ever asked */
 }
 
@@ -52,6 +93,7 @@ void nft_walk_stop_at(struct nft_walk *k, size_t doubt)
 	if (k->out) {
 		nft_emit_recorder(k->out, doubt);
 		nft_emit_drop(k->out);
+		keep_tracking(k);
 	}
 	k->ended = true;
 }

@@ -6,6 +6,7 @@
 #include "base/nl.h"
 #include "base/nla.h"
 #include "observe/obstacles_bpf.h"
+#include "observe/obstacles_layers.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -48,8 +49,10 @@ struct look {
 	struct obstacles *found;
 	size_t start; /* of what the dump that runs now has found */
 	struct nl *route;
+	struct layers layers;
 	uint32_t *qdiscs; /* interfaces with a place for tc filters, and their parents */
 	size_t qdisc_count, qdisc_cap;
+	uint32_t ifindex; /* whose filters are dumped: those of a shared block do not say */
 };
 
 static void forget(void *context)
@@ -58,6 +61,14 @@ static void forget(void *context)
 
 	look->found->count = look->start;
 	look->qdisc_count = 0;
+}
+
+static void forget_links(void *context)
+{
+	struct look *look = context;
+
+	forget(look);
+	look->layers.count = 0;
 }
 
 static int take_link(uint16_t type, const void *payload, size_t len, void *context)
@@ -70,6 +81,8 @@ static int take_link(uint16_t type, const void *payload, size_t len, void *conte
 	cur_read(&c, &m, sizeof(m));
 	if (!c.ok || type != RTM_NEWLINK)
 		return 0;
+	if (obstacles_layers_add(&look->layers, (uint32_t)m.ifi_index, c) < 0)
+		return -ENOMEM;
 	if (nla_find(c, IFLA_IFNAME, &value))
 		nla_string(value, name, sizeof(name));
 	if (!nla_find(c, IFLA_XDP, &xdp) || !nla_find(xdp, IFLA_XDP_ATTACHED, &attached) ||
@@ -115,15 +128,15 @@ static int take_filter(uint16_t type, const void *payload, size_t len, void *con
 	cur_read(&c, &m, sizeof(m));
 	if (!c.ok || type != RTM_NEWTFILTER || look->found->count > look->start)
 		return 0;
-	if_indextoname((unsigned)m.tcm_ifindex, name);
-	return obstacles_add(look->found, OBSTACLE_INTERFACE, 0, (uint32_t)m.tcm_ifindex,
+	if_indextoname(look->ifindex, name);
+	return obstacles_add(look->found, OBSTACLE_INTERFACE, 0, look->ifindex,
 			     _("a tc filter on what comes in by %s"), name);
 }
 
 static int dump(struct look *look, struct nl *n, uint16_t type, const void *extra, size_t extra_len,
 		int (*take)(uint16_t, const void *, size_t, void *))
 {
-	struct nl_dump_ops ops = {forget, take, look};
+	struct nl_dump_ops ops = {type == RTM_GETLINK ? forget_links : forget, take, look};
 	struct buf cleanup_call(buf_done) b = {0};
 	size_t message;
 
@@ -140,7 +153,10 @@ static int find_filters(struct look *look)
 				  .tcm_ifindex = (int)look->qdiscs[i],
 				  .tcm_parent = look->qdiscs[i + 1]};
 		size_t count = look->qdisc_count;
-		int r = dump(look, look->route, RTM_GETTFILTER, &m, sizeof(m), take_filter);
+		int r;
+
+		look->ifindex = look->qdiscs[i];
+		r = dump(look, look->route, RTM_GETTFILTER, &m, sizeof(m), take_filter);
 
 		look->qdisc_count = count; /* forget() emptied it */
 		if (r < 0)
@@ -220,7 +236,8 @@ static int look_at_ipvs(struct look *look)
 			 : 0;
 }
 
-int obstacles_find(const struct snapshot *s, struct obstacles *ret, struct err *e)
+int obstacles_find(const struct nft_image *nft, const struct snapshot *s, struct obstacles *ret,
+		   struct err *e)
 {
 	struct nl cleanup_call(nl_close) route = {0};
 	struct look look = {.found = ret, .route = &route};
@@ -235,6 +252,11 @@ int obstacles_find(const struct snapshot *s, struct obstacles *ret, struct err *
 		r = look_at_ipvs(&look);
 	if (r >= 0)
 		r = obstacles_bpf_find(s, ret);
+	if (r >= 0 && nft)
+		r = obstacles_layers_find_nft(&look.layers, nft, ret);
+	if (r >= 0)
+		r = obstacles_layers_spread(&look.layers, ret);
+	obstacles_layers_done(&look.layers);
 	if (r < 0)
 		return err_set(e, r, _("what stands in the way of packets could not be read: %s"),
 			       strerror(-r));

@@ -31,12 +31,16 @@ struct obstacles {
 	size_t count, cap;
 };
 
+struct nft_image;
+
 /*
- * Looks for all of them. `s` (may be NULL): whose listening sockets of portero's own namespace are
- * looked at. What cannot be looked at (no privilege) becomes an obstacle too, which says so. 0 or
- * -ENOMEM.
+ * Looks for all of them. `nft` (may be NULL): the rules of nf_tables, of which those count that a
+ * twin's packets do not meet: on the way into a bridge, or on what it consists of. `s` (may be
+ * NULL): whose listening sockets of portero's own namespace are looked at. What cannot be looked at
+ * (no privilege) becomes an obstacle too, which says so. 0 or -ENOMEM.
  */
-int obstacles_find(const struct snapshot *s, struct obstacles *ret, struct err *e);
+int obstacles_find(const struct nft_image *nft, const struct snapshot *s, struct obstacles *ret,
+		   struct err *e);
 void obstacles_done(struct obstacles *o);
 /* Adds one, for callers that find more. 0 or -ENOMEM. */
 int obstacles_add(struct obstacles *o, enum obstacle_scope scope, uint8_t family, uint32_t index,

@@ -77,8 +77,11 @@ static int look_at_tcx(struct obstacles *ret)
 	char name[BPF_OBJ_NAME_LEN];
 	int r = 0;
 
+	if (!all)
+		r = obstacles_add(ret, OBSTACLE_ALL, 0, 0,
+				  _("BPF programs (tcx), maybe: the interfaces could not be read"));
 	for (size_t i = 0; all && all[i].if_index && r == 0; i++)
-		if (attached((int)all[i].if_index, ATTACH_TCX_INGRESS, 0, name) > 0)
+		if (attached((int)all[i].if_index, ATTACH_TCX_INGRESS, 0, name) != 0)
 			r = obstacles_add(ret, OBSTACLE_INTERFACE, 0, all[i].if_index,
 					  _("the BPF program %s (tcx) on what comes in by %s"),
 					  name[0] ? name : "?", all[i].if_name);
@@ -91,7 +94,7 @@ static int look_at_lookup(struct obstacles *ret)
 	int cleanup_close netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	char name[BPF_OBJ_NAME_LEN];
 
-	if (netns < 0 || attached(netns, BPF_SK_LOOKUP, 0, name) == 0)
+	if (netns >= 0 && attached(netns, BPF_SK_LOOKUP, 0, name) == 0)
 		return 0;
 	return obstacles_add(
 		ret, OBSTACLE_ALL, 0, 0,
@@ -197,7 +200,7 @@ int obstacles_bpf_find(const struct snapshot *s, struct obstacles *ret)
 	if (r == 0 && (!known || types[BPF_PROG_TYPE_SK_LOOKUP]))
 		r = look_at_lookup(ret);
 	/* a link of this type does not say which network namespace it is in */
-	if (r == 0 && types[TYPE_NETFILTER])
+	if (r == 0 && (!known || types[TYPE_NETFILTER]))
 		r = obstacles_add(ret, OBSTACLE_ALL, 0, 0, "%s", _("a BPF program of netfilter"));
 	if (r == 0 && s && (!known || types[BPF_PROG_TYPE_CGROUP_SKB]))
 		r = look_at_sockets(s, ret);

@@ -111,7 +111,8 @@ static void fill_target(const struct answering *w, const struct reach_span *span
 	}
 }
 
-static int add_span(const struct answering *w, const struct reach_span *span)
+/* That one address is kept out says nothing where others of the class may be treated otherwise. */
+static int add_span(const struct answering *w, const struct reach_span *span, uint32_t others_str)
 {
 	struct reach_interval *i = reach_add_interval(w->reach);
 	const struct reach_answer *a = answer_at(w, span->first_point);
@@ -122,6 +123,10 @@ static int add_span(const struct answering *w, const struct reach_span *span)
 	i->last = span->last;
 	i->verdict = reach_answer_verdict(a);
 	i->why_str = why(w, a, i->verdict);
+	if (!lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
+		i->verdict = VERDICT_UNKNOWN;
+		i->why_str = others_str;
+	}
 	if (lets_in(i->verdict))
 		fill_target(w, span, i);
 	return 0;
@@ -143,6 +148,7 @@ static int add_class(struct answering *w)
 {
 	struct reach_class *c = reach_add_class(w->reach);
 	struct reach_span cleanup_free *spans = NULL;
+	uint32_t others_str = w->plan->queries[w->query].class.others_str;
 	size_t count = 0;
 	int r = 0;
 
@@ -155,7 +161,7 @@ static int add_class(struct answering *w)
 	else
 		r = reach_points_merge(&w->plan->points, is_alike, w, &spans, &count);
 	for (size_t i = 0; i < count && r >= 0; i++)
-		r = add_span(w, &spans[i]);
+		r = add_span(w, &spans[i], others_str);
 	c->interval_count = (uint32_t)w->reach->interval_count - c->first_interval;
 	return r;
 }

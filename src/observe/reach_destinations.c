@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 bool planner_in_prefix(const struct address *a, const struct reach_prefix *prefix)
@@ -28,14 +29,14 @@ bool planner_is_local(const struct planner *p, const struct address *a)
 	return false;
 }
 
-static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
-			   bool behind)
+int planner_add_destination(struct planner *p, const struct destination *d)
 {
-	if (p->options->to.family && !address_equal(&p->options->to, a))
+	if (p->options->to.family && !address_equal(&p->options->to, &d->address))
 		return 0;
 	for (size_t i = 0; i < p->destination_count; i++)
-		if (address_equal(&p->destinations[i].address, a) &&
-		    (!address_is_link_local(a) || p->destinations[i].ifindex == ifindex))
+		if (address_equal(&p->destinations[i].address, &d->address) &&
+		    ((!address_is_link_local(&d->address) && !d->group) ||
+		     p->destinations[i].ifindex == d->ifindex))
 			return 0;
 	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
 		p->too_many = true;
@@ -44,8 +45,111 @@ static int add_destination(struct planner *p, const struct address *a, uint32_t 
 	if (mem_grow(&p->destinations, &p->destination_cap, p->destination_count + 1,
 		     sizeof(*p->destinations)) < 0)
 		return -ENOMEM;
-	p->destinations[p->destination_count++] = (struct destination){*a, ifindex, behind};
+	p->destinations[p->destination_count++] = *d;
 	return 0;
+}
+
+static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
+			   bool behind)
+{
+	const struct destination d = {.address = *a, .ifindex = ifindex, .behind = behind};
+
+	return planner_add_destination(p, &d);
+}
+
+static bool is_in_local_route(const struct planner *p, const struct address *a)
+{
+	for (size_t i = 0; i < p->local_route_count; i++)
+		if (planner_in_prefix(a, &p->local_routes[i]))
+			return true;
+	return false;
+}
+
+/* Networks that are the machine's own as a whole (AnyIP), beyond the addresses it has. */
+static int find_local_routes(struct planner *p)
+{
+	const struct rt_image *image = &p->m->twin.host;
+
+	for (size_t i = 0; i < image->count; i++) {
+		struct reach_prefix prefix;
+
+		if (!reach_routes_local(image, &image->items[i], &prefix) ||
+		    planner_is_local(p, &prefix.address) || is_in_local_route(p, &prefix.address))
+			continue;
+		if (mem_grow(&p->local_routes, &p->local_route_cap, p->local_route_count + 1,
+			     sizeof(*p->local_routes)) < 0)
+			return -ENOMEM;
+		p->local_routes[p->local_route_count++] = prefix;
+	}
+	return 0;
+}
+
+struct candidates {
+	struct reach_destination *items;
+	size_t count, cap;
+};
+
+static int add_candidate(struct candidates *c, const struct address *a)
+{
+	if (mem_grow(&c->items, &c->cap, c->count + 1, sizeof(*c->items)) < 0)
+		return -ENOMEM;
+	c->items[c->count++] = (struct reach_destination){*a, 0};
+	return 0;
+}
+
+/* The address behind one, or before the first where there is none. */
+static struct address next_address(const struct address *a)
+{
+	struct address next = *a;
+
+	for (size_t i = a->family == AF_INET ? 4 : 16; i-- > 0;)
+		if (++next.bytes[i] != 0)
+			break;
+	return next;
+}
+
+/* In each part of a network that the rules tell from its neighbours, an address. */
+static int add_parts(struct planner *p, const struct reach_prefix *prefix, struct candidates *c)
+{
+	bool ip4 = prefix->address.family == AF_INET;
+	const struct rule_conditions *list =
+		&p->plan->constants.fields[ip4 ? RULE_DESTINATION4 : RULE_DESTINATION6];
+	struct address second = next_address(&prefix->address);
+	int r = add_candidate(c, planner_in_prefix(&second, prefix) ? &second : &prefix->address);
+
+	for (size_t i = 0; i < list->range_count && r == 0; i++) {
+		struct address first = {.family = prefix->address.family}, last = first, behind;
+
+		memcpy(first.bytes, list->ranges[i].first, ip4 ? 4 : 16);
+		memcpy(last.bytes, list->ranges[i].last, ip4 ? 4 : 16);
+		behind = next_address(&last);
+		if (planner_in_prefix(&first, prefix))
+			r = add_candidate(c, &first);
+		if (r == 0 && planner_in_prefix(&behind, prefix))
+			r = add_candidate(c, &behind);
+	}
+	return r;
+}
+
+static int add_local_routes(struct planner *p)
+{
+	struct candidates c = {0};
+	size_t *same = NULL;
+	int r = 0;
+
+	for (size_t i = 0; i < p->local_route_count && r == 0; i++)
+		r = add_parts(p, &p->local_routes[i], &c);
+	if (r == 0)
+		same = calloc(c.count + 1, sizeof(*same));
+	if (r == 0)
+		r = same ? reach_destinations_group(&p->plan->constants, c.items, c.count, same)
+			 : -ENOMEM;
+	for (size_t i = 0; i < c.count && r >= 0; i++)
+		if (same[i] == i)
+			r = add_destination(p, &c.items[i].address, 0, false);
+	free(c.items);
+	free(same);
+	return r;
 }
 
 /* The first address of each interface, and each that the rules tell apart from those. */
@@ -90,7 +194,8 @@ static int add_bound_addresses(struct planner *p)
 
 		address_unmap(&a);
 		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
-		    (!address_is_loopback(&a) && !interface_of(s, &a)))
+		    (!address_is_loopback(&a) && !interface_of(s, &a) &&
+		     !is_in_local_route(p, &a)))
 			continue;
 		r = add_destination(p, &a, interface_of(s, &a), false);
 	}
@@ -139,8 +244,12 @@ int planner_find_destinations(struct planner *p)
 {
 	static const struct address loopback[] = {{AF_INET, {127, 0, 0, 1}},
 						  {AF_INET6, {[15] = 1}}};
-	int r = add_own_addresses(p);
+	int r = find_local_routes(p);
 
+	if (r >= 0)
+		r = add_own_addresses(p);
+	if (r >= 0)
+		r = add_local_routes(p);
 	for (size_t i = 0; i < ARRAY_LEN(loopback) && r >= 0; i++)
 		if (loopback[i].family == AF_INET ||
 		    interface_of(p->options->snapshot, &loopback[i]))
@@ -149,7 +258,11 @@ int planner_find_destinations(struct planner *p)
 		r = add_bound_addresses(p);
 	if (r >= 0)
 		r = add_addresses_behind(p);
+	if (r >= 0 && !p->options->to.family)
+		r = planner_add_groups(p);
 	if (r >= 0 && p->options->to.family && p->destination_count == 0)
-		r = add_destination(p, &p->options->to, 0, !planner_is_local(p, &p->options->to));
+		r = add_destination(p, &p->options->to, 0,
+				    !planner_is_local(p, &p->options->to) &&
+					    !is_in_local_route(p, &p->options->to));
 	return r;
 }

@@ -82,22 +82,51 @@ static void depend_on_job(const struct explorer *x, struct reach_answer *a, cons
 			depend_on(x, a, (uint16_t)i);
 }
 
+/*
+ * Let in here, too, but to another place than before? On another machine it is one server of
+ * several; here, who gets the packet is what is asked.
+ */
+static bool goes_elsewhere(const struct explorer *x, const struct reach_answer *a, uint16_t target,
+			   uint16_t port)
+{
+	const struct reach_target *targets = x->ret->targets;
+
+	if (a->target == target && a->target_port == port)
+		return false;
+	return !targets[a->target].forwarded || !targets[target].forwarded;
+}
+
+static int take_accepted(struct explorer *x, const struct job *job, struct reach_answer *a,
+			 const struct outcome *o)
+{
+	bool first = !(a->verdicts & 1u << VERDICT_ACCEPT);
+	uint16_t target;
+	int r = find_target(x, o, &target);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || (!first && goes_elsewhere(x, a, target, o->target_port))) {
+		a->verdicts |= 1u << VERDICT_UNKNOWN;
+		depend_on_job(x, a, job);
+		return 0;
+	}
+	if (first) {
+		a->target = target;
+		a->target_port = o->target_port;
+	}
+	a->verdicts |= 1u << VERDICT_ACCEPT;
+	return 0;
+}
+
 static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
 			const struct outcome *o)
 {
 	uint8_t bit = (uint8_t)(1u << o->verdict);
-	int r;
 
 	if (a->verdicts && !(a->verdicts & bit))
 		depend_on_job(x, a, job);
-	if (o->verdict == VERDICT_ACCEPT && !(a->verdicts & bit)) {
-		r = find_target(x, o, &a->target);
-		if (r == -ENOMEM)
-			return r;
-		if (r < 0)
-			bit = 1u << VERDICT_UNKNOWN;
-		a->target_port = o->target_port;
-	}
+	if (o->verdict == VERDICT_ACCEPT)
+		return take_accepted(x, job, a, o);
 	a->verdicts |= bit;
 	return 0;
 }

@@ -6,11 +6,13 @@
 #include "observe/reach_planner.h"
 
 #include <errno.h>
+#include <linux/ip.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	ORDINARY_PORT = 40000, /* that twin_probe sends from: no rule is meant for it */
@@ -26,9 +28,11 @@ static bool wants_family(const struct reach_options *o, uint8_t family)
 	return !o->families || o->families & (family == AF_INET ? 1 : 2);
 }
 
-static bool wants_proto(const struct reach_options *o, enum proto proto)
+static bool wants_proto(const struct planner *p, enum proto proto)
 {
-	return !o->protos || o->protos & 1u << proto;
+	if (p->only_udp && proto != PROTO_UDP)
+		return false;
+	return !p->options->protos || p->options->protos & 1u << proto;
 }
 
 /* --- queries ------------------------------------------------------------------------------------
@@ -68,7 +72,8 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 			 .proto = proto,
 			 .source = who->source,
 			 .destination = to->address,
-			 .source_port = who->source_port},
+			 .source_port = who->source_port,
+			 .group = to->group},
 		.baseline = baseline,
 	};
 	return 0;
@@ -82,7 +87,7 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 	size_t k = 0;
 
 	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
-		if (!wants_proto(p->options, (enum proto)proto))
+		if (!wants_proto(p, (enum proto)proto))
 			continue;
 		if (add_query(p, link, to, who, (enum proto)proto,
 			      (uint32_t)(first + baseline * stride + k)) < 0)
@@ -94,8 +99,8 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 
 static size_t proto_count(const struct planner *p)
 {
-	return (size_t)wants_proto(p->options, PROTO_TCP) +
-	       (size_t)wants_proto(p->options, PROTO_UDP);
+	return (size_t)wants_proto(p, PROTO_TCP) +
+	       (size_t)wants_proto(p, PROTO_UDP);
 }
 
 /* --- sources ------------------------------------------------------------------------------------
@@ -156,6 +161,7 @@ static bool has_address(const struct planner *p, uint32_t ifindex, uint8_t famil
 {
 	for (size_t i = 0; i < p->destination_count; i++)
 		if (p->destinations[i].ifindex == ifindex && !p->destinations[i].behind &&
+		    !p->destinations[i].group &&
 		    p->destinations[i].address.family == family)
 			return true;
 	return false;
@@ -166,10 +172,32 @@ static bool faces_internet(const struct planner *p, const struct twin_link *link
 {
 	if (reach_routes_has_default(&p->routes, family, link->ifindex))
 		return true;
+	/* one without addresses or networks of the family takes packets to the others' */
 	if (is_like_hardware(link->kind))
-		return has_address(p, link->ifindex, family);
+		return has_address(p, link->ifindex, family) ||
+		       !reach_routes_has_any(&p->routes, family, link->ifindex);
 	return strcmp(link->kind, "bridge") != 0 && has_address(p, link->ifindex, family) &&
 	       !reach_routes_has_default(&p->routes, family, 0);
+}
+
+/* Does the interface take packets to 127.0.0.0/8 (sysctl route_localnet)? */
+static bool takes_loopback(const struct planner *p, const struct twin_link *link, uint8_t family)
+{
+	const struct rt_link *host = rt_image_link(&p->m->twin.host, link->ifindex);
+	enum { INDEX = IPV4_DEVCONF_ROUTE_LOCALNET - 1 };
+	bool everywhere = false;
+	FILE *f;
+
+	if (family != AF_INET)
+		return false;
+	if (host && host->conf4_count > INDEX && host->conf4[INDEX])
+		return true;
+	f = fopen("/proc/sys/net/ipv4/conf/all/route_localnet", "re");
+	if (f) {
+		everywhere = fgetc(f) == '1';
+		fclose(f);
+	}
+	return everywhere;
 }
 
 /* A link-local address is reached from link-local ones; others by all. */
@@ -257,6 +285,17 @@ static int plan_groups(struct planner *p, const struct twin_link *link,
 	return plan_all_source_ports(p, link, to, first, p->plan->count);
 }
 
+/* Of the queries from `first` on: some of their sources may be treated otherwise. */
+static void doubt_others(struct planner *p, size_t first, const char *why)
+{
+	for (size_t i = first; i < p->plan->count; i++) {
+		struct reach_class *c = &p->plan->queries[i].class;
+
+		if (c->source_class != SOURCE_HOST && !c->others_str)
+			c->others_str = strpool_add_text(&p->reach->strings, why);
+	}
+}
+
 /* One source that the user gave. */
 static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
 		    const struct source_scope *scope)
@@ -282,8 +321,10 @@ static int plan_destination(struct planner *p, const struct twin_link *link,
 	/* nobody but a neighbour can make it carry packets to a private address behind it */
 	bool anywhere = faces_internet(p, link, scope->family) &&
 			!address_is_link_local(&to->address) &&
-			!(to->behind && is_private(&to->address));
+			!address_is_loopback(&to->address) &&
+			!(to->behind && is_private(&to->address)) && !to->group;
 
+	p->only_udp = to->group;
 	if (p->options->from.family)
 		return plan_one(p, link, to, scope);
 	return plan_groups(p, link, to, sources, anywhere);
@@ -293,6 +334,8 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 {
 	struct source_scope scope = scope_of(p, link, family);
 	struct reach_sources cleanup_call(reach_sources_done) sources = {0};
+	bool loopback = takes_loopback(p, link, family);
+	size_t first = p->plan->count;
 	int r = 0;
 
 	if (!p->options->from.family)
@@ -306,22 +349,27 @@ static int plan_link(struct planner *p, const struct twin_link *link, uint8_t fa
 	for (size_t i = 0; i < p->destination_count && r >= 0; i++) {
 		const struct destination *to = &p->destinations[i];
 
-		if (to->address.family != family || address_is_loopback(&to->address) ||
-		    (address_is_link_local(&to->address) && to->ifindex != link->ifindex))
+		if (to->address.family != family ||
+		    (address_is_loopback(&to->address) && !loopback) ||
+		    ((to->group || address_is_link_local(&to->address)) &&
+		     to->ifindex != link->ifindex))
 			continue;
 		r = plan_destination(p, link, to, &scope, &sources);
 	}
+	if (!p->options->from.family && !sources.complete)
+		doubt_others(p, first, reach_sources_text(&sources, sources.why_str));
 	return r;
 }
 
 /* From the machine to itself. */
 static int plan_host(struct planner *p)
 {
+	p->only_udp = false;
 	for (size_t i = 0; i < p->destination_count; i++) {
 		const struct destination *to = &p->destinations[i];
 		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0, 0};
 
-		if (to->behind || address_is_link_local(&to->address) ||
+		if (to->behind || to->group || address_is_link_local(&to->address) ||
 		    !wants_family(p->options, to->address.family))
 			continue;
 		if (to->address.family == AF_INET && address_is_loopback(&to->address))
@@ -512,6 +560,8 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 	if (r >= 0)
 		r = plan_all(&p);
 	if (p.too_many)
+		doubt_others(&p, 0, _("there are too many addresses to ask for all"));
+	if (p.too_many)
 		reach_add_gap(ret, _("some of the machine's addresses or groups of sources"),
 			      _("there are too many to ask for all"),
 			      _("ask for some: portero reach --in INTERFACE --from ADDRESS --to "
@@ -521,6 +571,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 	free(p.links);
 	free(p.elsewhere);
 	free(p.locals);
+	free(p.local_routes);
 	free(p.destinations);
 	return r == -ENOMEM ? err_set(e, r, _("out of memory")) : r;
 }
@@ -529,6 +580,9 @@ void reach_plan_done(struct reach_plan *plan)
 {
 	rule_constants_done(&plan->constants);
 	reach_points_done(&plan->points);
+	for (size_t i = 0; i < ARRAY_LEN(plan->group_sockets); i++)
+		if (plan->group_sockets[i] > 0)
+			close(plan->group_sockets[i]);
 	free(plan->queries);
 	*plan = (struct reach_plan){0};
 }

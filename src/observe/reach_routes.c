@@ -193,6 +193,33 @@ void reach_routes_done(struct reach_routes *r)
 	*r = (struct reach_routes){0};
 }
 
+bool reach_routes_local(const struct rt_image *image, const struct rt_item *item,
+			struct reach_prefix *ret)
+{
+	struct cur c = cur_init(rt_image_payload(image, item), item->len), value;
+	struct reach_prefix prefix = {.address.family = item->family};
+	struct rtmsg m;
+
+	if (item->kind != RT_ROUTE)
+		return false;
+	cur_read(&c, &m, sizeof(m));
+	if (!c.ok || m.rtm_type != RTN_LOCAL || m.rtm_dst_len == 0 || m.rtm_dst_len > 128 ||
+	    !nla_find(c, RTA_DST, &value) || value.left > sizeof(prefix.address.bytes))
+		return false;
+	prefix.bits = m.rtm_dst_len;
+	cur_read(&value, prefix.address.bytes, value.left);
+	*ret = prefix;
+	return !address_is_loopback(&prefix.address);
+}
+
+bool reach_routes_has_any(const struct reach_routes *r, uint8_t family, uint32_t ifindex)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].prefix.address.family == family && r->items[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
 bool reach_routes_has_default(const struct reach_routes *r, uint8_t family, uint32_t ifindex)
 {
 	for (size_t i = 0; i < r->count; i++)

@@ -28,6 +28,14 @@ struct reach_routes {
 int reach_routes_read(const struct rt_image *image, struct reach_routes *ret);
 void reach_routes_done(struct reach_routes *r);
 /*
+ * Is it a route that makes a whole network the machine's own (ip route add local)? Its network in
+ * *ret then.
+ */
+bool reach_routes_local(const struct rt_image *image, const struct rt_item *item,
+			struct reach_prefix *ret);
+/* Is there any route of the family by that interface? */
+bool reach_routes_has_any(const struct reach_routes *r, uint8_t family, uint32_t ifindex);
+/*
  * Adds what routing compares packets with: the prefixes of routes (the reverse path filter looks
  * for the source's), and the addresses, ports and interfaces of policy rules. 0 or -ENOMEM.
  */

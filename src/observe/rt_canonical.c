@@ -6,6 +6,7 @@
  * lost a condition would lie.
  */
 #include "base/cur.h"
+#include "base/mem.h"
 #include "base/nla.h"
 #include "observe/rt_image.h"
 
@@ -94,6 +95,9 @@ static void decode_link_attribute(uint16_t type, struct cur value, struct rt_lin
 	case IFLA_MASTER:
 		link->master = number(value);
 		break;
+	case IFLA_LINK:
+		link->lower = number(value);
+		break;
 	case IFLA_GROUP:
 		link->group = number(value);
 		break;
@@ -108,9 +112,21 @@ static void decode_link_attribute(uint16_t type, struct cur value, struct rt_lin
 	}
 }
 
+/* IFLA_LINK says other things of other kinds, such as the far end of a veth or a tunnel. */
+static bool has_lower(const struct rt_link *link)
+{
+	static const char *const kinds[] = {"vlan",   "macvlan", "macvtap",
+					    "ipvlan", "ipvtap",	 "macsec"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
 int rt_decode_link(const void *payload, size_t len, struct rt_link *ret)
 {
-	struct cur c = cur_init(payload, len), value;
+	struct cur c = cur_init(payload, len), again = c, value;
 	struct ifinfomsg head;
 	struct rt_link link;
 	uint16_t type;
@@ -127,6 +143,9 @@ int rt_decode_link(const void *payload, size_t len, struct rt_link *ret)
 		decode_link_attribute(type, value, &link);
 	if (!c.ok || !link.name[0])
 		return -EBADMSG;
+	cur_take(&again, sizeof(head));
+	if (!has_lower(&link) || nla_find(again, IFLA_LINK_NETNSID, &value))
+		link.lower = 0;
 	*ret = link;
 	return 0;
 }

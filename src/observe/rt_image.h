@@ -31,6 +31,7 @@ struct rt_link {
 			   IFF_BROADCAST: the others are masked out */
 	uint32_t type;	/* ARPHRD_... */
 	uint32_t mtu, master, group;
+	uint32_t lower; /* that a VLAN, macvlan or the like gets its packets from; 0: none here */
 	char name[RT_NAME_SIZE];
 	char kind[RT_NAME_SIZE];       /* "bridge", "vrf", ...; "" for hardware */
 	char slave_kind[RT_NAME_SIZE]; /* what its master is: "vrf", "bond", ... */

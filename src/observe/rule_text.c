@@ -11,34 +11,85 @@
 
 enum { LIST_LIMIT = 64 << 20, PATIENCE_MS = 5000 };
 
-/* The line of `nft -a list chain` that ends in "# handle N", without that. */
-static bool find_by_handle(const char *list, uint64_t handle, struct buf *out)
+struct line {
+	const char *start; /* behind its indent */
+	size_t len, indent;
+};
+
+static bool next_line(const char **at, struct line *ret)
+{
+	size_t whole = strcspn(*at, "\n");
+
+	if (!**at)
+		return false;
+	ret->indent = strspn(*at, " \t");
+	ret->start = *at + ret->indent;
+	ret->len = whole - ret->indent;
+	*at += whole + ((*at)[whole] == '\n');
+	return true;
+}
+
+/* Without " # handle N" at its end; false when that is not there. */
+static bool cut_handle(struct line *line, uint64_t handle)
 {
 	char end[48];
+	int len = snprintf(end, sizeof(end), " # handle %llu", (unsigned long long)handle);
 
-	snprintf(end, sizeof(end), "# handle %llu", (unsigned long long)handle);
-	for (const char *line = list; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		size_t len = strcspn(line, "\n"), skip = strspn(line, " \t");
+	if (line->len <= (size_t)len ||
+	    memcmp(line->start + line->len - (size_t)len, end, (size_t)len) != 0)
+		return false;
+	line->len -= (size_t)len;
+	return true;
+}
 
-		if (len < strlen(end) || memcmp(line + len - strlen(end), end, strlen(end)) != 0 ||
-		    strncmp(line + skip, "chain ", 6) == 0)
-			continue;
-		len -= strlen(end);
-		while (len > skip && line[len - 1] == ' ')
-			len--;
-		buf_add(out, line + skip, len - skip);
-		return len > skip;
+/* A chain without a name is listed within the rule that jumps to it, on lines of its own. */
+static void add_lines(const char *from, const struct line *last, struct buf *out)
+{
+	struct line line;
+
+	while (next_line(&from, &line) && line.start < last->start) {
+		buf_add(out, line.start, line.len);
+		buf_add_char(out, ' ');
+	}
+	buf_add(out, last->start, last->len);
+}
+
+/* Where the block begins that the line ends: what stands within is indented more. */
+static const char *find_opening(const char *list, const struct line *last)
+{
+	const char *opening = list;
+	struct line line;
+
+	for (const char *start = list; next_line(&list, &line) && line.start < last->start;
+	     start = list)
+		if (line.indent == last->indent)
+			opening = start;
+	return opening;
+}
+
+bool rule_text_find_handle(const char *list, uint64_t handle, struct buf *out)
+{
+	const char *at = list;
+	struct line line;
+
+	for (const char *start = at; next_line(&at, &line); start = at) {
+		if (!cut_handle(&line, handle) || line.start[line.len - 1] == '{')
+			continue; /* the head of a table or chain has a handle too */
+		add_lines(line.start[0] == '}' ? find_opening(list, &line) : start, &line, out);
+		return true;
 	}
 	return false;
 }
 
-/* The n-th line of `iptables -S CHAIN` that begins with "-A". */
-static bool find_by_number(const char *list, uint32_t number, struct buf *out)
+bool rule_text_find_number(const char *list, uint32_t number, struct buf *out)
 {
-	for (const char *line = list; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (strncmp(line, "-A ", 3) != 0 || --number > 0)
+	struct line line;
+
+	while (next_line(&list, &line)) {
+		if (line.indent || line.len < 3 || strncmp(line.start, "-A ", 3) != 0 ||
+		    --number > 0)
 			continue;
-		buf_add(out, line, strcspn(line, "\n"));
+		buf_add(out, line.start, line.len);
 		return true;
 	}
 	return false;
@@ -51,7 +102,7 @@ static bool from_nft(const struct rule_place *p, struct buf *out)
 	struct buf cleanup_call(buf_done) list = {0};
 
 	return run_program(argv, NULL, LIST_LIMIT, PATIENCE_MS, &list) == 0 &&
-	       find_by_handle(buf_text(&list), p->handle, out);
+	       rule_text_find_handle(buf_text(&list), p->handle, out);
 }
 
 /* The lock file is for those who change rules, and would be left behind. */
@@ -65,7 +116,7 @@ static bool from_iptables(const struct rule_place *p, struct buf *out)
 
 	return run_program(argv, "XTABLES_LOCKFILE=/dev/null", LIST_LIMIT, PATIENCE_MS, &list) ==
 		       0 &&
-	       find_by_number(buf_text(&list), p->number, out);
+	       rule_text_find_number(buf_text(&list), p->number, out);
 }
 
 bool rule_text(const struct rule_place *place, struct buf *out)

@@ -22,3 +22,8 @@ struct rule_place {
 
 /* Appends the rule; false when the tool is not there or does not list it. */
 bool rule_text(const struct rule_place *place, struct buf *out);
+
+/* Of what `nft -a list chain` printed: the rule with that handle, on one line. False: none. */
+bool rule_text_find_handle(const char *list, uint64_t handle, struct buf *out);
+/* Of what `iptables -S CHAIN` printed: the n-th rule, from 1. */
+bool rule_text_find_number(const char *list, uint32_t number, struct buf *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * source_blocks: the special-purpose blocks of RFC 6890 and its registries, the private ones, and
- * what the scope says, ranked.
+ * source_blocks: what can never be a source, the private blocks, and what the scope says, ranked.
+ * Blocks of RFC 6890 that should be nobody's (192.0.2.0/24, 240.0.0.0/4) are the internet's: the
+ * kernel takes them as any other, and so does a rule that lets them in.
  */
 #include "observe/source_blocks.h"
 
@@ -17,7 +18,6 @@
 enum rank {
 	RANK_INTERNET,
 	RANK_PRIVATE,
-	RANK_SPECIAL, /* nobody's, but for machines that are attached to it */
 	RANK_NETWORK, /* + 2 * bits (+ 1: the interface's own) */
 	RANK_NEVER = 1000,
 };
@@ -36,26 +36,16 @@ static const struct known_block blocks4[] = {
 	{"172.16.0.0", 12, RANK_PRIVATE, false, SOURCE_PRIVATE},
 	{"192.168.0.0", 16, RANK_PRIVATE, false, SOURCE_PRIVATE},
 	{"100.64.0.0", 10, RANK_PRIVATE, false, SOURCE_PRIVATE},
-	{"169.254.0.0", 16, RANK_SPECIAL, true, 0},
-	{"192.0.0.0", 24, RANK_SPECIAL, true, 0},
-	{"192.0.2.0", 24, RANK_SPECIAL, true, 0},
-	{"192.88.99.0", 24, RANK_SPECIAL, true, 0},
-	{"198.18.0.0", 15, RANK_SPECIAL, true, 0},
-	{"198.51.100.0", 24, RANK_SPECIAL, true, 0},
-	{"203.0.113.0", 24, RANK_SPECIAL, true, 0},
 	{"0.0.0.0", 8, RANK_NEVER, true, 0},
 	{"127.0.0.0", 8, RANK_NEVER, true, 0},
-	{"224.0.0.0", 3, RANK_NEVER, true, 0}, /* multicast, and 240.0.0.0/4 */
+	{"224.0.0.0", 4, RANK_NEVER, true, 0}, /* multicast */
+	{"255.255.255.255", 32, RANK_NEVER, true, 0},
 };
 
 static const struct known_block blocks6[] = {
 	{"2000::", 3, RANK_INTERNET, false, SOURCE_INTERNET},
 	{"fc00::", 7, RANK_PRIVATE, false, SOURCE_PRIVATE},
 	{"fe80::", 10, RANK_NETWORK + 257, false, SOURCE_LINK},
-	{"2001::", 23, RANK_SPECIAL, true, 0},
-	{"2001:db8::", 32, RANK_SPECIAL, true, 0},
-	{"2002::", 16, RANK_SPECIAL, true, 0},
-	{"3fff::", 20, RANK_SPECIAL, true, 0},
 	{"::", 127, RANK_NEVER, true, 0}, /* unspecified and loopback */
 	{"ff00::", 8, RANK_NEVER, true, 0},
 };

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -351,6 +352,21 @@ static const struct probe_port *find_port(const struct twin_probe *p, uint32_t i
 	return NULL;
 }
 
+/* Frames for groups have addresses of their own (RFC 1112, RFC 2464). */
+static void put_group_mac(const struct address *group, uint8_t mac[FRAME_MAC_LEN])
+{
+	if (!address_is_multicast(group)) {
+		memset(mac, 0xff, FRAME_MAC_LEN);
+	} else if (group->family == AF_INET) {
+		memcpy(mac, "\x01\x00\x5e", 3);
+		memcpy(mac + 3, group->bytes + 1, 3);
+		mac[3] &= 0x7f;
+	} else {
+		memset(mac, 0x33, 2);
+		memcpy(mac + 2, group->bytes + 12, 4);
+	}
+}
+
 static void prepare_knock(struct asking *a)
 {
 	/* a neighbour that nobody has: locally administered */
@@ -366,6 +382,8 @@ static void prepare_knock(struct asking *a)
 	memcpy(a->knock.source_mac, neighbour, sizeof(neighbour));
 	if (a->in)
 		memcpy(a->knock.destination_mac, a->in->mac, sizeof(a->in->mac));
+	if (a->flow->group)
+		put_group_mac(&a->flow->destination, a->knock.destination_mac);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): a flow, an array with its length, and two results */

@@ -7,6 +7,10 @@ interleaved rounds: what slows the machine down for a while slows all of them do
      three of them list the same; then again with processes whose program a package owns
   B  10,000, 30,000 and 100,000 sockets: time and peak memory of portero
   C  this machine as it is: portero, portero --no-bpf and ss -tulpn
+  D  a host with 200 rules: portero reach from a twin, from the cache, and asking every port;
+     portero with it and without; nmap -sS -p- from a peer, and that both find the same open ports
+
+A, B and C are about who listens: they run portero --no-reach.
 
 Needs root. The load lives in a network namespace of its own, which is removed in the end. lsof and
 ss look into every process of the machine whatever the namespace; so does portero.
@@ -36,6 +40,10 @@ FILES = 40  # descriptors of a process besides its listeners
 SS_RATIO, LSOF_RATIO = 10, 20  # scene A: so many times as fast, at least
 MEMORY_KIB = 100 * 1024  # scene B, at every size
 ORDINARY_S = 0.100  # scene C
+COLD_S, CACHED_S, STATUS_S = 2.0, 0.020, 0.5  # scene D
+REACH_MEMORY_KIB = 64 * 1024
+NMAP = ["nmap", "-sS", "-p-", "-n", "-Pn", "-oG", "-"]
+NMAP_HURRY = ["-T5", "--min-rate", "20000"]  # with --quick: less patient than anybody is
 
 
 @dataclass
@@ -128,7 +136,7 @@ class Bench:
 def remove_leftovers():
     """Namespaces of runs that were killed: those named after a process that is no more."""
     for path in Path("/run/netns").glob(PREFIX + "*"):
-        if not os.path.exists(f"/proc/{path.name[len(PREFIX):]}"):
+        if not os.path.exists(f"/proc/{path.name[len(PREFIX):].split('-')[0]}"):
             subprocess.run(["ip", "netns", "del", path.name], check=False)
 
 
@@ -238,7 +246,7 @@ def scene_a(bench, options):
     processes, listeners = (200, 5) if options.quick else (2000, 5)
     total = processes * listeners
     print(f"A. {processes:,} processes with {listeners} TCP listeners and {FILES} other "
-          f"descriptors each; {options.rounds} rounds")
+          f"descriptors each; {options.rounds} rounds; portero --no-reach")
     peers = {" ".join(c): (c, b) for c, b in ((SS, SS_RATIO), (LSOF, LSOF_RATIO))
              if shutil.which(c[0])}
     commands = {"portero": bench.portero}
@@ -267,7 +275,7 @@ def scene_a(bench, options):
 def scene_b(bench, options):
     sizes = (1000, 3000) if options.quick else (10000, 30000, 100000)
     each, rounds = 1000, min(options.rounds, 5)
-    print(f"B. many sockets, {each:,} to a process; {rounds} rounds")
+    print(f"B. many sockets, {each:,} to a process; {rounds} rounds; portero --no-reach")
     bench.results["B"] = {}
     for total in sizes:
         with bench.load(total // each, each) as netns:
@@ -285,7 +293,7 @@ def scene_b(bench, options):
 def scene_c(bench, options):
     rounds = 5 if options.quick else max(20, options.rounds)
     count = count_processes()
-    print(f"C. this machine as it is, {count} processes; {rounds} rounds")
+    print(f"C. this machine as it is, {count} processes; {rounds} rounds; portero --no-reach")
     commands = {"portero": bench.portero, "portero --no-bpf": [*bench.portero, "--no-bpf"]}
     if shutil.which("ss"):
         commands[" ".join(SS)] = SS
@@ -300,6 +308,151 @@ def scene_c(bench, options):
           f"pass) is asked and not /proc{verdict}")
     bench.results["C"] = {"processes": count, "samples": raw(samples)}
     return f"an ordinary machine ({count} processes): {own * 1000:.0f} ms"
+
+
+# --- scene D: a host and its peer ---------------------------------------------------------------
+
+HOST, PEER = "198.51.100.1", "198.51.100.2"
+
+
+def ufw_like(family):
+    """100 rules in the manner of ufw, for iptables-restore."""
+    lines = ["*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]"]
+    lines += [f":ufw-{name}-input - [0:0]" for name in ("before", "user", "after")]
+    lines += [f"-A INPUT -j ufw-{name}-input" for name in ("before", "user", "after")]
+    lines += ["-A ufw-before-input -i lo -j ACCEPT",
+              "-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+              "-A ufw-before-input -m conntrack --ctstate INVALID -j DROP"]
+    lines += [f"-A ufw-after-input -p udp --dport {port} -j DROP" for port in (137, 138)]
+    lines += [f"-A ufw-user-input -p tcp --dport {port} -j ACCEPT" for port in (22, 80, 443)]
+    for i in range(89):
+        port = 1000 + 37 * i
+        source = f"10.{i}.0.0/16" if family == 4 else f"2001:db8:{i}::/48"
+        lines.append("-A ufw-user-input " + (
+            f"-p tcp --dport {port} -j ACCEPT", f"-p udp --dport {port} -j ACCEPT",
+            f"-s {source} -p tcp --dport {port} -j ACCEPT",
+            f"-p tcp -m multiport --dports {port},{port + 5}:{port + 9} -j REJECT")[i % 4])
+    return "\n".join(lines) + "\nCOMMIT\n"
+
+
+LISTEN = """
+import socket, sys
+held = []
+for port in (22, 80, 443, *range(1000, 5000, 37), *range(20000, 20050)):
+    s = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    held.append(s)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def guarded_host():
+    """Two namespaces with a cable; the host has rules, and listens on ports in and out of them."""
+    host, peer = f"{PREFIX}{os.getpid()}", f"{PREFIX}{os.getpid()}-peer"
+    listener = None
+    try:
+        for name in (host, peer):
+            subprocess.run(["ip", "netns", "add", name], check=True)
+        subprocess.run(["ip", "-batch", "-"], text=True, check=True, input=f"""
+            link add eth0 netns {host} type veth peer name eth0 netns {peer}
+            """)
+        for name, last in ((host, 1), (peer, 2)):
+            subprocess.run(["ip", "-n", name, "-batch", "-"], text=True, check=True, input=f"""
+                addr add 198.51.100.{last}/24 dev eth0
+                addr add 2001:db8:77::{last}/64 dev eth0 nodad
+                link set lo up
+                link set eth0 up
+                """)
+        subprocess.run(["ip", "-n", host, "route", "add", "default", "via", PEER], check=True)
+        subprocess.run(["ip", "-n", host, "-6", "route", "add", "default", "via",
+                        "2001:db8:77::2"], check=True)
+        for restore, family in (("iptables-nft-restore", 4), ("ip6tables-nft-restore", 6)):
+            subprocess.run(["ip", "netns", "exec", host, restore], text=True, check=True,
+                           input=ufw_like(family))
+        listener = subprocess.Popen(["ip", "netns", "exec", host, sys.executable, "-c", LISTEN],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if listener.stdout.readline() != "ready\n":
+            raise RuntimeError("nobody listens")
+        time.sleep(2)  # until the link-local addresses are in use
+        yield f"/run/netns/{host}", f"/run/netns/{peer}"
+    finally:
+        if listener:
+            listener.stdin.close()
+            listener.wait()
+            listener.stdout.close()
+        for name in (host, peer):
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def portero_open(bench, netns):
+    """TCP ports that listen, and which a packet from the peer gets to."""
+    listening = {p["port"] for p in json.loads(bench.read(netns, [
+        *bench.portero, "--json"]))["ports"] if p["proto"] == "tcp"}
+    classes = json.loads(bench.read(netns, [
+        bench.portero[0], "reach", "--json", "--from", PEER, "--to", HOST, "--in", "eth0", "--tcp"]))
+    accepted = [i for c in classes["classes"] for i in c["intervals"] if i["verdict"] == "accept"]
+    return {p for p in listening if any(i["from"] <= p <= i["to"] for i in accepted)}
+
+
+def compare_with_nmap(bench, options, host, peer, cold):
+    """The ratio, and a sentence; (None, a note) where nmap is not installed."""
+    if not shutil.which("nmap"):
+        print("  nmap is not installed (BENCH_PACKAGES): not compared")
+        return None
+    command = NMAP + (NMAP_HURRY if options.quick else []) + [HOST]
+    began = time.monotonic()
+    text = bench.read(peer, command)
+    took = time.monotonic() - began
+    found = {int(port) for port in re.findall(r"(\d+)/open/tcp", text)}
+    ours = portero_open(bench, host)
+    if found != ours:
+        raise RuntimeError(f"open ports: only nmap {sorted(found - ours)[:9]}, only portero "
+                           f"{sorted(ours - found)[:9]}")
+    print(f"  {' '.join(command)}: {took:.1f} s, one address, one protocol; the same "
+          f"{len(found)} open ports; portero reach is {took / cold:.0f}x as fast, for every "
+          "address, source, family and protocol")
+    return took / cold
+
+
+def scene_d(bench, options):
+    rounds = 3 if options.quick else max(10, options.rounds)
+    print(f"D. a host with 200 rules, IPv4 and IPv6, tcp and udp; internet, private, link and this "
+          f"machine; {rounds} rounds")
+    kept = os.environ["PORTERO_RUNTIME_DIR"]
+    commands = {
+        "reach, cold": [bench.portero[0], "reach", "--no-cache"],
+        "reach, cached": [bench.portero[0], "reach"],
+        "portero, cold": [bench.portero[0], "--no-cache"],
+        "portero, cached": [bench.portero[0]],
+        "portero --no-reach": bench.portero,
+        "(true)": ["true"],
+    }
+    with guarded_host() as (host, peer):
+        samples = bench.rounds(host, commands, rounds)
+        print_samples(samples)
+        if not list(Path(kept).glob("reach-*")):
+            raise RuntimeError("nothing was kept in the cache")
+        full = bench.time(host, [bench.portero[0], "reach", "--full", "--no-cache"])
+        print(f"  {'reach --full':22}{ms(full.seconds)} (once; {full.memory_kib / 1024:.1f} MB)")
+        cold = median(samples["reach, cold"])
+        ratio = compare_with_nmap(bench, options, host, peer, cold)
+    for name, budget in (("reach, cold", COLD_S), ("reach, cached", CACHED_S),
+                         ("portero, cold", STATUS_S)):
+        took = median(samples[name])
+        verdict = bench.judge(f"{budget * 1000:.0f} ms", f"{name} {took * 1000:.0f} ms",
+                              took <= budget)
+        print(f"  {name:22}{ms(took)}{verdict}")
+    own = median(samples["reach, cached"]) - median(samples["portero --no-reach"])
+    print(f"  {'of that, not listeners':22}{ms(own)} (cached)")
+    memory = max(s.memory_kib for name in samples for s in samples[name])
+    verdict = bench.judge(f"{REACH_MEMORY_KIB // 1024} MB", f"reach {memory / 1024:.0f} MB",
+                          memory <= REACH_MEMORY_KIB)
+    print(f"  {'memory':22}{memory / 1024:9.1f} MB{verdict}")
+    bench.results["D"] = {"samples": raw(samples), "full_s": full.seconds, "nmap_ratio": ratio}
+    return (f"200 rules: reach {cold * 1000:.0f} ms, cached "
+            f"{median(samples['reach, cached']) * 1000:.0f} ms"
+            + (f", {ratio:.0f}x nmap -sS -p-" if ratio else ""))
 
 
 # --- the machine --------------------------------------------------------------------------------
@@ -333,7 +486,7 @@ def describe(portero):
 def parse_options():
     parser = argparse.ArgumentParser(description="portero's speed and memory next to its peers")
     parser.add_argument("--rounds", type=int, help="rounds of scene A (7)")
-    parser.add_argument("--scenes", default="ABC", help="which of them to run (ABC)")
+    parser.add_argument("--scenes", default="ABCD", help="which of them to run (ABCD)")
     parser.add_argument("--quick", action="store_true",
                         help="small loads, few rounds: that all of it works, not how fast it is")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a budget is missed")
@@ -352,9 +505,10 @@ def run(options, portero):
     print(f"{machine['kernel']}, {machine['cpus']} x {machine['cpu']}, load "
           f"{machine['load'][0]:.2f}, {machine['processes']} processes; portero "
           f"{machine['portero']}, ss {machine['ss']}, lsof {machine['lsof']}")
-    scenes = {"A": scene_a, "B": scene_b, "C": scene_c}
+    scenes = {"A": scene_a, "B": scene_b, "C": scene_c, "D": scene_d}
     remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as directory:
+        os.environ["PORTERO_RUNTIME_DIR"] = f"{directory}/run"
         bench = Bench(portero, directory, options.quick)
         lines = [scenes[letter](bench, options) for letter in scenes if letter in options.scenes]
     machine["load_after"] = os.getloadavg()

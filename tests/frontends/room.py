@@ -17,7 +17,7 @@ from pathlib import Path
 
 import truth
 from harness import (
-    ROOT, Netns, die_with_parent, janitor, need_feature, portero, read_line, wait_until)
+    ROOT, Netns, die_with_parent, ip, janitor, need_feature, portero, read_line, wait_until)
 
 HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "frontends"
@@ -96,7 +96,6 @@ class Case:
         read_line(self.process)
         self.first = child_of(self.process)
         check_apart(self.first)
-        self.pidns = os.stat(f"/proc/{self.first}/ns/pid").st_ino
 
     def run(self, script, check=True, timeout=60):
         """What a shell script wrote. Background programs in it must redirect their output."""
@@ -120,21 +119,31 @@ class Case:
 
     def netns_of(self, pid):
         """The path, out here, of the network namespace of a process in there."""
-        for status in Path("/proc").glob("[0-9]*/status"):
+        statuses = {}
+        for path in Path("/proc").glob("[0-9]*/status"):
             try:
-                found = re.search(r"^NSpid:.*\t(\d+)$", status.read_text(), re.M)
-                if found and int(found[1]) == int(pid) and \
-                        os.stat(status.parent / "ns/pid").st_ino == self.pidns:
-                    return str(status.parent / "ns/net")
+                lines = dict(line.split(":\t", 1) for line in path.read_text().splitlines()
+                             if ":\t" in line)
             except OSError:
                 continue
+            statuses[int(path.parent.name)] = lines["NSpid"].split(), int(lines["PPid"])
+        level = len(statuses[self.first][0]) - 1  # pids in there are at this place of NSpid
+        for found, (pids, parent) in statuses.items():
+            while parent not in (0, self.first):
+                parent = statuses.get(parent, ((), 0))[1]
+            if parent == self.first and pids[level:level + 1] == [str(pid)]:
+                return f"/proc/{found}/ns/net"
         raise AssertionError(f"no process {pid} in the case")
 
-    def add_container(self, netns, bridge):
+    def add_container(self, netns, bridge, *addresses):
         """All ports of a container are listened on, and it can send to the host's bridge."""
         self.ears.append(truth.Ears(netns))
-        self.wire.links[bridge] = truth.Link(netns, "eth0", self.wire.mac_of(self.wire.host,
-                                                                              bridge))
+        host = self.wire.host.name
+        self.wire.links[bridge] = truth.Link(
+            netns, "eth0", self.wire.mac_of(self.wire.host, bridge), addresses,
+            self.wire.links.get(bridge))
+        # portero's link-local sources may be outside of fe80::/64, where no answer would go
+        ip("-n", host, "route", "replace", "fe80::/10", "dev", bridge, check=False)
 
     def knock(self, port, source="10.77.0.9", to=None, proto="tcp"):
         return self.wire.knock(source, to or ("fd77::1" if ":" in source else "10.77.0.1"), proto,
@@ -302,6 +311,13 @@ docker import /tmp/bb.tar bb:1 >/dev/null
 
 def inside(case, engine, name):
     return case.netns_of(case.run(f"{engine} inspect -f '{{{{.State.Pid}}}}' {name}").strip())
+
+
+def let_send(case, engine, bridge, names):
+    for name in names:
+        fields = case.run(f"{engine} inspect -f '{{{{range .NetworkSettings.Networks}}}}"
+                          f"{{{{.IPAddress}}}}{{{{end}}}}' {name}").split()
+        case.add_container(inside(case, engine, name), bridge, *fields)
 
 
 def start_podman(case, backend):

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import find
-from room import compare_all, inside, note, start_docker
+from room import compare_all, let_send, note, start_docker
 
 WEB, ADM = "172.17.0.2", "172.17.0.3"
 
@@ -83,8 +83,7 @@ def test_portero_loopback_publication(case):
 
 
 def test_all_ports(case):
-    for name in ("web", "adm"):
-        case.add_container(inside(case, "docker", name), "docker0")
+    let_send(case, "docker", "docker0", ("web", "adm"))
     try:
         compare_all(case)
     finally:

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import wait_until
-from room import compare_all, inside, note, start_docker
+from room import compare_all, let_send, note, start_docker
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,7 @@ def test_portero_docker_beside_it(case):
 
 
 def test_all_ports_docker_beside_it(case):
-    for name in ("web", "adm"):
-        case.add_container(inside(case, "docker", name), "docker0")
+    let_send(case, "docker", "docker0", ("web", "adm"))
     try:
         compare_all(case, {("tcp", "rate-limited"): [(2323, 2323)]})
     finally:

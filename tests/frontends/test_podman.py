@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness import find
-from room import compare_all, inside, note, start_podman
+from room import compare_all, let_send, note, start_podman
 
 
 @pytest.fixture(scope="module", params=["netavark", "cni"])
@@ -39,8 +39,7 @@ def test_portero_alone(case):
 
 
 def test_all_ports_alone(case):
-    for name in ("web", "adm"):
-        case.add_container(inside(case, "podman", name), case.bridge)
+    let_send(case, "podman", case.bridge, ("web", "adm"))
     try:
         compare_all(case)
     finally:
@@ -67,8 +66,7 @@ def test_portero_with_ufw(case):
 
 
 def test_all_ports_with_ufw(case):
-    for name in ("web", "adm"):
-        case.add_container(inside(case, "podman", name), case.bridge)
+    let_send(case, "podman", case.bridge, ("web", "adm"))
     try:
         compare_all(case)
     finally:

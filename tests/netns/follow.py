@@ -148,7 +148,7 @@ class Follower:
         """One answer of reach (its verdict). The rules must be loaded anew afterwards."""
         answer = explain(ns, port, proto, **options)
         if answer["verdict"] != said:
-            raise Wrong(f"reach says {said}, explain {answer['verdict']}")
+            raise Wrong(f"reach says {said}, explain: {answer['answer']} {answer['why']}")
         seen = set()
         for _ in range(STEPS):
             rule = answer["decided_by"]
@@ -168,7 +168,7 @@ class Follower:
                 return
             if answer["decided_by"] == rule:
                 raise Wrong(f"taken away without effect: {rule}")
-        raise Wrong("there is no end to it")
+        raise Wrong(f"there is no end to it: now {answer['answer']}")
 
     def end_without_rule(self, answer):
         if answer["verdict"] == "accept":

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import Netns, die_with_parent, ip, need_program, portero, scene
+from harness import Netns, die_with_parent, ip, need_program, portero, scene, wait_until
 
 # Here no twin can be made: who gets an answer nevertheless has it from the cache.
 WITHOUT_TWIN = ("unshare", "-m", "sh", "-c",
                 'mount --bind /dev/null /dev/net/tun && exec "$@"', "sh")
 RULES = """
 table inet t {
-    set s { type ipv4_addr; elements = { 203.0.113.1 } }
+    set s { type ipv4_addr; elements = { 9.9.9.1 } }
     chain in {
         type filter hook input priority 0; policy drop;
         iif lo accept
@@ -54,9 +54,14 @@ class Machine:
         self.ns.add_veth()
         self.close = self.ns.close
         ip("-n", self.ns.name, "route", "add", "default", "via", "192.0.2.77")
-        sysctl(self.ns, "ipv6/conf/v0/accept_dad", "0")
         nft(self.ns, RULES)
         self.dir = directory / "kept"
+        self.wait()
+
+    def wait(self):
+        """Until the addresses that the kernel adds by itself are in use."""
+        wait_until(lambda: " tentative" not in ip("-n", self.ns.name, "-o", "addr").stdout,
+                   what="all addresses are in use")
 
     def ask(self, *args, prefix=(), **kw):
         result = portero("reach", "--json", *args, ns=self.ns, prefix=prefix, check=False,
@@ -68,11 +73,10 @@ class Machine:
 
     def settled(self):
         """An answer that was given twice alike, the second time from the cache."""
-        for _ in range(20):  # until the addresses that the kernel adds are there
-            first, kept = self.ask(), self.kept()
-            if first == kept:
-                return first
-        raise AssertionError(f"the answer is not kept: {list(self.files())}")
+        self.wait()
+        first = self.ask()
+        assert self.kept() == first, f"not kept: {self.files()}"
+        return first
 
     def kept(self, *args):
         """What the cache says, or None."""
@@ -110,8 +114,8 @@ def test_status_uses_it(machine):
     env = {"PORTERO_RUNTIME_DIR": str(machine.dir)}
 
     def state(*args, **kw):
-        return [p.get("state") for p in machine.ns.portero("--json", *args, env=env, **kw).json[
-            "ports"]]
+        answer = machine.ns.portero("--json", *args, env=env, reach=True, **kw).json
+        return [p["state"] for p in answer["ports"]]
 
     fresh = state("--no-cache")
     assert state() == fresh == ["open"]
@@ -123,7 +127,7 @@ def test_status_uses_it(machine):
 def set_up_ipset(m):
     need_program("ipset")
     run(m.ns, "ipset", "create", "friends", "hash:ip")
-    run(m.ns, "ipset", "add", "friends", "198.51.100.1")
+    run(m.ns, "ipset", "add", "friends", "9.9.9.1")
     run(m.ns, "iptables-nft", "-A", "INPUT", "-p", "tcp", "--dport", "99", "-m", "set",
         "--match-set", "friends", "src", "-j", "REJECT")
 
@@ -163,9 +167,9 @@ INGREDIENTS = {
     "policy": (nothing, lambda m: nft(
         m.ns, "add chain inet t in { type filter hook input priority 0; policy accept; }"), True),
     "table": (nothing, lambda m: nft(m.ns, "delete table inet t"), True),
-    "set-element": (nothing, lambda m: nft(m.ns, "add element inet t s { 198.51.100.7 }"), True),
+    "set-element": (nothing, lambda m: nft(m.ns, "add element inet t s { 9.9.9.7 }"), True),
     "set-element-deleted": (nothing,
-                            lambda m: nft(m.ns, "delete element inet t s { 203.0.113.1 }"), True),
+                            lambda m: nft(m.ns, "delete element inet t s { 9.9.9.1 }"), True),
     "address": (nothing, lambda m: ip("-n", m.ns.name, "addr", "add", "198.51.100.9/24", "dev",
                                       "v0"), True),
     "address-deleted": (nothing, lambda m: ip("-n", m.ns.name, "addr", "del", "2001:db8:1::1/64",
@@ -173,14 +177,14 @@ INGREDIENTS = {
     "route": (nothing, lambda m: ip("-n", m.ns.name, "route", "add", "10.0.0.0/8", "dev", "v0p"),
               True),
     "route-deleted": (nothing, lambda m: ip("-n", m.ns.name, "route", "del", "default"), False),
-    "ip-rule": (nothing, lambda m: ip("-n", m.ns.name, "rule", "add", "from", "203.0.113.1",
+    "ip-rule": (nothing, lambda m: ip("-n", m.ns.name, "rule", "add", "from", "9.9.9.0/24",
                                       "blackhole"), True),
     "sysctl": (nothing, lambda m: sysctl(m.ns, "ipv4/conf/v0/rp_filter", "1"), False),
     "sysctl-of-all": (nothing, lambda m: sysctl(m.ns, "ipv4/conf/all/rp_filter", "1"), False),
     "interface-down": (nothing, lambda m: ip("-n", m.ns.name, "link", "set", "v0", "down"), True),
     "interface-new": (nothing, lambda m: m.ns.add_veth("w", ()), False),
     "ipset-element": (set_up_ipset,
-                      lambda m: run(m.ns, "ipset", "add", "friends", "198.51.100.2"), True),
+                      lambda m: run(m.ns, "ipset", "add", "friends", "9.9.9.2"), True),
     "legacy-rule": (set_up_legacy, lambda m: run(
         m.ns, "iptables-legacy", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT"),
         True),
@@ -193,7 +197,8 @@ INGREDIENTS = {
     "container-listener": (set_up_container, lambda m: m.box.udp("0.0.0.0", 53), False),
     "obstacle": (nothing, lambda m: (
         run(m.ns, "tc", "qdisc", "add", "dev", "v0", "clsact"),
-        run(m.ns, "tc", "filter", "add", "dev", "v0", "ingress", "matchall", "action", "drop")),
+        run(m.ns, "tc", "filter", "add", "dev", "v0", "ingress", "protocol", "ip", "u32", "match",
+            "u32", "0", "0", "flowid", "1:1")),
         True),
 }
 

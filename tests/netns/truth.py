@@ -69,6 +69,8 @@ class Link:
     netns: str  # a path
     iface: str
     mac: str  # the host's
+    own: tuple = ()  # addresses that are behind it
+    other: "Link | None" = None  # sends to those: a bridge sends nothing back by where it came
 
 
 def oracle(netns, *args, **kw):
@@ -162,6 +164,8 @@ class Wire:
         all, and until the kernel had room for every frame.
         """
         link = self.links[iface]
+        if destination in link.own:
+            link = link.other
         if iface == self.IFACE:
             self.know(source)
         said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,

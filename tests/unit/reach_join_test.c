@@ -524,6 +524,19 @@ static void test_deaf_container(void **state)
 	assert_int_equal(join.forwards[0].target_port, 80);
 }
 
+/* ... but where some listeners could not be seen, nobody knows whether somebody listens. */
+static void test_container_not_seen(void **state)
+{
+	(void)state;
+	add_container();
+	snapshot_add_gap(&s, GAP_NETNS, "what", "why", "");
+	from_internet(VERDICT_DROP);
+	nat(8080, 8080, "172.17.0.2", 80, false);
+	build();
+	assert_int_equal(join.forward_count, 1);
+	assert_false(join.forwards[0].here);
+}
+
 static void test_forward_to_unknown(void **state)
 {
 	(void)state;
@@ -633,6 +646,12 @@ static void test_shifted_range(void **state)
 	nat(9000, 9010, "172.17.0.2", 80, true);
 	build();
 	assert_int_equal(count_published(), 2);
+	/* the others are sent to where nobody listens: 9001-9004, 9006-9010 */
+	assert_int_equal(join.forward_count, 2);
+	assert_int_equal(join.forwards[0].first, 9001);
+	assert_int_equal(join.forwards[0].target_port, 81);
+	assert_int_equal(join.forwards[1].first, 9006);
+	assert_int_equal(join.forwards[1].last, 9010);
 	assert_int_equal(row_of(9000, true)->last_port, 0);
 	assert_int_equal(list.listeners[row_of(9005, true)->first_listener].port, 85);
 }
@@ -780,6 +799,7 @@ int main(void)
 		TEST(test_same_number),
 		TEST(test_kept_out_of_published),
 		TEST(test_deaf_container),
+		TEST(test_container_not_seen),
 		TEST(test_forward_to_unknown),
 		TEST(test_address_of_two_namespaces),
 		TEST(test_redirect),

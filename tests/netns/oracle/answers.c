@@ -91,28 +91,49 @@ static uint16_t be16_at(const uint8_t *b)
 	return (uint16_t)(b[0] << 8 | b[1]);
 }
 
+/* Is it from whom we asked to whom asked? Of a machine that asks itself, NAT may make others. */
+static bool from_asked(const struct scan *s, const uint8_t *from, const uint8_t *to)
+{
+	size_t len = address_len(s->from.family);
+
+	return s->raw >= 0 ||
+	       (memcmp(from, s->to.bytes, len) == 0 && memcmp(to, s->from.bytes, len) == 0);
+}
+
+static bool between_asked(const struct scan *s, const uint8_t *l4, uint16_t port)
+{
+	return s->raw >= 0 || (be16_at(l4) == port && be16_at(l4 + 2) == sport_of(s, port));
+}
+
 static void take_tcp(struct scan *s, const uint8_t *tcp, size_t len)
 {
 	uint8_t out[FRAME_ROOM];
-	uint16_t port;
+	uint32_t cookie;
 
-	if (s->udp || len < sizeof(struct tcphdr) || be16_at(tcp + 2) != sport_of(s, be16_at(tcp)))
+	if (s->udp || len < sizeof(struct tcphdr))
 		return;
-	port = be16_at(tcp);
-	if (be32_at(tcp + 8) - 1 != cookie_of(s, port))
+	cookie = be32_at(tcp + 8) - 1;
+	if (!between_asked(s, tcp, (uint16_t)cookie))
 		return;
 	if (tcp[13] & TH_RST) {
-		note_answer(s, cookie_of(s, port), REJECT, &s->rst);
-	} else if ((tcp[13] & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK)) {
-		note_answer(s, cookie_of(s, port), ACCEPT, NULL);
-		send_frame(s, out, put_tcp(s, out, port, true)); /* or it would come again */
+		note_answer(s, cookie, REJECT, &s->rst);
+	} else if ((tcp[13] & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK) &&
+		   cookie == cookie_of(s, (uint16_t)cookie)) {
+		note_answer(s, cookie, ACCEPT, NULL);
+		/* or it would come again */
+		send_frame(s, out, put_tcp(s, out, (uint16_t)cookie, true));
 	}
 }
 
+/* Any answer will do, but of a machine that asks itself we see the questions as well. */
 static void take_udp(struct scan *s, const uint8_t *udp, size_t len)
 {
-	if (s->udp && len >= sizeof(struct udphdr) && be16_at(udp + 2) == sport_of(s, be16_at(udp)))
+	if (!s->udp || len < sizeof(struct udphdr))
+		return;
+	if (s->raw < 0 && between_asked(s, udp, be16_at(udp)))
 		note_answer(s, cookie_of(s, be16_at(udp)), ACCEPT, NULL);
+	else if (s->raw >= 0 && len >= 12 && udp[8] & ANSWERED)
+		note_answer(s, be32_at(udp + 8) & ~((uint32_t)ANSWERED << 24), ACCEPT, NULL);
 }
 
 /* The probe that an ICMP error quotes. Its cookie tells the port, whatever NAT made of it. */
@@ -139,13 +160,13 @@ static void take_ipv4(struct scan *s, const uint8_t *ip, size_t len)
 {
 	size_t head = len ? (size_t)(ip[0] & 15) * 4 : 0;
 
-	if (len < 20 || head < 20 || len < head + 8 || s->from.family != AF_INET ||
-	    memcmp(ip + 16, s->from.bytes, 4) != 0)
+	if (len < 20 || head < 20 || len < head + 8 || s->from.family != AF_INET)
 		return;
 	if (ip[9] == IPPROTO_ICMP) {
-		if (ip[head] == ICMP_DEST_UNREACH && ip[head + 1] != ICMP_FRAG_NEEDED)
+		if (memcmp(ip + 16, s->from.bytes, 4) == 0 && ip[head] == ICMP_DEST_UNREACH &&
+		    ip[head + 1] != ICMP_FRAG_NEEDED)
 			take_quoted(s, ip + head + 8, len - head - 8);
-	} else if (memcmp(ip + 12, s->to.bytes, 4) == 0) {
+	} else if (from_asked(s, ip + 12, ip + 16)) {
 		if (ip[9] == IPPROTO_TCP)
 			take_tcp(s, ip + head, len - head);
 		else if (ip[9] == IPPROTO_UDP)
@@ -163,13 +184,14 @@ static void take_ipv6(struct scan *s, const uint8_t *frame, const uint8_t *ip, s
 	l4_len = len - sizeof(struct ip6_hdr);
 	if (ip[6] == IPPROTO_ICMPV6 && l4[0] == ND_NEIGHBOR_SOLICIT)
 		answer_solicitation(s, frame, l4, l4_len);
-	if (memcmp(ip + 24, s->from.bytes, 16) != 0)
-		return;
-	if (ip[6] == IPPROTO_ICMPV6 && l4[0] == ICMP6_DST_UNREACH)
+	if (ip[6] == IPPROTO_ICMPV6 && l4[0] == ICMP6_DST_UNREACH &&
+	    memcmp(ip + 24, s->from.bytes, 16) == 0)
 		take_quoted(s, l4 + 8, l4_len - 8);
-	else if (ip[6] == IPPROTO_TCP && memcmp(ip + 8, s->to.bytes, 16) == 0)
+	if (!from_asked(s, ip + 8, ip + 24))
+		return;
+	if (ip[6] == IPPROTO_TCP)
 		take_tcp(s, l4, l4_len);
-	else if (ip[6] == IPPROTO_UDP && memcmp(ip + 8, s->to.bytes, 16) == 0)
+	else if (ip[6] == IPPROTO_UDP)
 		take_udp(s, l4, l4_len);
 }
 

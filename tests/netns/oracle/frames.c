@@ -83,7 +83,7 @@ uint32_t cookie_of(const struct scan *s, uint16_t port)
 
 uint16_t sport_of(const struct scan *s, uint16_t port)
 {
-	if (port == s->sport || port == s->sport - 1)
+	if (s->raw >= 0 && (port == s->sport || port == s->sport - 1))
 		return port - 1;
 	return s->sport;
 }

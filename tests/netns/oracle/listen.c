@@ -18,7 +18,6 @@
 
 enum {
 	SPARE_FILES = 64, /* descriptors that a process needs besides its sockets */
-	ANSWERED = 0x80,  /* in the first byte: an answer, which two of us would send to and fro */
 };
 
 static int open_at(bool udp, const struct sockaddr *address, socklen_t len, bool v6only)

@@ -10,6 +10,8 @@
 enum {
 	PORTS = 65536,
 	FRAME_ROOM = 128, /* of a frame that is sent */
+	ANSWERED = 0x80,  /* in the first byte of a datagram: an answer; two of us would go on for
+			     ever */
 };
 
 struct address {

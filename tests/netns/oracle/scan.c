@@ -143,6 +143,9 @@ static void open_link(struct scan *s, const char *iface)
 	s->raw = -1;
 	if (own.sll_hatype != ARPHRD_LOOPBACK)
 		return;
+	at.sll_ifindex = 0; /* NAT may send to others what the machine asks itself */
+	if (bind(s->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+		die("bind");
 	s->raw = socket(s->to.family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (s->raw < 0 || (s->to.family == AF_INET6 &&
 			   setsockopt(s->raw, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof(on)) != 0))
