@@ -37,11 +37,12 @@ static char *const *mutable(const char *const *strings)
 	return same;
 }
 
-static int spawn(const char *path, const char *const *argv, const char *extra, int output,
-		 pid_t *ret)
+/* Its pid, or a negative errno. */
+static pid_t spawn(const char *path, const char *const *argv, const char *extra, int output)
 {
 	const char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", extra, NULL};
 	posix_spawn_file_actions_t actions;
+	pid_t pid = 0;
 	int r = posix_spawn_file_actions_init(&actions);
 
 	if (r)
@@ -53,9 +54,9 @@ static int spawn(const char *path, const char *const *argv, const char *extra, i
 		r = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY,
 						     0);
 	if (r == 0)
-		r = posix_spawn(ret, path, &actions, NULL, mutable(argv), mutable(environment));
+		r = posix_spawn(&pid, path, &actions, NULL, mutable(argv), mutable(environment));
 	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	return r ? -r : pid;
 }
 
 static long now_ms(void)
@@ -125,10 +126,10 @@ int run_program(const char *const *argv, const char *extra, size_t limit, int pa
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	reader = fds[0];
-	r = spawn(path, argv, extra, fds[1], &pid);
+	pid = spawn(path, argv, extra, fds[1]);
 	close(fds[1]);
-	if (r < 0)
-		return r;
+	if (pid < 0)
+		return pid;
 	end_ms = now_ms() + patience_ms;
 	r = read_all(reader, limit, end_ms, out);
 	code = wait_for(pid, r < 0 ? 0 : end_ms);

@@ -12,8 +12,10 @@
 #include <string.h>
 
 const struct command commands[] = {
-	{"status", N_("[PORT|NAME]..."), N_("every port with a listener, who listens, and remarks"),
-	 N_("Shows one line for each port that something listens on, the most exposed first.\n"
+	{"status", N_("[PORT|NAME]..."),
+	 N_("every port with a listener, who can reach it, who listens"),
+	 N_("Shows one line for each port that something listens on, the most exposed first:\n"
+	    "who can reach it through the firewall, who listens, and what is worth a remark.\n"
 	    "With ports (443/tcp, 53, 1-1024/tcp) or names (of a program, service, unit,\n"
 	    "container or package), only those. This is what portero does without a command.\n"
 	    "\n"
@@ -21,8 +23,9 @@ const struct command commands[] = {
 	    "thread or has no program file any more; 2 when something could not be looked at."),
 	 SCOPE_STATUS, command_status},
 	{"show", N_("PORT..."), N_("one port, everything that is known of it"),
-	 N_("Shows what a number is reserved for, every listener with its processes, and the\n"
-	    "current connections by peer. The exit codes are those of portero status."),
+	 N_("Shows what a number is reserved for, who can reach it and who cannot, every\n"
+	    "listener with its processes, and the current connections by peer. The exit codes\n"
+	    "are those of portero status."),
 	 SCOPE_SHOW, command_show},
 	{"reach", "", N_("which ports the firewall lets in, from where"),
 	 N_("Asks the kernel itself, with a copy of this machine's interfaces, routes and "

@@ -256,7 +256,8 @@ static void add_front_end(const struct remedy *r, const char *command)
 	/* as it is at the end: a rule that translates is changed for the sake of the others */
 	if (last->destination.family)
 		address_format(&last->destination, to);
-	snprintf(port, sizeof(port), "%u", last->destination.family ? last->port : x->port);
+	snprintf(port, sizeof(port), "%u",
+		 (unsigned)(last->destination.family ? last->port : x->port));
 	add_word(&in, x->in_str ? text_of(r, x->in_str) : "lo");
 	words.in = buf_text(&in);
 	front_ends_fill(command, &words, r->out);

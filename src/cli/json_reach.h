@@ -9,8 +9,8 @@
 #include <jansson.h>
 
 /*
- * The member "reach" of a port: who reaches it, by the row `most` which is the most exposed, and the
- * ways to all of its rows. New reference.
+ * The member "reach" of a port: who reaches it, by the row `most` (the most exposed), and the ways
+ * to all of its rows. New reference.
  */
 json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_t count,
 			const struct port_row *most);

@@ -13,6 +13,7 @@
 struct front_end {
 	const char *id, *name;		/* "ufw", "Docker" */
 	bool of_table;			/* the pattern is for names of tables, not of chains */
+	bool sets_policies;		/* of the built-in chains that lead to its own */
 	const char *pattern;		/* fnmatch(3) */
 	const char *to_open, *to_close; /* "-": with nft or iptables */
 };

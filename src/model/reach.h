@@ -89,8 +89,8 @@ struct reach_class {
 	struct address source;	    /* the representative that was asked with */
 	struct address destination; /* of the machine, or of a container behind it */
 	bool behind;		    /* destination is not the machine's own */
-	uint32_t others_str; /* why some of its sources may get in where this one does not; or 0 */
-	uint32_t sources_str;	    /* who is meant, in words: "10.0.0.0/8, @blocklist"; 0: class */
+	uint32_t others_str;  /* why some of its sources may get in where this one does not; or 0 */
+	uint32_t sources_str; /* who is meant, in words: "10.0.0.0/8, @blocklist"; 0: class */
 	uint32_t first_interval, interval_count;
 };
 

@@ -7,46 +7,89 @@
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
 #include "observe/reach_plan.h"
+#include "observe/reach_planner.h"
+#include "observe/reach_routes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* How well a query is what a person means who did not say more: 0 is best. */
-static unsigned strangeness(const struct reach_query *q, const struct reach_options *o)
+struct chooser {
+	const struct reach_options *options;
+	struct reach_routes routes;
+};
+
+static void chooser_done(struct chooser *c)
 {
+	reach_routes_done(&c->routes);
+}
+
+/* Is the interface the one (or one of those) by which the machine would answer the sender? */
+static bool is_way_back(const struct chooser *c, uint32_t ifindex)
+{
+	const struct reach_route *best = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < c->routes.count; i++) {
+		const struct reach_route *route = &c->routes.items[i];
+
+		if (!planner_in_prefix(&c->options->from, &route->prefix) ||
+		    (best && route->prefix.bits < best->prefix.bits))
+			continue;
+		if (!best || route->prefix.bits > best->prefix.bits)
+			any = false;
+		best = route;
+		any |= route->ifindex == ifindex;
+	}
+	return any;
+}
+
+/* Is it an address of the interface by which the packet comes? */
+static bool is_at_home(const struct chooser *c, const struct flow *flow)
+{
+	const struct snapshot *s = c->options->snapshot;
+
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && s->addresses[i].ifindex == flow->ifindex &&
+		    address_equal(&s->addresses[i].address, &flow->destination))
+			return true;
+	return false;
+}
+
+/* How well a query is what a person means who did not say more: 0 is best. */
+static unsigned strangeness(const struct reach_query *q, const struct chooser *c)
+{
+	const struct reach_options *o = c->options;
+	const struct flow *flow = &q->flow;
 	unsigned odd = 0;
 
-	if (q->flow.source_port) /* one that the rules mention, as no ordinary sender has */
+	if (flow->source_port) /* one that the rules mention, as no ordinary sender has */
 		odd += 128;
 	if (q->class.behind && !o->to.family)
 		odd += 64;
-	if (address_is_link_local(&q->flow.destination) && !o->to.family)
+	if (address_is_link_local(&flow->destination) && !o->to.family)
 		odd += 32;
 	if (!o->from.family && q->class.source_class != SOURCE_INTERNET)
 		odd += 16;
-	/* who sends from a network that an interface leads to comes in by that one */
-	if (o->from.family && q->class.source_class != SOURCE_LINK &&
-	    q->class.source_class != SOURCE_HOST)
+	if (o->from.family && flow->ifindex && !is_way_back(c, flow->ifindex))
 		odd += 8;
-	/* what the machine sends to itself goes, as a rule, to where it comes from */
-	if (o->from.family && q->class.source_class == SOURCE_HOST &&
-	    !address_equal(&q->flow.source, &q->flow.destination))
-		odd += 2;
-	if (q->flow.destination.family != AF_INET && !o->families)
+	if (flow->destination.family != AF_INET && !o->families)
 		odd += 4;
+	/* what the machine sends to itself goes, as a rule, to where it comes from */
+	if (flow->ifindex ? !is_at_home(c, flow)
+			  : o->from.family && !address_equal(&flow->source, &flow->destination))
+		odd += 2;
 	return odd;
 }
 
-static const struct reach_query *choose(const struct reach_plan *plan,
-					const struct reach_options *o)
+static const struct reach_query *choose(const struct reach_plan *plan, const struct chooser *c)
 {
 	const struct reach_query *best = NULL;
 	unsigned least = UINT32_MAX;
 
 	for (size_t i = 0; i < plan->count; i++) {
-		unsigned odd = strangeness(&plan->queries[i], o);
+		unsigned odd = strangeness(&plan->queries[i], c);
 
 		if (odd >= least)
 			continue;
@@ -87,13 +130,15 @@ static void take_answer(struct explanation *x, const struct mirror *m,
 
 /* Which parts of the packet are a choice among several that nobody has made. */
 static void note_choices(struct explanation *x, const struct reach_plan *plan,
-			 const struct reach_query *query, const struct reach_options *o)
+			 const struct reach_query *query, const struct chooser *c)
 {
+	const struct reach_options *o = c->options;
+
 	x->chose_from = !o->from.family;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct flow *other = &plan->queries[i].flow;
 
-		if (strangeness(&plan->queries[i], o) > strangeness(query, o))
+		if (strangeness(&plan->queries[i], c) > strangeness(query, c))
 			continue;
 		x->chose_in |= !o->in && other->ifindex != query->flow.ifindex;
 		x->chose_to |= !o->to.family &&
@@ -128,6 +173,7 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 		   struct explanation *x, struct err *e)
 {
 	struct reach_plan cleanup_call(reach_plan_done) plan = {0};
+	struct chooser cleanup_call(chooser_done) chooser = {.options = options};
 	struct reach_options wanted = *options;
 	const struct reach_query *query;
 	uint32_t blocked;
@@ -138,12 +184,15 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 	r = reach_plan_build(m, &wanted, &x->reach, &plan, e);
 	if (r < 0)
 		return r;
-	query = choose(&plan, options);
+	r = reach_routes_read(&m->twin.host, &chooser.routes);
+	if (r < 0)
+		return err_set(e, r, _("out of memory"));
+	query = choose(&plan, &chooser);
 	if (!query)
 		return err_set(e, -EINVAL,
 			       _("no packet like that can come in: no interface that is up leads "
 				 "there (portero reach shows what can)"));
-	note_choices(x, &plan, query, options);
+	note_choices(x, &plan, query, &chooser);
 	x->reach.available = true;
 	x->reach.generation = m->nft.generation;
 	r = ask(m, &plan, query, x, e);

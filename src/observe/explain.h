@@ -46,6 +46,7 @@ struct explanation {
 	struct flow flow;
 	uint16_t port;
 	bool chose_from, chose_in, chose_to; /* chosen among several, as nobody said */
+	bool wordless;		  /* a tool that lists rules did not answer as it should */
 	bool stopped;		  /* UNKNOWN: it went where nobody can follow, as a queue */
 	uint32_t in_str, out_str; /* interfaces; 0: none */
 	bool nat, forwarded;

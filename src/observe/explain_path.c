@@ -59,6 +59,15 @@ static bool is_iptables_table(uint8_t family, const char *table)
 	return false;
 }
 
+/* A tool that hangs is waited for once, not for every rule. */
+static bool find_words(struct explanation *x, const struct rule_place *place, struct buf *text)
+{
+	int r = x->wordless ? 0 : rule_text(place, text);
+
+	x->wordless |= r < 0;
+	return r > 0;
+}
+
 /* A chain without a name is listed only within the rule that jumps to it. */
 static void take_words_of_jump(const struct explanation *x, struct explain_step *step)
 {
@@ -86,7 +95,7 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 	step->handle = place.handle = on_host.handle;
 	step->number = place.number = m->nft_rewrite.position[item];
 	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
-	if (rule_text(&place, &text))
+	if (find_words(x, &place, &text))
 		step->rule_str = keep(x, buf_text(&text));
 	else
 		take_words_of_jump(x, step);
@@ -170,7 +179,7 @@ static void name_legacy(struct explanation *x, struct explain_step *step,
 				   .legacy = true};
 
 	step->number = l->rule;
-	if (rule_text(&place, &text))
+	if (find_words(x, &place, &text))
 		step->rule_str = keep(x, buf_text(&text));
 }
 
@@ -325,6 +334,15 @@ static void find_deciding(struct explanation *x)
 		x->steps[x->decides].verdict = TRACE_OTHER;
 }
 
+/* Whose chain it is in, or leads to (which may be empty). */
+static const struct front_end *near(const struct explanation *x, const struct explain_step *s)
+{
+	if (s->front_end || !s->target_str)
+		return s->front_end;
+	return front_ends_find(reach_text(&x->reach, s->table_str),
+			       reach_text(&x->reach, s->target_str));
+}
+
 /* Front ends set the policies of chains that do not bear their names: who has a rule on the way
  * there? */
 static void name_policies(struct explanation *x)
@@ -333,12 +351,13 @@ static void name_policies(struct explanation *x)
 
 	for (size_t i = 0; i < x->step_count; i++) {
 		struct explain_step *s = &x->steps[i];
+		const struct front_end *here = near(x, s);
 
-		if (i && (s->hook != x->steps[i - 1].hook || s->nat != x->steps[i - 1].nat))
+		if (i && (s->hook != s[-1].hook || s->nat != s[-1].nat))
 			last = NULL;
-		if (s->front_end)
-			last = s->front_end;
-		else if (s->policy)
+		if (here && here->sets_policies)
+			last = here;
+		else if (s->policy && !s->front_end)
 			s->front_end = last;
 	}
 }

@@ -6,7 +6,6 @@
 #include "base/nl.h"
 #include "base/ns.h"
 #include "observe/legacy_rewrite.h"
-#include "observe/obstacles_below.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -117,8 +116,6 @@ int mirror_build(struct mirror *m, const struct snapshot *s, struct err *e)
 		r = twin_open(&m->twin, e);
 	if (r >= 0)
 		changed = r = twin_network_copy(&m->twin, &m->differences, e);
-	if (r >= 0 && obstacles_below_add(&m->obstacles, &m->twin.host, &m->nft) < 0)
-		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r >= 0 && m->differences.failed)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r < 0)

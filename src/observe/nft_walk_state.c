@@ -29,9 +29,10 @@ void nft_walk_emit(struct nft_walk *k, const struct nft_expr *expr)
 static bool is_tracking(const struct nft_expr *expr)
 {
 	static const char *const plain[] = {"nat", "masq", "redir", "ct", "connlimit"};
-	static const char *const xt[] = {"DNAT",   "SNAT",	"MASQUERADE", "REDIRECT", "NETMAP",
-					 "CT",	   "CONNMARK",	"conntrack",  "state",	  "connmark",
-					 "helper", "connlimit", "connbytes",  "connlabel"};
+	static const char *const xt[] = {"DNAT",      "SNAT",	  "MASQUERADE", "REDIRECT",
+					 "NETMAP",    "CT",	  "CONNMARK",	"conntrack",
+					 "state",     "connmark", "helper",	"connlimit",
+					 "connbytes", "connlabel"};
 	char name[NFT_NAME_SIZE] = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
@@ -218,7 +219,7 @@ void nft_walk_clean(struct nft_walk *k, const struct nft_row *row, const struct 
 
 	if (row->dreg && nla_find(expr->data, row->dreg, &value))
 		set_slots(k, (uint32_t)nla_number_be(value), (len + 3) / 4,
-			  (struct nft_taint){CLEAN});
+			  (struct nft_taint){.state = CLEAN});
 }
 
 void nft_walk_taint(struct nft_walk *k, const struct nft_row *row, const struct nft_expr *expr,
@@ -246,7 +247,7 @@ bool nft_walk_choose(struct nft_walk *k, struct nft_taint *taint)
 	if (k->out && !k->ended)
 		nft_emit_immediate(k->out, register_of((uint32_t)(taint - k->slots)),
 				   taint->offset + number % taint->modulus);
-	*taint = (struct nft_taint){CLEAN};
+	*taint = (struct nft_taint){.state = CLEAN};
 	return true;
 }
 

@@ -194,8 +194,7 @@ static int add_bound_addresses(struct planner *p)
 
 		address_unmap(&a);
 		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
-		    (!address_is_loopback(&a) && !interface_of(s, &a) &&
-		     !is_in_local_route(p, &a)))
+		    (!address_is_loopback(&a) && !interface_of(s, &a) && !is_in_local_route(p, &a)))
 			continue;
 		r = add_destination(p, &a, interface_of(s, &a), false);
 	}

@@ -99,8 +99,7 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 
 static size_t proto_count(const struct planner *p)
 {
-	return (size_t)wants_proto(p, PROTO_TCP) +
-	       (size_t)wants_proto(p, PROTO_UDP);
+	return (size_t)wants_proto(p, PROTO_TCP) + (size_t)wants_proto(p, PROTO_UDP);
 }
 
 /* --- sources ------------------------------------------------------------------------------------
@@ -161,8 +160,7 @@ static bool has_address(const struct planner *p, uint32_t ifindex, uint8_t famil
 {
 	for (size_t i = 0; i < p->destination_count; i++)
 		if (p->destinations[i].ifindex == ifindex && !p->destinations[i].behind &&
-		    !p->destinations[i].group &&
-		    p->destinations[i].address.family == family)
+		    !p->destinations[i].group && p->destinations[i].address.family == family)
 			return true;
 	return false;
 }

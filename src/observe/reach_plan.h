@@ -33,7 +33,7 @@ struct reach_query {
 struct reach_plan {
 	struct rule_constants constants;
 	struct reach_points points; /* of every query */
-	int group_sockets[2]; /* of IPv4 and IPv6: what they joined in the twin; 0: none */
+	int group_sockets[2];	    /* of IPv4 and IPv6: what they joined in the twin; 0: none */
 	struct reach_query *queries;
 	size_t count, cap;
 };

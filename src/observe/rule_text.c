@@ -4,6 +4,7 @@
 #include "base/run.h"
 #include "observe/nft_image.h"
 
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,33 +96,39 @@ bool rule_text_find_number(const char *list, uint32_t number, struct buf *out)
 	return false;
 }
 
-static bool from_nft(const struct rule_place *p, struct buf *out)
+static int from_nft(const struct rule_place *p, struct buf *out)
 {
 	const char *argv[] = {"nft",	"-a",	  "list", "chain", nft_family_name(p->family),
 			      p->table, p->chain, NULL};
 	struct buf cleanup_call(buf_done) list = {0};
+	int r = run_program(argv, NULL, LIST_LIMIT, PATIENCE_MS, &list);
 
-	return run_program(argv, NULL, LIST_LIMIT, PATIENCE_MS, &list) == 0 &&
-	       rule_text_find_handle(buf_text(&list), p->handle, out);
+	return r ? r : rule_text_find_handle(buf_text(&list), p->handle, out);
 }
 
 /* The lock file is for those who change rules, and would be left behind. */
-static bool from_iptables(const struct rule_place *p, struct buf *out)
+static int from_iptables(const struct rule_place *p, struct buf *out)
 {
 	bool ip6 = p->family == NFPROTO_IPV6;
 	const char *tool = p->legacy ? (ip6 ? "ip6tables-legacy" : "iptables-legacy")
 				     : (ip6 ? "ip6tables-nft" : "iptables-nft");
 	const char *argv[] = {tool, "-t", p->table, "-S", p->chain, NULL};
 	struct buf cleanup_call(buf_done) list = {0};
+	int r = run_program(argv, "XTABLES_LOCKFILE=/dev/null", LIST_LIMIT, PATIENCE_MS, &list);
 
-	return run_program(argv, "XTABLES_LOCKFILE=/dev/null", LIST_LIMIT, PATIENCE_MS, &list) ==
-		       0 &&
-	       rule_text_find_number(buf_text(&list), p->number, out);
+	return r ? r : rule_text_find_number(buf_text(&list), p->number, out);
 }
 
-bool rule_text(const struct rule_place *place, struct buf *out)
+int rule_text(const struct rule_place *place, struct buf *out)
 {
-	if ((place->legacy || place->xtables) && from_iptables(place, out))
-		return true;
-	return !place->legacy && from_nft(place, out);
+	size_t before = out->len;
+	int r = -ENOENT;
+
+	if (place->legacy || place->xtables)
+		r = from_iptables(place, out);
+	if (out->len == before && !place->legacy && r != -ETIMEDOUT && r != -E2BIG)
+		r = from_nft(place, out);
+	if (r == -ETIMEDOUT || r == -E2BIG)
+		return r;
+	return out->len > before;
 }

@@ -20,8 +20,11 @@ struct rule_place {
 	bool legacy;
 };
 
-/* Appends the rule; false when the tool is not there or does not list it. */
-bool rule_text(const struct rule_place *place, struct buf *out);
+/*
+ * Appends the rule: 1. 0: the tool is not there or does not list it. -ETIMEDOUT, -E2BIG: the tool
+ * took too long or said too much, and better is not asked again.
+ */
+int rule_text(const struct rule_place *place, struct buf *out);
 
 /* Of what `nft -a list chain` printed: the rule with that handle, on one line. False: none. */
 bool rule_text_find_handle(const char *list, uint64_t handle, struct buf *out);

@@ -31,7 +31,10 @@ fail2ban-server -xf start >/var/log/fail2ban.out 2>&1 &
 for i in $(seq 100); do fail2ban-client ping >/dev/null 2>&1 && break; sleep 0.05; done
 fail2ban-client set t banip {BANNED}
 fail2ban-client set t banip 2a00:100::66
-for i in $(seq 100); do nft list table inet f2b-table 2>/dev/null | grep -q 2a00:100::66 && break; sleep 0.05; done
+for i in $(seq 100); do
+	nft list table inet f2b-table 2>/dev/null | grep -q 2a00:100::66 && break
+	sleep 0.05
+done
 """)
     return made
 

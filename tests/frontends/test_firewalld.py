@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""firewalld: zones, rich rules and forwarded ports; what it does not show; what it does not notice."""
+"""firewalld: zones, rich rules and forwarded ports; what it does not show or notice."""
 import pytest
 
 from harness import wait_until
@@ -17,7 +17,8 @@ p="firewall-cmd --permanent --zone=public"
 $p --change-interface=veth0
 $p --add-service=http
 $p --add-port=2222/tcp
-$p --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" port port="5432" protocol="tcp" accept'
+$p --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" \\
+	port port="5432" protocol="tcp" accept'
 $p --add-rich-rule='rule family="ipv4" source address="8.8.7.0/24" drop'
 $p --add-rich-rule='rule port port="2323" protocol="tcp" accept limit value="3/m"'
 $p --add-forward-port=port=8888:proto=tcp:toport=9999

@@ -24,6 +24,8 @@ def case(make_case):
     ip("link", "add", "vpod", "netns", host, "type", "veth", "peer", "name", "eth0", "netns",
        pod.name)
     ip("-n", host, "link", "set", "vpod", "master", "cni0", "up")
+    # a pod may reach itself by a service
+    ip("-n", host, "link", "set", "vpod", "type", "bridge_slave", "hairpin", "on")
     ip("-n", host, "link", "set", "cni0", "up")
     for address in (POD, POD2):
         ip("-n", pod.name, "addr", "add", f"{address}/24", "dev", "eth0")

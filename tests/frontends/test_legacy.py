@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rules in iptables-legacy, which nft does not show; both at once; what a change of tools leaves."""
+"""Rules in iptables-legacy, which nft does not show; what a change of tools leaves."""
 import pytest
 
 from room import compare_all, note
@@ -24,7 +24,8 @@ table inet filter {
     made.run("""
 iptables-legacy -A INPUT -p tcp --dport 22 -j DROP
 iptables-legacy -A INPUT -p tcp --dport 81 -j REJECT --reject-with tcp-reset
-iptables-legacy -A INPUT -p tcp -m multiport --dports 8000:8010,8050 -m addrtype --dst-type LOCAL -j REJECT
+iptables-legacy -A INPUT -p tcp -m multiport --dports 8000:8010,8050 \\
+	-m addrtype --dst-type LOCAL -j REJECT
 iptables-legacy -t nat -A PREROUTING -p tcp --dport 7777 -j REDIRECT --to-ports 80
 ip6tables-legacy -A INPUT -s 2a00:100::/32 -p udp --dport 53 -j DROP
 """)

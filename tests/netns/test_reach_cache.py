@@ -74,9 +74,11 @@ class Machine:
     def settled(self):
         """An answer that was given twice alike, the second time from the cache."""
         self.wait()
-        first = self.ask()
-        assert self.kept() == first, f"not kept: {self.files()}"
-        return first
+        for _ in range(5):  # what others listen on elsewhere counts where packets are forwarded
+            first = self.ask()
+            if self.kept() == first:
+                return first
+        raise AssertionError(f"not kept: {self.files()}")
 
     def kept(self, *args):
         """What the cache says, or None."""

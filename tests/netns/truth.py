@@ -3,9 +3,11 @@
 What packets really do, and whether portero says the same.
 
 A Wire is two namespaces joined by a cable: the host, whose rules are tried, and the peer, which can
-send from any address. The oracle (oracle/main.c) listens on all ports of the host and knocks at them
-from the peer. `compare` holds the answers of `portero reach --json` against that, port by port.
+send from any address. The oracle (oracle/main.c) listens on all ports of the host and knocks at
+them from the peer. `compare` holds the answers of `portero reach --json` against that, port by
+port.
 """
+import ipaddress
 import json
 import os
 import random
@@ -69,8 +71,20 @@ class Link:
     netns: str  # a path
     iface: str
     mac: str  # the host's
-    own: tuple = ()  # addresses that are behind it
-    other: "Link | None" = None  # sends to those: a bridge sends nothing back by where it came
+    own: tuple = ()  # addresses that are there
+    other: "Link | None" = None  # another sender at the same interface
+
+    def find(self, source, destination):
+        """
+        The sender to ask with: whoever has the source (the answers go there), else one that has
+        not the destination (a bridge sends nothing back to where it came from).
+        """
+        links, link = [], self
+        while link:
+            links.append(link)
+            link = link.other
+        return next((x for x in links if source in x.own),
+                    next((x for x in links if destination not in x.own), self))
 
 
 def oracle(netns, *args, **kw):
@@ -107,6 +121,19 @@ def quiet_errors(name):
             path = Path("/proc/sys/net") / key
             if path.exists():
                 path.write_text(value + "\n")
+
+
+def mac_of_many(destination):
+    """Where frames for a multicast or broadcast address are sent; None for others."""
+    address = ipaddress.ip_address(destination)
+    if address.version == 6:
+        head, tail = "33:33", address.packed[12:]
+    else:
+        head, tail = "01:00:5e", (address.packed[1] & 127, *address.packed[2:])
+    if address.is_multicast:
+        return ":".join([head, *(f"{b:02x}" for b in tail)])
+    # of the networks here none is so small that an ordinary address would end like this
+    return "ff:ff:ff:ff:ff:ff" if address.version == 4 and address.packed[3] == 255 else None
 
 
 class Wire:
@@ -163,14 +190,14 @@ class Wire:
         What happened to a packet for each port: spread(). Silence is asked again, `tries` times in
         all, and until the kernel had room for every frame.
         """
-        link = self.links[iface]
-        if destination in link.own:
-            link = link.other
+        link = self.links[iface].find(source, destination)
         if iface == self.IFACE:
             self.know(source)
-        said = json.loads(oracle(link.netns, "scan", "--from", source, "--to", destination,
-                                 "--iface", link.iface, "--mac", link.mac, "--tries", tries,
-                                 *(["--sport", sport] if sport else []), proto, ports).stdout)
+        many = mac_of_many(destination)
+        said = json.loads(oracle(
+            link.netns, "scan", "--from", source, "--to", destination, "--iface", link.iface,
+            "--mac", link.mac, "--tries", tries, *(["--many", many] if many else []),
+            *(["--sport", sport] if sport else []), proto, ports).stdout)
         assert said["unread"] == 0, said
         return spread(said["intervals"])
 
@@ -252,6 +279,9 @@ def compare_class(wire, c, ports, out):
                                f"{NAMES[pair[1]]}: {ports[:300]}")
     for i in c["intervals"]:
         if VERDICTS[i["verdict"]] in UNSURE:
+            if not i.get("why"):
+                out.differences.append(f"{title_of(c)}: {i['from']}-{i['to']} {i['verdict']}, and "
+                                       "portero does not say why")
             out.unsure.append((title_of(c), list_ports([(i["from"], i["to"])]), i["verdict"],
                                i.get("why", "")))
     out.classes += 1
@@ -275,22 +305,24 @@ def choose_ports(classes, all_ports):
             chosen.append((c, ALL))
             continue
         dice = random.Random(title_of(c))
-        ports = sorted({p for p in edges if 0 < p < 65536} | set(dice.sample(range(1, 65536), 3000)))
-        chosen.append((c, ",".join(map(str, ports))))
+        ports = {p for p in edges if 0 < p < 65536} | set(dice.sample(range(1, 65536), 3000))
+        chosen.append((c, ",".join(map(str, sorted(ports)))))
     return chosen
 
 
 def compare(wire, reach, wanted=lambda c: True, all_ports=ALL_PORTS):
     """
-    Holds every class of a `portero reach --json` against packets (see choose_ports). The host must listen on
-    all ports (and so must what is behind it, or its refusals count as the host's). What portero
-    calls rate-limited or unknown is no difference, and is listed; so are the classes whose
-    interface nobody can send to.
+    Holds every class of a `portero reach --json` against packets (see choose_ports). The host must
+    listen on all ports (and so must what is behind it, or its refusals count as the host's). What
+    portero calls rate-limited or unknown, and says why, is no difference, and is listed; so are the
+    classes that nobody can ask for.
     """
     out = Comparison()
     classes = []
     for c in reach["classes"]:
-        if c["interface"] in wire.links and wanted(c):
+        if c["source"] == c["destination"] and c["interface"]:
+            out.skipped.append(f"{title_of(c)}: nobody asks itself by another machine")
+        elif c["interface"] in wire.links and wanted(c):
             classes.append(c)
         else:
             out.skipped.append(title_of(c))

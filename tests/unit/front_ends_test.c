@@ -39,6 +39,16 @@ static void test_forward_is_not_input(void **state)
 	assert_string_equal(front_ends_find("filter", "DOCKER-USER")->to_open, "-");
 }
 
+/* fail2ban has a chain before others' policies, and does not make them. */
+static void test_policies(void **state)
+{
+	(void)state;
+	assert_true(front_ends_find("filter", "ufw-before-input")->sets_policies);
+	assert_true(front_ends_find("filter", "DOCKER-FORWARD")->sets_policies);
+	assert_false(front_ends_find("filter", "f2b-sshd")->sets_policies);
+	assert_false(front_ends_find("firewalld", "filter_INPUT")->sets_policies);
+}
+
 static void expect_fill(const char *command, const char *wanted)
 {
 	const struct front_end_words words = {.port = "80",
@@ -94,9 +104,8 @@ static void test_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_forward_is_not_input),
-		cmocka_unit_test(test_fill),
+		cmocka_unit_test(test_find),	 cmocka_unit_test(test_forward_is_not_input),
+		cmocka_unit_test(test_policies), cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_rows),
 	};
 

@@ -100,6 +100,11 @@ static bool from_asked(const struct scan *s, const uint8_t *from, const uint8_t 
 	       (memcmp(from, s->to.bytes, len) == 0 && memcmp(to, s->from.bytes, len) == 0);
 }
 
+static bool from_host(const struct scan *s, const uint8_t *frame)
+{
+	return s->raw >= 0 || memcmp(frame + 6, s->host_mac, 6) == 0;
+}
+
 static bool between_asked(const struct scan *s, const uint8_t *l4, uint16_t port)
 {
 	return s->raw >= 0 || (be16_at(l4) == port && be16_at(l4 + 2) == sport_of(s, port));
@@ -125,15 +130,19 @@ static void take_tcp(struct scan *s, const uint8_t *tcp, size_t len)
 	}
 }
 
-/* Any answer will do, but of a machine that asks itself we see the questions as well. */
-static void take_udp(struct scan *s, const uint8_t *udp, size_t len)
+/*
+ * Any answer will do. One of ours tells itself by its cookie, and is taken from any address of the
+ * host: what was sent to many is answered from another. (Of a machine that asks itself we see the
+ * questions too.)
+ */
+static void take_udp(struct scan *s, const uint8_t *udp, size_t len, bool asked, bool from_host)
 {
 	if (!s->udp || len < sizeof(struct udphdr))
 		return;
-	if (s->raw < 0 && between_asked(s, udp, be16_at(udp)))
-		note_answer(s, cookie_of(s, be16_at(udp)), ACCEPT, NULL);
-	else if (s->raw >= 0 && len >= 12 && udp[8] & ANSWERED)
+	if ((asked || from_host) && len >= 12 && udp[8] & ANSWERED)
 		note_answer(s, be32_at(udp + 8) & ~((uint32_t)ANSWERED << 24), ACCEPT, NULL);
+	else if (s->raw < 0 && asked && between_asked(s, udp, be16_at(udp)))
+		note_answer(s, cookie_of(s, be16_at(udp)), ACCEPT, NULL);
 }
 
 /* The probe that an ICMP error quotes. Its cookie tells the port, whatever NAT made of it. */
@@ -156,7 +165,7 @@ static void take_quoted(struct scan *s, const uint8_t *quoted, size_t len)
 		note_answer(s, cookie_of(s, be16_at(l4 + 2)), REJECT, &s->icmp);
 }
 
-static void take_ipv4(struct scan *s, const uint8_t *ip, size_t len)
+static void take_ipv4(struct scan *s, const uint8_t *frame, const uint8_t *ip, size_t len)
 {
 	size_t head = len ? (size_t)(ip[0] & 15) * 4 : 0;
 
@@ -166,11 +175,11 @@ static void take_ipv4(struct scan *s, const uint8_t *ip, size_t len)
 		if (memcmp(ip + 16, s->from.bytes, 4) == 0 && ip[head] == ICMP_DEST_UNREACH &&
 		    ip[head + 1] != ICMP_FRAG_NEEDED)
 			take_quoted(s, ip + head + 8, len - head - 8);
-	} else if (from_asked(s, ip + 12, ip + 16)) {
-		if (ip[9] == IPPROTO_TCP)
-			take_tcp(s, ip + head, len - head);
-		else if (ip[9] == IPPROTO_UDP)
-			take_udp(s, ip + head, len - head);
+	} else if (ip[9] == IPPROTO_TCP && from_asked(s, ip + 12, ip + 16)) {
+		take_tcp(s, ip + head, len - head);
+	} else if (ip[9] == IPPROTO_UDP) {
+		take_udp(s, ip + head, len - head, from_asked(s, ip + 12, ip + 16),
+			 from_host(s, frame));
 	}
 }
 
@@ -187,12 +196,10 @@ static void take_ipv6(struct scan *s, const uint8_t *frame, const uint8_t *ip, s
 	if (ip[6] == IPPROTO_ICMPV6 && l4[0] == ICMP6_DST_UNREACH &&
 	    memcmp(ip + 24, s->from.bytes, 16) == 0)
 		take_quoted(s, l4 + 8, l4_len - 8);
-	if (!from_asked(s, ip + 8, ip + 24))
-		return;
-	if (ip[6] == IPPROTO_TCP)
+	if (ip[6] == IPPROTO_TCP && from_asked(s, ip + 8, ip + 24))
 		take_tcp(s, l4, l4_len);
 	else if (ip[6] == IPPROTO_UDP)
-		take_udp(s, l4, l4_len);
+		take_udp(s, l4, l4_len, from_asked(s, ip + 8, ip + 24), from_host(s, frame));
 }
 
 void take_frame(struct scan *s, const uint8_t *frame, size_t len)
@@ -204,7 +211,7 @@ void take_frame(struct scan *s, const uint8_t *frame, size_t len)
 		answer_arp(s, frame, len);
 		break;
 	case ETHERTYPE_IP:
-		take_ipv4(s, frame + ETH_HLEN, len - ETH_HLEN);
+		take_ipv4(s, frame, frame + ETH_HLEN, len - ETH_HLEN);
 		break;
 	case ETHERTYPE_IPV6:
 		take_ipv6(s, frame, frame + ETH_HLEN, len - ETH_HLEN);

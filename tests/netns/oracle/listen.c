@@ -31,6 +31,8 @@ static int open_at(bool udp, const struct sockaddr *address, socklen_t len, bool
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 		if (udp)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+		if (udp) /* the default of IPv4 sockets, not of these */
+			setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &on, sizeof(on));
 	} else if (udp) {
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	}
@@ -118,6 +120,9 @@ static void echo(int fd)
 		info->ipi_spec_dst = info->ipi_addr;
 		info->ipi_ifindex = 0; /* the route decides where it leaves */
 	}
+	if (sendmsg(fd, &m, 0) >= 0)
+		return;
+	m.msg_controllen = 0; /* it came to many: no address to answer from */
 	sendmsg(fd, &m, 0);
 }
 

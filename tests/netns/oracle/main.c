@@ -7,11 +7,11 @@
  *   oracle [--netns PATH] listen [PORTS]
  *       says "ready" (and which ports others have); lives until its standard input or parent ends
  *   oracle [--netns PATH] scan --from ADDR --to ADDR --iface NAME --mac MAC [--sport N]
- *          [--tries 3] tcp|udp [PORTS]
+ *          [--tries 3] [--many MAC] tcp|udp [PORTS]
  *       SYN-ACK or an answered datagram is "accept", RST or an ICMP error "reject", silence after
  *       all tries "drop". The source belongs to nobody (a kernel must not answer for it); the
- *       scan answers ARP and neighbour solicitations for it. Sent to the host's MAC address; with
- *       --iface lo the machine asks itself, and the source is its own
+ *       scan answers ARP and neighbour solicitations for it. Sent to the host's MAC address, or
+ *       with --many to another; with --iface lo the machine asks itself, and the source is its own
  *   oracle [--netns PATH] many [IFACE]
  *       scans of the standard input, all at once: see many.c
  *   oracle [--netns PATH] flush
@@ -91,7 +91,7 @@ void parse_mac(const char *text, uint8_t *ret)
 static int scan_command(int argc, char **argv)
 {
 	static struct scan s;
-	const char *iface = NULL, *mac = NULL;
+	const char *iface = NULL, *mac = NULL, *many = NULL;
 	int i = 0;
 
 	s.tries = 3;
@@ -106,6 +106,8 @@ static int scan_command(int argc, char **argv)
 			iface = argv[i + 1];
 		else if (strcmp(argv[i], "--mac") == 0)
 			mac = argv[i + 1];
+		else if (strcmp(argv[i], "--many") == 0)
+			many = argv[i + 1];
 		else if (strcmp(argv[i], "--sport") == 0)
 			s.sport = (uint16_t)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--tries") == 0)
@@ -115,7 +117,8 @@ static int scan_command(int argc, char **argv)
 	}
 	if (!s.from.family || s.from.family != s.to.family || !iface || !mac || i >= argc)
 		die_of_input("scan needs --from, --to, --iface, --mac, and tcp or udp");
-	parse_mac(mac, s.to_mac);
+	parse_mac(mac, s.host_mac);
+	parse_mac(many ? many : mac, s.to_mac);
 	s.udp = strcmp(argv[i], "udp") == 0;
 	if (!s.udp && strcmp(argv[i], "tcp") != 0)
 		die_of_input("tcp or udp");

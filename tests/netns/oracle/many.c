@@ -80,6 +80,7 @@ static void add_scan(struct many *m, char *line)
 		die_of_input("too many scans");
 	l = find_link(m, word[0]);
 	parse_mac(word[1], s->to_mac);
+	parse_mac(word[1], s->host_mac);
 	parse_address(word[2], &s->from);
 	parse_address(word[3], &s->to);
 	s->sport = (uint16_t)atoi(word[4]);

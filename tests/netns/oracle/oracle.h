@@ -24,7 +24,8 @@ enum answer { SILENCE, ACCEPT, REJECT };
 struct scan {
 	int fd;	 /* sees what comes in on the link */
 	int raw; /* >= 0: probes are sent to oneself by this raw socket, not on a link */
-	uint8_t own_mac[6], to_mac[6];
+	uint8_t own_mac[6], host_mac[6];
+	uint8_t to_mac[6]; /* the host's, or that of many */
 	struct address from, to;
 	uint16_t sport;
 	uint32_t cookie; /* of this run */
