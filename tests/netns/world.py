@@ -464,6 +464,7 @@ class Trial:
             i = said.interval(c, port)
             self.counts[i["verdict"]] += 1
             if i["verdict"] in UNSURE:
+                self.counts[f"{i['verdict']}: {re.split(' in |:', i.get('why', ''))[0]}"] += 1
                 self.check_doubt(i)
                 continue
             self.counts["compared"] += 1
@@ -495,7 +496,7 @@ class Trial:
         if i["verdict"] == "rate-limited" and "rate" not in doubts:
             self.mismatches.append(f"rate-limited without a reason: {i}")
         if i["verdict"] == "unknown" and not doubts & {"unmirrored", "stop", "masked"} and \
-                "follow no order" not in i.get("why", "") and \
+                not re.search("follow no order|cannot be sent", i.get("why", "")) and \
                 not ("rate" in doubts and i.get("why")):  # another target, as a count decides
             self.mismatches.append(f"unknown without a reason: {i}")
 
