@@ -35,6 +35,11 @@ PRIVATE = [ipaddress.ip_network(n) for n in (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
 TIMEOUT = 60  # of portero
 FLOWS = 120  # that a ruleset is tried with
+# why something is unknown that no construct of the rules makes so
+EXCUSES = re.compile("follow no order|cannot be sent|too many addresses")
+# whether it is let in is certain, but not where to
+RATES = re.compile("limit|hashlimit|quota|ct count|connlimit|recent|statistic|numgen|[a-z]+ with a "
+                   "limit|update|add")
 UNSURE = ("rate-limited", "unknown")
 
 
@@ -495,9 +500,9 @@ class Trial:
         doubts = self.rules.doubts
         if i["verdict"] == "rate-limited" and "rate" not in doubts:
             self.mismatches.append(f"rate-limited without a reason: {i}")
-        if i["verdict"] == "unknown" and not doubts & {"unmirrored", "stop", "masked"} and \
-                not re.search("follow no order|cannot be sent", i.get("why", "")) and \
-                not ("rate" in doubts and i.get("why")):  # another target, as a count decides
+        if i["verdict"] == "unknown" and not doubts & {"unmirrored", "stop", "masked", "opaque"} \
+                and not EXCUSES.search(i.get("why", "")) and \
+                not ("rate" in doubts and RATES.match(i.get("why", ""))):
             self.mismatches.append(f"unknown without a reason: {i}")
 
     def lap(self, what):
