@@ -144,3 +144,12 @@ def test_what_cannot_be_sent_is_unknown_and_says_why(world):
     first = answer["classes"][0]["intervals"][0]
     assert (first["from"], first["to"], first["verdict"]) == (1, 215, "unknown")
     assert "cannot be sent" in first["why"]
+
+
+def test_short_prefix_of_ipv6_is_no_hop_count(world):
+    """`-s fd78::/16` compares two bytes, at the place where an IPv4 header has its TTL."""
+    world.load(rulesets.Ruleset(0, loads=[(["ip6tables-nft-restore"], "*filter\n:INPUT DROP [0:0]\n"
+        "-A INPUT -s fd78::/16 -p tcp --dport 25 -j ACCEPT\nCOMMIT\n")]))
+    answer = world.ask("--in", "eth1", "-6", "--proto", "tcp").json
+    verdicts = {i["verdict"] for c in answer["classes"] for i in c["intervals"]}
+    assert verdicts == {"accept", "drop"}
