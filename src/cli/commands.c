@@ -24,8 +24,8 @@ const struct command commands[] = {
 	 SCOPE_STATUS, command_status},
 	{"show", N_("PORT..."), N_("one port, everything that is known of it"),
 	 N_("Shows what a number is reserved for, who can reach it and who cannot, every\n"
-	    "listener with its processes, and the current connections by peer. The exit codes are "
-	    "those of portero status."),
+	    "listener with its processes, and the current connections by peer. The exit codes\n"
+	    "are those of portero status."),
 	 SCOPE_SHOW, command_show},
 	{"reach", "", N_("which ports the firewall lets in, from where"),
 	 N_("Asks the kernel itself, with a copy of this machine's interfaces, routes and "

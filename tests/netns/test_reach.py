@@ -515,7 +515,9 @@ def test_many_rules(machine, kind):
     machine.nft("table inet t { chain input { type filter hook input priority 0; policy drop;\n"
                 f"iif lo accept\n{rules}\ntcp dport 22 accept\n}}\n}}")
     answer = timed(f"5,000 rules ({kind})", machine, "--in", "eth0", "-4", "-t", code=(0, 2))
-    assert verdict(answer, 22) == "accept" and verdict(answer, 999) == "drop"
+    # more groups of sources than are asked one by one: "dropped" of some is no answer for all
+    expected = {"ports": "drop", "sources": "unknown"}[kind]
+    assert verdict(answer, 22) == "accept" and verdict(answer, 999) == expected
     if kind == "ports":
         assert answer["complete"]
         assert [verdict(answer, port) for port in (1000, 1001, 10998, 10999)] == \
