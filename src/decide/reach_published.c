@@ -277,8 +277,9 @@ int join_published(struct join *j, size_t first_row)
 				return -ENOMEM;
 		}
 	}
-	qsort(j->list->rows + first_row, j->list->row_count - first_row, sizeof(*j->list->rows),
-	      compare_published);
+	if (j->list->row_count > first_row) /* there may be no rows at all */
+		qsort(j->list->rows + first_row, j->list->row_count - first_row,
+		      sizeof(*j->list->rows), compare_published);
 	for (size_t i = first_row; i < j->list->row_count; i++)
 		if (judge_published(j, &j->list->rows[i]) < 0)
 			return -ENOMEM;

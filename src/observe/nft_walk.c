@@ -385,9 +385,11 @@ static const char *senders_own(const struct nft_walk *k, uint64_t base, uint64_t
 	case NFT_PAYLOAD_LL_HEADER:
 		return offset < SOURCE_MAC_END && offset + len > SOURCE_MAC ? "ether saddr" : NULL;
 	case NFT_PAYLOAD_NETWORK_HEADER:
-		if (offset == TTL && len <= 2) /* with the protocol behind it */
+		/* with the protocol behind it; in IPv6 these are the first bytes of the source, as
+		 * a prefix like fd00::/16 is compared */
+		if (offset == TTL && len <= 2 && k->family != NFPROTO_IPV6)
 			return "ip ttl";
-		if ((offset == HOP_LIMIT && len == 1) ||
+		if ((offset == HOP_LIMIT && len == 1 && k->family != NFPROTO_IPV4) ||
 		    (k->family == NFPROTO_IPV6 && offset == HOP_LIMIT - 1u && len == 2))
 			return "ip6 hoplimit";
 		return NULL;

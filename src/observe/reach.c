@@ -87,7 +87,13 @@ static uint32_t why(const struct answering *w, const struct reach_answer *a, enu
 		return 0;
 	if (a->doubt < w->m->doubts.count)
 		return strpool_add_text(&w->reach->strings, w->m->doubts.items[a->doubt].text);
-	return w->answers->exhausted ? w->exhausted_str : 0;
+	if (w->answers->exhausted)
+		return w->exhausted_str;
+	/* as from 127.0.0.1 to where NAT sends it on by another interface than lo */
+	return verdict == VERDICT_UNKNOWN
+		       ? strpool_add_text(&w->reach->strings,
+					  _("such a packet cannot be sent: no route takes it"))
+		       : 0;
 }
 
 static void fill_target(const struct answering *w, const struct reach_span *span,

@@ -458,8 +458,15 @@ static void look_up(struct walk *w, struct cur data, uint16_t name_type, uint16_
 
 static void read_lookup(struct walk *w, struct cur data)
 {
+	struct cur name;
+	size_t len = 0;
+
 	look_up(w, data, NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG);
-	registers_clear(&w->registers, register_at(data, NFTA_LOOKUP_DREG), 4);
+	/* an address and a port are 20 bytes, of which the last stand where a port that was looked
+	 * up may still be */
+	if (nla_find(data, NFTA_LOOKUP_SET, &name))
+		len = nft_sets_data_len(&w->sets, w->table_key, name);
+	registers_clear(&w->registers, register_at(data, NFTA_LOOKUP_DREG), len > 4 ? len : 4);
 }
 
 static void read_objref(struct walk *w, struct cur data)

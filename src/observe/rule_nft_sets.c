@@ -27,7 +27,7 @@ enum { KEY_LIMIT = REGISTER_BYTES };
 struct nft_set {
 	uint64_t key; /* of table and name */
 	uint32_t flags;
-	size_t key_len;
+	size_t key_len, data_len;
 	struct cur name;
 	uint32_t first_item, last_item; /* with elements; 0: none (item 0 is a table) */
 };
@@ -78,6 +78,8 @@ static int add_set(struct nft_sets *s, uint64_t key, struct cur attributes)
 		set->flags = (uint32_t)nla_number_be(value);
 	if (nla_find(attributes, NFTA_SET_KEY_LEN, &value))
 		set->key_len = (size_t)nla_number_be(value);
+	if (nla_find(attributes, NFTA_SET_DATA_LEN, &value))
+		set->data_len = (size_t)nla_number_be(value);
 	return map_set(&s->by_name, key, (uint32_t)s->count++);
 }
 
@@ -428,6 +430,15 @@ static void collect_set(struct rule_collector *k, const struct nft_sets *s,
 		return;
 	visit_elements(k, s, set, visit_border, &lookup);
 	collect_intervals(k, &lookup);
+}
+
+size_t nft_sets_data_len(const struct nft_sets *s, uint64_t table_key, struct cur set_name)
+{
+	uint32_t index;
+
+	if (!map_get(&s->by_name, map_mix(table_key, hash_name(set_name)), &index))
+		return 0;
+	return s->sets[index].data_len;
 }
 
 void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,

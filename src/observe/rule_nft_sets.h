@@ -26,5 +26,8 @@ struct cur nft_item_attributes(const struct nft_image *image, const struct nft_i
 /* A rule of that family and table looks the registers from `at` on up in the set. */
 void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,
 		      struct cur set_name, const struct registers *r, int at);
+/* How many bytes a lookup in that map writes to its destination register; 0: not known, or a
+ * verdict. */
+size_t nft_sets_data_len(const struct nft_sets *s, uint64_t table_key, struct cur set_name);
 /* What identifies a table for that. */
 uint64_t nft_table_key(uint8_t family, struct cur table_name);

@@ -30,9 +30,9 @@ static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const c
 }
 
 /*
- * What the machine itself sends, and NAT sends on to where it leaves by another interface than lo:
- * a SYN or a datagram. The refusals that the machine answers with must get out. (A packet that
- * comes in and is sent on never gets here.)
+ * What is sent on to other machines, and what the machine itself sends and NAT makes leave by
+ * another interface than lo: a SYN or a datagram. The refusals that the machine answers with must
+ * get out. Not in the forward hook: rules of postrouting may still drop what that let through.
  */
 static void add_output_sink(struct buf *b, const struct nft_batch_chain *chain, uint8_t protocol)
 {
@@ -63,9 +63,6 @@ static void add_family(struct buf *b, uint8_t family, bool shut)
 	nft_batch_delete_table(b, family, TWIN_SINKS_TABLE);
 	nft_batch_add_table(b, family, TWIN_SINKS_TABLE);
 	add_sink(b, &chain, TWIN_SINK_INPUT);
-	chain.name = "forward";
-	chain.hook = NF_INET_FORWARD;
-	add_sink(b, &chain, TWIN_SINK_FORWARD);
 	chain.name = "postrouting";
 	chain.hook = NF_INET_POST_ROUTING;
 	nft_batch_add_chain(b, &chain);

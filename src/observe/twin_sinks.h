@@ -12,10 +12,9 @@
 
 struct nl;
 
-#define TWIN_SINKS_TABLE  "portero_twin"
-#define TWIN_SINK_INPUT	  "I"
-#define TWIN_SINK_FORWARD "F"
-#define TWIN_SINK_OUTPUT  "O" /* what the machine sends, and what leaves it */
+#define TWIN_SINKS_TABLE "portero_twin"
+#define TWIN_SINK_INPUT	 "I"
+#define TWIN_SINK_OUTPUT "O" /* what leaves the machine */
 
 /*
  * Loads the sinks in place of those that are there. `split`: as tables of ip and ip6, for kernels

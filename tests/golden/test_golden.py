@@ -81,13 +81,13 @@ table inet filter {
     type filter hook forward priority 0; policy drop;
     ct state established,related accept
     ct status dnat accept
-    iifname "eth0" ip daddr 172.17.0.2 tcp dport 6379 accept
+    iifname "eth0" ip daddr 172.31.77.2 tcp dport 6379 accept
   }
 }
 table ip nat {
   chain prerouting {
     type nat hook prerouting priority -100;
-    fib daddr type local iifname "eth0" tcp dport 8080 dnat to 172.17.0.2:80
+    fib daddr type local iifname "eth0" tcp dport 8080 dnat to 172.31.77.2:80
     fib daddr type local iifname "eth0" tcp dport 8082 dnat to 192.0.2.77:80
     tcp dport 9000-9010 redirect to :22
   }
@@ -112,9 +112,9 @@ def walled(holder):
 
 def build_walled(ns, peer, container, holder):
     ns.connect(peer, addresses=("192.0.2.1/24", "2001:db8:1::1/64"))
-    ns.connect(container, name="docker0", mac="02:00:00:00:00:02", addresses=("172.17.0.1/16",))
-    ip("-n", container.name, "addr", "add", "172.17.0.2/16", "dev", "eth0")
-    ip("-n", container.name, "route", "add", "default", "via", "172.17.0.1")
+    ns.connect(container, name="docker0", mac="02:00:00:00:00:02", addresses=("172.31.77.1/24",))
+    ip("-n", container.name, "addr", "add", "172.31.77.2/24", "dev", "eth0")
+    ip("-n", container.name, "route", "add", "default", "via", "172.31.77.1")
     ip("-n", ns.name, "route", "add", "default", "via", "192.0.2.2")
     ip("-n", ns.name, "route", "add", "default", "via", "2001:db8:1::2")
     ns.sysctl(ipv4__ip_forward=1)

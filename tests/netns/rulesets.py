@@ -23,6 +23,8 @@ FAR6 = ("2000::/3", "2001:4860::/32", "2001:4860:4860::8888", "2600::/12", "2600
         "2600:77::/64", "2600:77::44")
 OWN = ("10.77.0.1", "10.77.0.5", "172.20.1.1", "8.20.30.1", "10.88.0.1", "127.0.0.1")
 OWN6 = ("fd77::1", "fd77::5", "fd78::1", "2600:77::1", "fd88::1", "::1")
+BROADCASTS = ("10.77.0.255", "172.20.1.255", "8.20.30.255", "10.88.0.255", "192.168.5.255",
+              "192.168.5.127", "255.255.255.255")
 CONTAINER, CONTAINER6 = "10.88.0.2", "fd88::2"
 INTERFACES = ("eth0", "eth1", "eth2")
 
@@ -143,7 +145,8 @@ class Nft:
             (3, self.concat_interval), (4, self.iifname), (2, self.iif), (1, self.oifname),
             (1, self.iifgroup), (2, self.ct_state), (2, self.ct_status), (1, self.ct_misc),
             (2, self.mark), (1, self.ct_mark), (3, self.fib), (2, self.tcp_flags),
-            (1.5, self.l4proto), (1, self.misc), (1.3, self.rate), (0.3, self.unmirrored),
+            (1.5, self.l4proto), (1, self.misc), (0.2, self.ttl), (1.3, self.rate),
+            (0.3, self.unmirrored),
             (1, self.map_match),
         ]
 
@@ -310,7 +313,6 @@ class Nft:
     def iifgroup(self):
         if self.c["hook"] in ("output", "postrouting", "ingress"):
             return None
-        self.out.doubts.add("unmirrored")
         return f"iifgroup {self.pick('', '!= ')}{self.pick(0, 7)}", "iifgroup"
 
     def oifname(self):
@@ -336,7 +338,7 @@ class Nft:
     def ct_misc(self):
         if self.no_ct():
             return None
-        return self.pick("ct direction original", f"ct original proto-dst {self.w.port()}",
+        return self.pick("ct direction original", f"meta l4proto tcp ct original proto-dst {self.w.port()}",
                          f"ct original ip daddr {self.w.destination(False)}",
                          "ct original ip saddr " + self.w.source(False),
                          "ct direction reply"), "ct original, direction"
@@ -371,11 +373,17 @@ class Nft:
                          *(["meta nfproto ipv4", "meta nfproto ipv6"]
                            if self.c["family"] == "inet" else [])), "l4proto"
 
+    def ttl(self):
+        """A sender may choose it: a doubt, where other doubts are, too."""
+        if self.c["family"] not in ("ip", "ip6"):
+            return None
+        self.out.doubts.add("unmirrored")
+        return "ip ttl 64" if self.c["family"] == "ip" else "ip6 hoplimit 64", "ttl"
+
     def misc(self):
         return self.pick("meta pkttype host", "meta pkttype != multicast", "meta length 28-1500",
-                         *(["ip ttl 64", "ip dscp 0", "ip frag-off & 0x1fff == 0"]
-                           if self.c["family"] == "ip" else []),
-                         *(["ip6 hoplimit 64"] if self.c["family"] == "ip6" else [])), "misc"
+                         *(["ip dscp 0", "ip frag-off & 0x1fff == 0"]
+                           if self.c["family"] == "ip" else [])), "misc"
 
     def rate(self):
         kind = self.pick("limit", "limit", "quota", "ct count", "meter", "numgen", "limit over")
@@ -644,7 +652,8 @@ class Iptables:
                 (3, self.destination), (4, self.interface), (1, self.out_interface),
                 (3, self.conntrack), (5, self.ipset), (2, self.iprange), (2, self.mark),
                 (3, self.addrtype), (2.2, self.rate), (4, self.u32), (2, self.string),
-                (1.5, self.flags), (1, self.sport), (1, self.misc), (0.7, self.rpfilter),
+                (1.5, self.flags), (1, self.sport), (1, self.misc), (0.2, self.ttl),
+                (0.7, self.rpfilter),
                 (1, self.protocol), (1, self.connmark), (0.3, self.unmirrored)]
 
     def no(self, p=0.2):
@@ -784,10 +793,13 @@ class Iptables:
         return self.pick("--syn", "! --syn", "--tcp-flags FIN,SYN,RST,ACK SYN",
                          "--tcp-flags ALL NONE", "--tcp-option 2"), "tcp flags"
 
+    def ttl(self):
+        self.out.doubts.add("unmirrored")
+        return "-m hl --hl-eq 64" if self.v6 else "-m ttl --ttl-eq 64", "ttl"
+
     def misc(self):
         return self.pick("-m pkttype --pkt-type unicast",
-                         *(["-m ttl --ttl-eq 64", "-m dscp --dscp 0"] if not self.v6 else
-                           ["-m hl --hl-eq 64"])), "misc"
+                         *(["-m dscp --dscp 0"] if not self.v6 else [])), "misc"
 
     def rpfilter(self):
         if self.table not in ("raw", "mangle") or self.chain != "PREROUTING":

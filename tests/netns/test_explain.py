@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 explain: what becomes of a packet, the rule that decides, who wrote it, what to type. The rule that
-is named is taken away, and the answer must change (see follow.py); what it says to type is typed, and
-must do what it says.
+is named is taken away, and the answer must change (see follow.py); what it says to type is typed,
+and must do what it says.
 """
 import json
 import random
@@ -208,6 +208,24 @@ def test_sources_decide(host):
     blocked = explain(host, 22, "tcp", from_="203.0.113.1")
     assert blocked["decided_by"]["rule"] == "ip saddr @blocked drop"
     assert explain(host, 80, "tcp", from_="2001:db8::1")["packet"]["destination"] == "fd77::1"
+
+
+def test_several_accept(host):
+    """Of all who let it in, the last of the packet's way: a rule of input, not one on the way there."""
+    load_nft(host, """
+table inet f {
+	chain p { type filter hook prerouting priority -300; policy drop; tcp dport 22 accept
+	}
+	chain a { type filter hook input priority 0; policy drop; tcp dport 22 accept
+	}
+	chain b { type filter hook input priority 10; policy accept; tcp dport 22 accept
+	}
+	chain c { type filter hook input priority 20; policy accept;
+	}
+}
+""")
+    assert explain(host, 22, "tcp", from_=FROM)["decided_by"]["chain"] == "b"
+    Follower().follow(host, "accept", 22, "tcp", from_=FROM)
 
 
 def test_host_itself(host):
@@ -595,6 +613,46 @@ def test_every_interval(name):
             asked += 1
     print(f"\n{name}, seed {seed}: {asked} answers followed: {follower}")
     assert asked >= 20 and follower.counts["changed"] >= 10, str(follower)
+
+
+LEGACY = {"iptables-legacy-restore": "ip", "ip6tables-legacy-restore": "ip6"}
+SOURCES = [INSIDE, "8.8.8.8", "9.1.2.3", "172.20.1.7", "10.1.2.3", "127.0.0.1", "10.77.0.1",
+           "192.168.5.77", "fd77::9", "2600:1234::7", "fd78::5", "::1"]
+SEEDS, AT_A_SEED, PATIENCE = 6, 4, 20
+
+
+def test_random_rulesets():
+    """The same of firewalls that nobody would write (world.py)."""
+    world = pytest.importorskip("world")
+    rulesets = pytest.importorskip("rulesets")
+    first = random.randrange(1 << 30)
+    follower, asked, slow = Follower(), 0, 0
+    with world.World() as w:
+        for seed in range(first, first + SEEDS):
+            r = random.Random(seed)
+            rules = rulesets.make(seed)
+            w.load(rules)
+            try:
+                reach = w.host.portero("reach", "--json", "--from", r.choice(SOURCES), check=False,
+                                       timeout=PATIENCE).out
+            except AssertionError:  # all ports of all classes one by one take their time
+                slow += 1
+                continue
+            cases = list(sampled(json.loads(reach), r))
+            for verdict, port, proto, options in r.sample(cases, min(AT_A_SEED, len(cases))):
+                try:
+                    follower.follow(w.host, verdict, port, proto, **options)
+                except AssertionError as e:
+                    raise AssertionError(f"seed {seed}: {port}/{proto} {options}: {e}") from e
+                asked += 1
+                # policies of tables that the rules do not mention may be other ones now
+                w.legacy.update(p for p, f in LEGACY.items()
+                                if run(w.host, "cat", f"/proc/net/{f}_tables_names",
+                                       check=False).stdout.strip())
+                w.load(rules)
+    print(f"\nseeds {first}-{first + SEEDS - 1}: {asked} answers followed: {follower}; "
+          f"{slow} too slow")
+    assert asked or slow == SEEDS
 
 
 def test_a_wrong_name_is_found(host):

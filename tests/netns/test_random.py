@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import harness
 import rulesets
 from harness import need_program, require_namespaces, skip_sanitized
 from world import Said, Tally, Trial, World
@@ -97,3 +98,58 @@ def test_bitmap_of_ports(world):
     for found in intervals(said).values():
         assert found == [(1, 999, "accept"), (1000, 50000, "drop"), (50001, 65534, "accept"),
                          (65535, 65535, "drop")]
+
+
+def test_postrouting_drops_what_was_forwarded(world):
+    """Packets that the forward hook lets through, and a rule behind it does not."""
+    load = (["nft", "-f", "-"], """
+        table ip n {
+            chain mangle { type filter hook prerouting priority -150;
+                tcp dport 1000-1010 meta mark set 7; }
+            chain pre { type nat hook prerouting priority -100;
+                tcp dport { 1000-1010, 2000 } dnat to 10.88.0.2:80; }
+            chain post { type filter hook postrouting priority 50;
+                oifname "ct0" meta mark 7 drop; }
+        }
+        """)
+    world.load(rulesets.Ruleset(0, sysctls=[("ipv4/ip_forward", "1")], loads=[load]))
+    said = Said(world.ask("--in", "eth0", "-4", "--proto", "tcp").json)
+    for found in intervals(said).values():
+        assert found[1:4] == [(1000, 1010, "drop"), (1011, 1999, "accept"),
+                              (2000, 2000, "accept")], found
+
+
+def test_port_of_a_map_is_no_port_of_the_packet(world):
+    """The map's data overwrites the port that was looked up before: ports stay understood."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], """
+        table ip6 n {
+            chain pre { type nat hook prerouting priority -100;
+                ip6 saddr . udp dport != { 2c0f::1 . 53 } dnat to udp dport map {
+                    60676 : fd88::2 . 1023, 43608 : fd88::2 . 5688 }; }
+        }
+        """)]))
+    asked = world.ask("--in", "eth0", "-6")
+    assert asked.seconds < 3 * harness.SLOW  # all ports, one by one, would be much more
+
+
+def test_what_cannot_be_sent_is_unknown_and_says_why(world):
+    """From 127.0.0.1 to a container: no route takes that."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], """
+        table ip n {
+            chain out { type nat hook output priority -100;
+                udp dport 1-215 dnat to 10.88.0.2:53; }
+        }
+        """)]))
+    answer = world.ask("--in", "lo", "--to", "127.0.0.1", "--proto", "udp").json
+    first = answer["classes"][0]["intervals"][0]
+    assert (first["from"], first["to"], first["verdict"]) == (1, 215, "unknown")
+    assert "cannot be sent" in first["why"]
+
+
+def test_short_prefix_of_ipv6_is_no_hop_count(world):
+    """`-s fd78::/16` compares two bytes, at the place where an IPv4 header has its TTL."""
+    world.load(rulesets.Ruleset(0, loads=[(["ip6tables-nft-restore"], "*filter\n:INPUT DROP [0:0]\n"
+        "-A INPUT -s fd78::/16 -p tcp --dport 25 -j ACCEPT\nCOMMIT\n")]))
+    answer = world.ask("--in", "eth1", "-6", "--proto", "tcp").json
+    verdicts = {i["verdict"] for c in answer["classes"] for i in c["intervals"]}
+    assert verdicts == {"accept", "drop"}

@@ -35,6 +35,11 @@ PRIVATE = [ipaddress.ip_network(n) for n in (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
 TIMEOUT = 60  # of portero
 FLOWS = 120  # that a ruleset is tried with
+# why something is unknown that no construct of the rules makes so
+EXCUSES = re.compile("follow no order|cannot be sent|too many addresses")
+# whether it is let in is certain, but not where to
+RATES = re.compile("limit|hashlimit|quota|ct count|connlimit|recent|statistic|numgen|[a-z]+ with a "
+                   "limit|update|add")
 UNSURE = ("rate-limited", "unknown")
 
 
@@ -264,13 +269,13 @@ class Said:
         self.answer = answer
         self.groups = defaultdict(list)
         for c in answer["classes"]:
-            c["starts"] = [i["from"] for i in c["intervals"]]
             port = 1
             for i in c["intervals"]:
                 assert i["from"] == port <= i["to"], (c, i)
                 port = i["to"] + 1
             assert port == 65536, c
             c["nets"], c["vague"] = [], False
+            c["odd ports"] = "whoever sends from" in (c["sources"] or "")
             self.groups[(c["interface"], c["destination"], c["proto"])].append(c)
 
     @staticmethod
@@ -281,7 +286,7 @@ class Said:
                     c["nets"].append(ipaddress.ip_network(part.split(" and ")[0]))
                     c["vague"] |= " and " in part
                 except ValueError:
-                    c["vague"] |= bool(part)
+                    c["vague"] |= bool(part) and "sends from" not in part
 
     def class_of(self, key, source):
         """The class that a source belongs to; None when the texts leave it open."""
@@ -289,7 +294,7 @@ class Said:
         group = self.groups[key]
         self.read_sources(group)
         for c in group:
-            if c["source"] == source:
+            if c["source"] == source and not c["odd ports"]:
                 return c
         listed = [c for c in group if c["name"] == "listed"]
         for c in listed:
@@ -405,13 +410,19 @@ class Trial:
         for key in keys:
             if len(probes) >= FLOWS:
                 break
-            group = said.groups[key]
+            # sources with other source ports: the guards let back only what goes to ordinary ones
+            group = [c for c in said.groups[key] if not c["odd ports"]]
+            if not group:
+                continue
             iface, destination, _ = key
             if iface not in (None, *LINKS) or "%" in destination or \
                     destination.startswith("fe80"):
                 continue
             if group[0]["behind"] and destination not in (rulesets.CONTAINER, rulesets.CONTAINER6):
                 continue
+            a = ipaddress.ip_address(destination)
+            if a.is_multicast or destination in rulesets.BROADCASTS:
+                continue  # an answer comes from another address
             v6 = ":" in destination
             if iface is None:
                 for c in group:
@@ -458,13 +469,15 @@ class Trial:
             i = said.interval(c, port)
             self.counts[i["verdict"]] += 1
             if i["verdict"] in UNSURE:
+                self.counts[f"{i['verdict']}: {re.split(' in |:', i.get('why', ''))[0]}"] += 1
                 self.check_doubt(i)
                 continue
             self.counts["compared"] += 1
             went = (arrivals or {}).get((source, sport, proto, destination, port))
-            if iface is None and i.get("forwarded") and went:
-                # sent on: the answer would come back from an address of the machine itself, which
-                # only a connected socket takes; but what conntrack has confirmed was let through
+            if went and seen[port] == "drop" and i["verdict"] == "accept":
+                # what conntrack has confirmed was let through; no way back: routes that refuse,
+                # or an answer that seems to come from the machine itself
+                self.counts["let in, and the answer lost"] += 1
                 seen = {**seen, port: "accept"}
             if seen[port] != i["verdict"]:
                 if (i["verdict"], seen[port]) == ("reject", "drop") and \
@@ -487,8 +500,9 @@ class Trial:
         doubts = self.rules.doubts
         if i["verdict"] == "rate-limited" and "rate" not in doubts:
             self.mismatches.append(f"rate-limited without a reason: {i}")
-        if i["verdict"] == "unknown" and not doubts & {"unmirrored", "stop"} and \
-                "follow no order" not in i.get("why", ""):
+        if i["verdict"] == "unknown" and not doubts & {"unmirrored", "stop", "masked", "opaque"} \
+                and not EXCUSES.search(i.get("why", "")) and \
+                not ("rate" in doubts and RATES.match(i.get("why", ""))):
             self.mismatches.append(f"unknown without a reason: {i}")
 
     def lap(self, what):
