@@ -72,7 +72,8 @@ def test_portero_services(case):
 def test_all_ports(case):
     case.add_container(case.pod_path, "cni0")
     try:
-        compare_all(case)
+        # from the host's loopback: no route takes what is sent on to a pod
+        compare_all(case, {("tcp", "unknown"): [(30080, 30081)]})
     finally:
         case.deafen()
 
