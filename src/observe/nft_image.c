@@ -19,9 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum {
 	ATTEMPTS = 8,
+	GROWTH_ATTEMPTS = 20, /* for a set whose hash is growing */
+	GROWTH_PAUSE_MS = 10,
 	BYTES_LIMIT = 192 << 20, /* some 4 million set elements */
 	ITEMS_LIMIT = 1 << 20,	 /* messages; elements come by the hundred */
 };
@@ -267,7 +270,61 @@ static bool is_absent(int r)
 	return r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT;
 }
 
-/* The elements of each set, which has been read. 1: a set is gone. */
+/*
+ * Is an element there twice among the items from `first` on? Each message of a dump skips as many
+ * elements as were sent before. When the kernel grows a hash meanwhile (it does so in a worker,
+ * after the commit that filled it: no generation tells), their order is another, and each element
+ * that is left out goes with one that is sent again.
+ */
+static int has_repeated(const struct nft_image *image, size_t first)
+{
+	struct map cleanup_call(map_done) seen = {0};
+	struct cur list, each, value;
+	uint16_t type;
+	uint32_t item;
+
+	for (size_t i = first; i < image->count; i++) {
+		if (!nla_find(nft_image_attributes(image, i), NFTA_SET_ELEM_LIST_ELEMENTS, &list))
+			continue;
+		while (nla_next(&list, &type, &each)) {
+			uint64_t key = nft_attr_number(each, NFTA_SET_ELEM_FLAGS) + 1;
+
+			if (nla_find(each, NFTA_SET_ELEM_KEY, &value))
+				key = map_mix(key, map_hash_bytes(value.at, value.left));
+			if (nla_find(each, NFTA_SET_ELEM_KEY_END, &value))
+				key = map_mix(key, map_hash_bytes(value.at, value.left));
+			if (map_get(&seen, key, &item))
+				return 1;
+			if (map_set(&seen, key, 0) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* The elements of one set, once more while its hash grows. 1: they changed meanwhile. */
+static int read_set(struct nl *host, struct buf *request, struct nft_image *image, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = GROWTH_PAUSE_MS * 1000000L};
+	struct reading r = {.image = image, .count = image->count, .bytes = image->bytes.len};
+	int interrupted = 0, repeated = 1;
+
+	for (int i = 0; i < GROWTH_ATTEMPTS && repeated == 1; i++) {
+		if (i > 0) {
+			restart(&r);
+			nanosleep(&pause, NULL);
+		}
+		interrupted = dump(host, request, image, e);
+		if (interrupted < 0)
+			return interrupted;
+		repeated = has_repeated(image, r.count);
+		if (repeated < 0)
+			return err_set(e, repeated, _("out of memory"));
+	}
+	return interrupted | repeated;
+}
+
+/* The elements of each set, which has been read. 1: a set is gone, or changed meanwhile. */
 static int read_elements(struct nl *host, struct nft_image *image, struct err *e)
 {
 	struct buf cleanup_call(buf_done) request = {0};
@@ -283,7 +340,7 @@ static int read_elements(struct nl *host, struct nft_image *image, struct err *e
 		begin(&request, NFT_MSG_GETSETELEM, place.family);
 		nla_put_text(&request, NFTA_SET_ELEM_LIST_TABLE, place.table);
 		nla_put_text(&request, NFTA_SET_ELEM_LIST_SET, place.chain);
-		r = dump(host, &request, image, e);
+		r = read_set(host, &request, image, e);
 		if (r == -ENOENT)
 			return 1;
 		if (r < 0)
