@@ -123,7 +123,7 @@ struct tally {
 	unsigned inside[VERDICT_COUNT]; /* of ways from this machine */
 	int widest, widest_unknown;	/* ranks, -1: none */
 	bool all_limited;
-	uint32_t why_str;
+	uint32_t why_str, dropped_str; /* of what is unknown, and dropped */
 };
 
 /* Packets that are let in may still be filtered at the socket: then nobody can say. */
@@ -156,6 +156,8 @@ static void count_way(const struct join *j, struct reach_way *way, struct tally 
 		if (!t->why_str)
 			t->why_str = why_str;
 	}
+	if (way->verdict == VERDICT_DROP && c->source_class != SOURCE_HOST && !t->dropped_str)
+		t->dropped_str = why_str;
 	if (!lets_in(way->verdict) || rank < t->widest)
 		return;
 	if (rank > t->widest) {
@@ -254,7 +256,7 @@ void join_judge_row(const struct join *j, struct port_row *row)
 	r->state = judge(is_inside(j, row, t.counts) ? t.inside : t.counts);
 	r->rate_limited = r->reached && t.all_limited;
 	r->wider_unknown = t.widest_unknown > t.widest;
-	r->why_str = t.why_str;
+	r->why_str = t.why_str || r->state != PORT_FILTERED ? t.why_str : t.dropped_str;
 	look_at_other_ways(j, row, r);
 }
 

@@ -42,6 +42,16 @@ struct flow {
 	struct address source, destination;
 	uint16_t source_port; /* 0: an ordinary one */
 	bool group;	      /* destination: a multicast group, or a broadcast address */
+	bool replied;	      /* a SYN that the machine takes is also to be answered (see reply) */
+};
+
+/* What became of the machine's answer to a SYN that it took. */
+enum reply {
+	REPLY_NOT_ASKED,
+	REPLY_NONE,	/* it made none, and why is not known */
+	REPLY_NO_ROUTE, /* it made none: no route leads back to the sender */
+	REPLY_DROPPED,	/* rules dropped it on its way out */
+	REPLY_SENT,
 };
 
 /* What one kernel did with one packet. */
@@ -51,6 +61,7 @@ struct outcome {
 	struct address target; /* ACCEPT: destination after NAT */
 	uint16_t target_port;
 	uint32_t out_ifindex; /* ACCEPT, forwarded: where it leaves */
+	enum reply reply;     /* ACCEPT, to the machine, when the flow asks for it */
 };
 
 /* How far a source is; the order is the order of width. */

@@ -69,7 +69,7 @@ static bool is_alike(size_t first, size_t next, void *context)
 	if (reach_answer_verdict(b) != verdict)
 		return false;
 	if (!lets_in(verdict))
-		return verdict != VERDICT_UNKNOWN || a->doubt == b->doubt;
+		return a->reply == b->reply && (verdict != VERDICT_UNKNOWN || a->doubt == b->doubt);
 	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd)
 		return false;
 	if (is_nat(w, first) != is_nat(w, next))
@@ -83,7 +83,11 @@ static bool is_alike(size_t first, size_t next, void *context)
 
 static uint32_t why(const struct answering *w, const struct reach_answer *a, enum verdict verdict)
 {
-	if (verdict != VERDICT_UNKNOWN && verdict != VERDICT_RATE_LIMITED)
+	bool depends = verdict == VERDICT_UNKNOWN || verdict == VERDICT_RATE_LIMITED;
+
+	if (a->reply && (verdict == VERDICT_DROP || a->doubt == REACH_NO_DOUBT))
+		return strpool_add_text(&w->reach->strings, reach_reply_text(a->reply));
+	if (!depends)
 		return 0;
 	if (a->doubt < w->m->doubts.count)
 		return strpool_add_text(&w->reach->strings, w->m->doubts.items[a->doubt].text);

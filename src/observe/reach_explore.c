@@ -118,14 +118,35 @@ static int take_accepted(struct explorer *x, const struct job *job, struct reach
 	return 0;
 }
 
+/* A SYN that is let in, but whose answer does not get out, opens nothing. */
+static enum verdict with_reply(const struct outcome *o)
+{
+	if (o->verdict != VERDICT_ACCEPT)
+		return o->verdict;
+	switch (o->reply) {
+	case REPLY_NO_ROUTE:
+	case REPLY_DROPPED:
+		return VERDICT_DROP;
+	case REPLY_NONE:
+		return VERDICT_UNKNOWN;
+	case REPLY_NOT_ASKED:
+	case REPLY_SENT:
+		break;
+	}
+	return VERDICT_ACCEPT;
+}
+
 static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
 			const struct outcome *o)
 {
-	uint8_t bit = (uint8_t)(1u << o->verdict);
+	enum verdict verdict = with_reply(o);
+	uint8_t bit = (uint8_t)(1u << verdict);
 
 	if (a->verdicts && !(a->verdicts & bit))
 		depend_on_job(x, a, job);
-	if (o->verdict == VERDICT_ACCEPT)
+	if (verdict != o->verdict)
+		a->reply = (uint8_t)o->reply;
+	if (verdict == VERDICT_ACCEPT)
 		return take_accepted(x, job, a, o);
 	a->verdicts |= bit;
 	return 0;
@@ -194,13 +215,21 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 /* Asks `count` points (x->points, x->ports) of one query. The job may move: no pointer to it. */
 static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 {
+	struct flow flow = x->plan->queries[query].flow;
 	size_t met = 0;
-	int r = twin_probe(x->m->probe, &x->plan->queries[query].flow, x->ports, count, x->outcomes,
-			   &x->met, x->e);
+	int r;
+
+	flow.replied = true;
+	r = twin_probe(x->m->probe, &flow, x->ports, count, x->outcomes, &x->met, x->e);
 
 	for (size_t i = 0; i < count && r >= 0; i++) {
+		const struct reach_point *point = &x->plan->points.items[x->points[i]];
 		struct assignment assignment = x->jobs[job].assignment;
 		size_t first = met;
+
+		/* one port does not speak for all, where it is not known which ports rules mean */
+		if (point->first != point->last && x->plan->constants.source_ports.opaque)
+			x->outcomes[i].reply = REPLY_NOT_ASKED;
 
 		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->points[i]),
 				 &x->outcomes[i]);
@@ -402,4 +431,21 @@ enum verdict reach_answer_verdict(const struct reach_answer *a)
 		return VERDICT_UNKNOWN;
 	/* refused or dropped, by a count: closed in any case */
 	return a->verdicts & accept ? VERDICT_RATE_LIMITED : VERDICT_REJECT;
+}
+
+const char *reach_reply_text(enum reply reply)
+{
+	switch (reply) {
+	case REPLY_DROPPED:
+		return _("packets get in, but the machine's own rules drop its answer");
+	case REPLY_NO_ROUTE:
+		return _("packets get in, but no route leads the answer back to them");
+	case REPLY_NONE:
+		return _("packets get in, but the machine does not answer them, and why is not "
+			 "known");
+	case REPLY_NOT_ASKED:
+	case REPLY_SENT:
+		break;
+	}
+	return "";
 }

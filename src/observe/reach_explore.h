@@ -27,8 +27,9 @@ struct reach_answer {
 	uint16_t doubt;	  /* one of them, or REACH_NO_DOUBT */
 	uint16_t target;  /* accepted: index into targets */
 	uint16_t target_port;
-	bool shifts; /* of a point with several ports: their target ports follow one another */
-	bool odd;    /* ... or do neither that, nor stay the same */
+	uint8_t reply; /* enum reply: what kept the answer to an accepted SYN from getting out */
+	bool shifts;   /* of a point with several ports: their target ports follow one another */
+	bool odd;      /* ... or do neither that, nor stay the same */
 };
 
 struct reach_target {
@@ -51,3 +52,5 @@ int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_
 void reach_answers_done(struct reach_answers *a);
 /* The verdict of an answer: what all its paths agree on, or why they do not. */
 enum verdict reach_answer_verdict(const struct reach_answer *a);
+/* Why packets that are let in open nothing; "" for those that do. */
+const char *reach_reply_text(enum reply reply);

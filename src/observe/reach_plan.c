@@ -451,9 +451,23 @@ static int find_one_point(struct planner *p)
 	return 0;
 }
 
+/*
+ * The port at which a packet comes in is the one from which its answer leaves: what rules say of
+ * source ports may be of answers.
+ */
+static struct port_cuts both_ways(const struct rule_constants *c)
+{
+	struct port_cuts cuts = c->destination_ports;
+
+	for (size_t i = 0; i < ARRAY_LEN(cuts.cut); i++)
+		cuts.cut[i] |= c->source_ports.cut[i];
+	return cuts;
+}
+
 static int find_points(struct planner *p)
 {
 	const struct snapshot *s = p->options->snapshot;
+	const struct port_cuts cuts = both_ways(&p->plan->constants);
 	uint16_t cleanup_free *alone = calloc(s->socket_count + 1, sizeof(*alone));
 	size_t count = 0;
 
@@ -464,8 +478,7 @@ static int find_points(struct planner *p)
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns == 0)
 			alone[count++] = s->sockets[i].port;
-	return reach_points_build(&p->plan->constants.destination_ports, alone, count,
-				  p->options->full, &p->plan->points);
+	return reach_points_build(&cuts, alone, count, p->options->full, &p->plan->points);
 }
 
 static const struct twin_link *find_link(const struct mirror *m, const char *name)

@@ -43,11 +43,25 @@ void twin_answers_take_packet(struct answer_batch *b, const struct frame_seen *s
 		o->verdict = VERDICT_REJECT;
 }
 
+/* The machine's own answer, of which the log tells that the packet itself was let in before. */
+static void take_reply(struct answer_batch *b, const struct frame_seen *seen, enum reply reply)
+{
+	size_t index = find_packet(b, seen);
+	struct outcome *o = index == SIZE_MAX ? NULL : &b->outcomes[index];
+
+	if (o && o->verdict == VERDICT_ACCEPT && !o->forwarded && o->reply < reply)
+		o->reply = reply;
+}
+
 static void take_sunk(struct answer_batch *b, const struct nflog_message *m,
 		      const struct frame_seen *seen)
 {
 	struct outcome *o;
 
+	if (m->prefix[0] == TWIN_SINK_REPLY[0] || m->prefix[0] == TWIN_SINK_SENT[0]) {
+		take_reply(b, seen, m->prefix[0] == TWIN_SINK_SENT[0] ? REPLY_SENT : REPLY_DROPPED);
+		return;
+	}
 	if (seen->what != FRAME_SYN && seen->what != FRAME_UDP) {
 		twin_answers_take_packet(b, seen); /* on its way back to the machine itself */
 		return;
@@ -60,6 +74,8 @@ static void take_sunk(struct answer_batch *b, const struct nflog_message *m,
 	o->target = seen->destination;
 	o->target_port = seen->destination_port;
 	o->out_ifindex = o->forwarded ? m->out_ifindex : 0;
+	if (b->replied && !o->forwarded)
+		o->reply = REPLY_NONE; /* until one is seen */
 }
 
 /* "D12": a recorder's. Answers meet doubts too: those count for the packet that they answer. */

@@ -36,6 +36,7 @@ struct answer_batch {
 	struct outcome *outcomes;
 	uint32_t first_index;	/* in the caller's array, for met */
 	struct met_doubts *met; /* NULL: doubts are not wanted */
+	bool replied;		/* answers of the machine are looked for */
 };
 
 /* 0; -ENOMEM; -EBADMSG: a recorder's message with something else than a doubt. `context` is the

@@ -12,6 +12,7 @@
 #include "observe/nflog.h"
 #include "observe/twin_connections.h"
 #include "observe/twin_loop.h"
+#include "observe/twin_replies.h"
 #include "observe/twin_sinks.h"
 
 #include <errno.h>
@@ -29,8 +30,9 @@ enum {
 	BATCH = 64,
 	SOURCE_PORT = 40000,
 	/*
-	 * Packets through lo leave a connection each in the kernel's table: they get as many source
-	 * ports, so that none meets another's, and then the table is emptied.
+	 * Packets through lo, and those that are to be answered, leave a connection each in the
+	 * kernel's table: they get as many source ports, so that none meets another's, and then the
+	 * table is emptied.
 	 */
 	CONNECTIONS = 1024,
 	FRAME_ROOM = 2048, /* answers are shorter; the rest of others is not needed */
@@ -57,6 +59,7 @@ struct asking {
 	const uint16_t *ports;
 	size_t count;
 	struct outcome *ret;
+	bool connects;		   /* each packet leaves a connection */
 	struct answer_batch batch; /* the part of it that is on its way */
 	struct frame_knock knock;
 };
@@ -292,14 +295,14 @@ static void send_batch(struct asking *a, const uint16_t *ports)
 	struct twin_probe *p = a->p;
 	struct answer_batch *b = &a->batch;
 
-	b->first_cookie = p->next_cookie;
+	b->first_cookie = p->next_cookie | (b->replied ? TWIN_REPLY_COOKIE : 0);
 	b->open = 0;
 	p->next_cookie += (uint32_t)b->count;
 	for (size_t i = 0; i < b->count; i++) {
 		b->outcomes[i] = (struct outcome){.verdict = VERDICT_UNKNOWN};
 		a->knock.destination_port = ports[i];
 		a->knock.cookie = b->first_cookie + (uint32_t)i;
-		if (!a->in && !a->flow->source_port)
+		if (a->connects && !a->flow->source_port)
 			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections.count);
 		p->connections.count++;
 		if (send_one(a) < 0)
@@ -323,6 +326,55 @@ static int ask_batch(struct asking *a, size_t first, struct err *e)
 	return r < 0 ? r : read_answers(a, e);
 }
 
+/*
+ * A packet that the machine took, and of which no answer was seen to get out. Nobody listens in the
+ * twin: that was a RST. Rules may tell it from the answer of somebody who does.
+ */
+static int look_for_reply(struct asking *a, size_t index, struct err *e)
+{
+	struct outcome *o = &a->ret[index], again = {0};
+	struct asking one = *a;
+	int cleanup_close listener = -1;
+	int r;
+
+	listener = twin_replies_listen(a->p->netns, o->target.family, o->target_port);
+	if (listener < 0) {
+		o->reply = REPLY_NONE;
+		return 0;
+	}
+	one.ret = &again;
+	one.batch.count = 1;
+	one.batch.met = NULL;
+	one.ports = a->ports + index;
+	r = ask_batch(&one, 0, e);
+	if (r < 0 || again.verdict != VERDICT_ACCEPT)
+		return r;
+	o->reply = again.reply;
+	if (o->reply != REPLY_NONE)
+		return 0;
+	if (twin_replies_route(a->p->netns, &o->target, &a->flow->source) == 0)
+		o->reply = REPLY_NO_ROUTE;
+	return 0;
+}
+
+static int look_for_replies(struct asking *a, size_t first, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = first; i < first + a->batch.count && r == 0; i++) {
+		const struct outcome *o = &a->ret[i];
+
+		if (o->verdict != VERDICT_ACCEPT || o->forwarded || o->reply == REPLY_SENT)
+			continue;
+		/* with one source port two connections may meet behind NAT, and one is dropped */
+		if (a->flow->source_port || a->p->connections.count >= CONNECTIONS)
+			r = twin_connections_forget(&a->p->connections, e);
+		if (r == 0)
+			r = look_for_reply(a, i, e);
+	}
+	return r;
+}
+
 static int ask_all(struct asking *a, struct err *e)
 {
 	struct twin_connections *connections = &a->p->connections;
@@ -332,14 +384,17 @@ static int ask_all(struct asking *a, struct err *e)
 	/* without sinks every answer would be "drop" */
 	int r = twin_sinks_check(a->p->filter, a->p->split_sinks, e);
 
-	if (r == 0)
+	/* source ports that go on from where they were meet none */
+	if (r == 0 && (!a->connects || a->flow->source_port))
 		r = twin_connections_forget(connections, e);
 	for (size_t first = 0; first < a->count && r == 0; first += a->batch.count) {
 		a->batch.count = a->count - first < batch ? a->count - first : batch;
-		if (!a->in && connections->count + a->batch.count > limit)
+		if (a->connects && connections->count + a->batch.count > limit)
 			r = twin_connections_forget(connections, e);
 		if (r == 0)
 			r = ask_batch(a, first, e);
+		if (r == 0 && a->batch.replied)
+			r = look_for_replies(a, first, e);
 	}
 	return r;
 }
@@ -404,6 +459,8 @@ int twin_probe(struct twin_probe *p, const struct flow *flow, const uint16_t *po
 	if (flow->ifindex && !a.in)
 		return err_set(e, -ENODEV, _("the twin has no interface with index %u"),
 			       flow->ifindex);
+	a.batch.replied = flow->replied && flow->proto == PROTO_TCP;
+	a.connects = !a.in || a.batch.replied;
 	prepare_knock(&a);
 	if (a.in)
 		return ask_all(&a, e);

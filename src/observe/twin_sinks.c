@@ -16,13 +16,36 @@
 enum {
 	/* behind all rules, and before the kernel keeps a packet's connection (INT_MAX) */
 	PRIORITY = 2147483640,
+	/* of TCP's header, and of its flags */
+	SEQUENCE_OFFSET = 4,
+	ACKNOWLEDGED_OFFSET = 8,
+	FLAGS_OFFSET = 13,
+	FLAG_RST = 4,
+	FLAG_ACK = 16,
 };
+
+/* TCP with TWIN_REPLY_COOKIE in the number at `offset`: logged, and let pass. */
+static void add_reply_rule(struct buf *b, const struct nft_batch_chain *chain, uint32_t offset,
+			   const char *prefix)
+{
+	static const uint8_t tcp = IPPROTO_TCP, bit = TWIN_REPLY_COOKIE >> 24;
+	struct nft_batch_rule rule = nft_batch_begin_rule(b, chain);
+
+	nft_batch_match_meta(b, NFT_META_L4PROTO, true, &tcp, sizeof(tcp));
+	nft_batch_match_transport(b, FLAGS_OFFSET, FLAG_ACK,
+				  offset == ACKNOWLEDGED_OFFSET ? FLAG_ACK : 0);
+	nft_batch_match_transport(b, offset, bit, bit);
+	nft_batch_log(b, GROUP_SINK, prefix, NFLOG_COPY_LEN);
+	nft_batch_verdict(b, NF_ACCEPT);
+	nft_batch_end_rule(b, rule);
+}
 
 static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const char *prefix)
 {
 	struct nft_batch_rule rule;
 
 	nft_batch_add_chain(b, chain);
+	add_reply_rule(b, chain, SEQUENCE_OFFSET, prefix);
 	rule = nft_batch_begin_rule(b, chain);
 	nft_batch_log(b, GROUP_SINK, prefix, NFLOG_COPY_LEN);
 	nft_batch_verdict(b, NF_DROP);
@@ -37,13 +60,12 @@ static void add_sink(struct buf *b, const struct nft_batch_chain *chain, const c
 static void add_output_sink(struct buf *b, const struct nft_batch_chain *chain, uint8_t protocol)
 {
 	static const uint32_t lo = 1; /* in every network namespace */
-	enum { FLAGS_OFFSET = 13, FLAG_RST = 4 };
 	struct nft_batch_rule rule = nft_batch_begin_rule(b, chain);
 
 	nft_batch_match_meta(b, NFT_META_OIF, false, &lo, sizeof(lo));
 	nft_batch_match_meta(b, NFT_META_L4PROTO, true, &protocol, sizeof(protocol));
 	if (protocol == IPPROTO_TCP)
-		nft_batch_match_transport(b, FLAGS_OFFSET, FLAG_RST, 0);
+		nft_batch_match_transport(b, FLAGS_OFFSET, FLAG_RST | FLAG_ACK, 0);
 	nft_batch_log(b, GROUP_SINK, TWIN_SINK_OUTPUT, NFLOG_COPY_LEN);
 	nft_batch_verdict(b, NF_DROP);
 	nft_batch_end_rule(b, rule);
@@ -66,8 +88,14 @@ static void add_family(struct buf *b, uint8_t family, bool shut)
 	chain.name = "postrouting";
 	chain.hook = NF_INET_POST_ROUTING;
 	nft_batch_add_chain(b, &chain);
+	add_reply_rule(b, &chain, ACKNOWLEDGED_OFFSET, TWIN_SINK_SENT);
 	add_output_sink(b, &chain, IPPROTO_TCP);
 	add_output_sink(b, &chain, IPPROTO_UDP);
+	chain.name = "output";
+	chain.hook = NF_INET_LOCAL_OUT;
+	chain.priority = INT32_MIN;
+	nft_batch_add_chain(b, &chain);
+	add_reply_rule(b, &chain, ACKNOWLEDGED_OFFSET, TWIN_SINK_REPLY);
 	if (!shut)
 		return;
 	chain.name = "shut";
