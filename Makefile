@@ -213,12 +213,22 @@ $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Mak
 check-vm: all $(VM_TOOLS)
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm
 
-build/fuzz/%: tests/fuzz/%.c $(SRC) $(GEN_SRC) | $(SKEL)
+FUZZ_FLAGS = -O1 -g -std=gnu17 -pthread $(shell pkg-config --cflags $(PKGS))
+FUZZ_OBJ  := $(patsubst $(B)/obj/%,build/fuzz/obj/%,$(LIB_OBJ))
+
+build/fuzz/obj/gen/%.o: $(G)/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzz/obj/%.o: src/%.c Makefile | $(SKEL)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu17 -fsanitize=fuzzer,address,undefined \
-		$(shell pkg-config --cflags $(PKGS)) -pthread -o $@ $< \
-		$(filter-out src/cli/main.c,$(SRC)) $(GEN_SRC) $(LDLIBS)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_OBJ) $(LDLIBS)
 
 fuzz-build: $(FUZZ)
 
@@ -254,4 +264,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(NETNS_TOOLS:=.d) $(VM_TOOLS:=.d)
+-include $(OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:=.d) $(NETNS_TOOLS:=.d) $(VM_TOOLS:=.d)
