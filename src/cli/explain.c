@@ -61,6 +61,8 @@ static void print_step(const struct view *v, const struct explanation *x, uint32
 		explain_words_str(v, x, s->rule_str, &text);
 		buf_add_char(&text, ']');
 	}
+	if (s->reply && (!index || !s[-1].reply))
+		printf("%s\n", _("Its answer's:"));
 	printf("  %c %-12s", index == x->decides || index == x->translates ? '*' : ' ',
 	       explain_words_hook(s));
 	view_print_indented(v, STEP_INDENT, buf_text(&text));
@@ -117,6 +119,11 @@ static void print_remedy(const struct view *v, const struct explanation *x)
 	fields_print("  ", _("Written by"),
 		     s->front_end ? s->front_end->name : _("hand, or a program that is not known"));
 	explain_remedy(x, index, &text);
+	if (s->reply) {
+		fields_print("  ", _("To open it"),
+			     _("let answers out there: ct state established,related accept"));
+		return;
+	}
 	if (!text.len) {
 		fields_print("  ", s->verdict == TRACE_DROP ? _("To open it") : _("To close it"),
 			     _("change that rule where it is written (its names cannot be typed)"));

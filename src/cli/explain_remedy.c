@@ -235,10 +235,19 @@ static void add_direct(const struct remedy *r)
 /* --- front ends ---------------------------------------------------------------------------------
  */
 
+static const struct explain_step *last_of_packet(const struct explanation *x)
+{
+	const struct explain_step *last = &x->steps[x->step_count - 1];
+
+	while (last > x->steps && last->reply)
+		last--;
+	return last;
+}
+
 static void add_front_end(const struct remedy *r, const char *command)
 {
 	const struct explanation *x = r->x;
-	const struct explain_step *last = &x->steps[x->step_count - 1];
+	const struct explain_step *last = last_of_packet(x);
 	char port[8], asked[8], from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE] = "any";
 	struct buf cleanup_call(buf_done) in = {0};
 	struct front_end_words words = {
@@ -278,6 +287,9 @@ void explain_remedy(const struct explanation *x, uint32_t step, struct buf *out)
 	struct remedy r = {.x = x, .step = &x->steps[step], .out = out};
 	const char *command = front_end_command(r.step);
 
+	/* what front ends have commands for is packets that come in */
+	if (r.step->reply)
+		return;
 	if (command)
 		add_front_end(&r, command);
 	else

@@ -62,10 +62,30 @@ static void add_why(const struct view *v, const struct explanation *x, struct bu
 	explain_words_str(v, x, x->why_str, out);
 }
 
+static void add_reply(const struct explanation *x, struct buf *out)
+{
+	switch (x->reply) {
+	case REPLY_DROPPED:
+		buf_add_text(out, _("is let in, but the machine's own rules drop its answer"));
+		break;
+	case REPLY_NO_ROUTE:
+		buf_add_text(out, _("is let in, but no route leads the machine's answer back"));
+		break;
+	default:
+		buf_add_text(out, _("is let in, but the machine does not answer it, and why is not "
+				    "known"));
+		break;
+	}
+}
+
 void explain_words_verdict(const struct view *v, const struct explanation *x, struct buf *out)
 {
 	bool by_rule = x->decides != EXPLAIN_NONE && x->steps[x->decides].verdict == TRACE_DROP;
 
+	if (x->reply) {
+		add_reply(x, out);
+		return;
+	}
 	switch (x->verdict) {
 	case VERDICT_ACCEPT:
 		buf_add_text(out, _("is let in"));

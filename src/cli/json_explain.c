@@ -31,13 +31,13 @@ static json_t *step_json(const struct explanation *x, uint32_t index)
 	if (index == EXPLAIN_NONE)
 		return json_null();
 	s = &x->steps[index];
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:s}", "hook",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:s}", "hook",
 			 explain_words_hook(s), "family", nft_family_name(s->family), "table",
 			 safe(reach_text(&x->reach, s->table_str)), "chain",
 			 safe(reach_text(&x->reach, s->chain_str)), "handle",
 			 s->handle ? json_integer((json_int_t)s->handle) : json_null(), "number",
 			 s->number ? json_integer(s->number) : json_null(), "policy", s->policy,
-			 "verdict", verdicts[s->verdict], "target",
+			 "reply", s->reply, "verdict", verdicts[s->verdict], "target",
 			 safe(reach_text(&x->reach, s->target_str)), "rule",
 			 safe(reach_text(&x->reach, s->rule_str)), "tables",
 			 s->legacy ? "legacy" : "nf_tables");

@@ -117,6 +117,9 @@ static void take_answer(struct explanation *x, const struct mirror *m,
 	    a->doubt < m->doubts.count) {
 		x->why_str = strpool_add_text(&x->reach.strings, m->doubts.items[a->doubt].text);
 		x->stopped = m->doubts.items[a->doubt].kind == DOUBT_STOP;
+	} else if (a->reply && (x->verdict == VERDICT_DROP || x->verdict == VERDICT_UNKNOWN)) {
+		x->reply = a->reply;
+		x->why_str = strpool_add_text(&x->reach.strings, reach_reply_text(a->reply));
 	}
 	if (!(a->verdicts & 1u << VERDICT_ACCEPT))
 		return;

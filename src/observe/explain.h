@@ -27,6 +27,7 @@ struct explain_step {
 	bool legacy;		    /* a rule of iptables-legacy */
 	bool nat;		    /* in a chain that only changes addresses */
 	bool policy;		    /* no rule: what the chain does in the end */
+	bool reply;		    /* of the machine's answer */
 	enum trace_verdict verdict; /* DROP: also a refusal */
 	uint32_t table_str, chain_str;
 	uint32_t target_str; /* the chain it jumps to, or what a legacy rule does */
@@ -43,6 +44,7 @@ struct explanation {
 	struct reach reach; /* its strings and gaps; no classes */
 	enum verdict verdict;
 	uint32_t why_str; /* UNKNOWN, RATE_LIMITED: on what it depends */
+	enum reply reply; /* what keeps the answer to a SYN that is let in from getting out */
 	struct flow flow;
 	uint16_t port;
 	bool chose_from, chose_in, chose_to; /* chosen among several, as nobody said */

@@ -5,6 +5,7 @@
 #include "observe/mirror.h"
 #include "observe/nft_attr.h"
 #include "observe/rule_text.h"
+#include "observe/twin_replies.h"
 #include "observe/twin_trace.h"
 
 #include <errno.h>
@@ -24,6 +25,13 @@ static struct explain_step *add_step(struct explanation *x)
 static uint32_t keep(struct explanation *x, const char *text)
 {
 	return strpool_add_text(&x->reach.strings, text);
+}
+
+/* What comes from outside to the machine passes no output: what does is its answer. */
+static bool is_reply(const struct explanation *x, uint8_t hook)
+{
+	return x->flow.ifindex && (hook == NF_INET_LOCAL_OUT || hook == NF_INET_POST_ROUTING) &&
+	       !x->forwarded;
 }
 
 /* --- nf_tables ----------------------------------------------------------------------------------
@@ -120,6 +128,7 @@ static int add_trace(struct explanation *x, const struct mirror *m, const struct
 		step->port = port;
 		step->family = t->family;
 		step->hook = t->hook;
+		step->reply = t->family != NFPROTO_NETDEV && is_reply(x, t->hook);
 		step->priority = t->priority;
 		step->nat = strcmp(t->type, "nat") == 0;
 		step->policy = t->kind == TRACE_POLICY;
@@ -190,7 +199,7 @@ static int add_legacy(struct explanation *x, const struct legacy_step *steps, si
 		struct explain_step *step;
 
 		/* what the machine answers goes out; the packet does not (it ends in the sink) */
-		if (x->flow.ifindex &&
+		if (x->flow.ifindex && x->reply != REPLY_DROPPED &&
 		    (l->hook == NF_INET_LOCAL_OUT || l->hook == NF_INET_POST_ROUTING))
 			continue;
 		step = add_step(x);
@@ -198,6 +207,7 @@ static int add_legacy(struct explanation *x, const struct legacy_step *steps, si
 			return -ENOMEM;
 		step->family = l->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
 		step->hook = l->hook;
+		step->reply = is_reply(x, l->hook);
 		step->priority = legacy_priority(l->table, l->hook);
 		step->legacy = true;
 		step->nat = strcmp(l->table, "nat") == 0;
@@ -273,7 +283,7 @@ static bool translates(const struct explanation *x, const struct explain_step *s
 {
 	const char *target = reach_text(&x->reach, s->target_str);
 
-	if (!s->nat || s->policy ||
+	if (!s->nat || s->policy || s->reply ||
 	    (s->hook != NF_INET_PRE_ROUTING && s->hook != NF_INET_LOCAL_OUT))
 		return false;
 	return s->legacy ? strcmp(target, "DNAT") == 0 || strcmp(target, "REDIRECT") == 0 ||
@@ -287,7 +297,7 @@ static bool is_other_after(const struct explanation *x, size_t step)
 	if (x->steps[step].legacy)
 		return true;
 	for (size_t i = step + 1; i < x->step_count; i++)
-		if (!is_asked_for(x, &x->steps[i]))
+		if (!x->steps[i].reply && !is_asked_for(x, &x->steps[i]))
 			return true;
 	return false;
 }
@@ -362,17 +372,36 @@ static void name_policies(struct explanation *x)
 	}
 }
 
+/* So that the answer is that of somebody who listens. A RST will do where it cannot be had. */
+static int listen_at_target(struct mirror *m, const struct explanation *x)
+{
+	struct outcome arrived = {0};
+	int r = twin_probe(m->probe, &x->flow, &x->port, 1, &arrived, NULL, NULL);
+
+	if (r < 0 || arrived.verdict != VERDICT_ACCEPT || arrived.forwarded)
+		return -1;
+	return twin_replies_listen(twin_probe_netns(m->probe), arrived.target.family,
+				   arrived.target_port);
+}
+
 static int trace_all(struct mirror *m, const struct assignment *assignment, struct explanation *x,
 		     struct legacy_step *steps, ptrdiff_t *count, struct err *e)
 {
 	struct trace cleanup_call(trace_done) trace = {0};
 	struct legacy_path cleanup_free *path = calloc(1, sizeof(*path));
+	struct flow flow = x->flow;
+	int cleanup_close listener = -1;
 	int r = path ? 0 : -ENOMEM;
 
+	/* through lo the answer comes by the same chains: which is whose could not be told */
+	flow.replied = x->reply == REPLY_DROPPED && flow.ifindex;
+
+	if (r == 0 && flow.replied)
+		listener = listen_at_target(m, x);
 	if (r == 0 && m->legacy.count)
 		r = legacy_path_begin(path, &m->legacy, &m->legacy_sockets, assignment, e);
 	if (r >= 0)
-		r = twin_trace(m->probe, &x->flow, x->port, &trace, e);
+		r = twin_trace(m->probe, &flow, x->port, &trace, e);
 	if (r >= 0 && m->legacy.count)
 		*count = legacy_path_end(path, &m->legacy_sockets, x->flow.ifindex == 0, steps,
 					 LEGACY_STEP_LIMIT, e);

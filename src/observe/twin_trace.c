@@ -128,6 +128,7 @@ struct collecting {
 	struct trace *trace;
 	uint32_t cookie, packet;
 	bool has_packet; /* the kernel calls the one that was sent `packet` now */
+	bool replied;	 /* the answer is wanted, too */
 	struct trace_step step;
 };
 
@@ -141,7 +142,9 @@ static bool is_ours(struct collecting *c)
 
 	if (step->has_seen) {
 		bool sent = step->seen.has_cookie && step->seen.cookie == c->cookie &&
-			    (step->seen.what == FRAME_SYN || step->seen.what == FRAME_UDP);
+			    (step->seen.what == FRAME_SYN || step->seen.what == FRAME_UDP ||
+			     (c->replied &&
+			      (step->seen.what == FRAME_RST || step->seen.what == FRAME_SYN_ACK)));
 
 		if (sent)
 			c->packet = step->packet;
@@ -250,13 +253,13 @@ static int place(struct nl *n, struct trace *trace, struct err *e)
 static int ask(struct twin_probe *p, const struct flow *flow, uint16_t port,
 	       struct listening *listening, struct trace *ret)
 {
-	struct collecting c = {.trace = ret};
+	struct collecting c = {.trace = ret, .replied = flow->replied};
 	char cleanup_free *room = malloc(ROOM_LEN);
 	int r;
 
 	if (!room)
 		return err_set(listening->e, -ENOMEM, _("out of memory"));
-	c.cookie = twin_probe_next_cookie(p);
+	c.cookie = twin_probe_next_cookie(p) | (flow->replied ? TWIN_REPLY_COOKIE : 0);
 	r = twin_probe(p, flow, &port, 1, &ret->outcome, NULL, listening->e);
 	if (r < 0)
 		return r;

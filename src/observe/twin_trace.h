@@ -15,7 +15,8 @@ struct twin_probe;
 
 struct trace {
 	struct outcome outcome;
-	struct trace_step *steps; /* of the packet that was sent; not of portero's own tables */
+	struct trace_step *steps; /* of the packet that was sent, and of its answer when the flow is
+				   * `replied`; not of portero's own tables */
 	size_t count, cap;
 };
 
