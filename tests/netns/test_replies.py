@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A port is open to whoever gets an answer: rules for output, and routes back, against real connections."""
+import pytest
+
+from harness import find, ip, need_program
+from test_reach import machine, places, reach, status, verdict  # noqa: F401 (fixtures)
+
+PORTS = (22, 80, 443, 8080)
+RULES = {
+    "established": ("ct state established accept", {}),
+    "some": ("ct state established tcp sport { 22, 443 } accept", {80: "drop", 8080: "drop"}),
+    "stateless": ("tcp sport 22 accept; tcp sport 8000-9000 tcp dport 1024-65535 accept",
+                  {80: "drop", 443: "drop"}),
+    "refusing": ("tcp sport 80 reject with tcp reset; accept", {80: "drop"}),
+    "silent": ("tcp flags rst drop; accept", {}),
+    "marked": ("tcp flags & (syn | ack) == syn | ack tcp sport 80 drop; tcp flags rst drop; accept",
+               {80: "drop"}),
+    "nothing": ("", {22: "drop", 80: "drop", 443: "drop", 8080: "drop"}),
+    "later": ("accept\n}\nchain post { type filter hook postrouting priority 0; tcp sport 443 drop",
+              {443: "drop"}),
+}
+CONNECT = """
+import socket, sys
+print("ready", flush=True)
+for port in sys.argv[2:]:
+    with socket.socket() as s:
+        s.settimeout(0.5)
+        try:
+            s.connect((sys.argv[1], int(port)))
+            print("accept", flush=True)
+        except OSError:
+            print("drop", flush=True)
+"""
+
+
+def connect(peer, address="192.0.2.1"):
+    """What happens to real connections: {port: "accept" or "drop"}."""
+    client = peer.python(CONNECT, address, *map(str, PORTS))
+    return dict(zip(PORTS, [client.stdout.readline().strip().decode() for _ in PORTS]))
+
+
+@pytest.fixture
+def listening(machine):  # noqa: F811
+    for address in ("192.0.2.2/24", "2001:db8:1::2/64"):
+        ip("-n", machine.peer.name, "addr", "add", address, "dev", "eth0",
+           *(["nodad"] if ":" in address else []))
+    for port in PORTS:
+        machine.tcp("::", port)
+    return machine
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_rules_for_output(listening, kind):
+    need_program("nft")
+    rules, lost = RULES[kind]
+    listening.nft("table inet t {\nchain in { type filter hook input priority 0; policy accept; }\n"
+                  "chain out { type filter hook output priority 0; policy drop; oif lo accept\n"
+                  f"ip6 nexthdr icmpv6 accept; {rules}\n}}\n}}")
+    real = connect(listening.peer)
+    assert real == {port: lost.get(port, "accept") for port in PORTS}
+    answer = reach(listening, "-t")
+    for family in ("ipv4", "ipv6"):
+        assert {port: verdict(answer, port, family=family) for port in PORTS} == real
+    table = status(listening)
+    for port in PORTS:
+        assert find(table, port)["state"] == ("filtered" if port in lost else "open")
+
+
+def test_legacy_rules_for_output(listening):
+    need_program("iptables-legacy")
+    for rule in ("-p tcp --sport 443 -j DROP", "-p tcp --tcp-flags RST RST -j DROP"):
+        listening.start(["iptables-legacy", "-A", "OUTPUT", *rule.split()]).wait()
+    real = connect(listening.peer)
+    assert real == {22: "accept", 80: "accept", 443: "drop", 8080: "accept"}
+    answer = reach(listening, "-t", "-4")
+    assert {port: verdict(answer, port) for port in PORTS} == real
+
+
+def test_no_route_back(listening):
+    """A neighbour gets its answers; what comes from further away does not."""
+    ip("-n", listening.name, "route", "delete", "default")
+    assert set(connect(listening.peer).values()) == {"accept"}
+    answer = reach(listening, "-t", "-4")
+    assert verdict(answer, 22) == "drop" and verdict(answer, 22, name="link") == "accept"
+    assert any("no route" in i.get("why", "") for c in answer["classes"] for i in c["intervals"])
+    row = find(status(listening, "-4"), 22)
+    assert row["state"] == "open"
+
+
+def test_redirected(listening):
+    """NAT gives the packets another port, and the answer its own again."""
+    need_program("nft")
+    listening.nft("table inet t {\nchain pre { type nat hook prerouting priority -100;\n"
+                  "tcp dport { 443, 8080 } redirect to :80\n}\n"
+                  "chain out { type filter hook output priority 0; policy drop; oif lo accept\n"
+                  "ip6 nexthdr icmpv6 accept; meta l4proto tcp ct original proto-dst { 22, 443 } accept\n}\n}")
+    real = connect(listening.peer)
+    assert real == {22: "accept", 80: "drop", 443: "accept", 8080: "drop"}
+    answer = reach(listening, "-t", "-4")
+    assert {port: verdict(answer, port) for port in PORTS} == real
+
+
+def explain(ns, *args):
+    return ns.portero("explain", "--json", *args, reach=True).json
+
+
+@pytest.mark.parametrize("kind", ["some", "marked", "later"])
+def test_explain_names_the_rule(listening, kind):
+    need_program("nft")
+    rules, lost = RULES[kind]
+    listening.nft("table inet t {\nchain out { type filter hook output priority 0; policy drop;\n"
+                  f"oif lo accept; ip6 nexthdr icmpv6 accept; {rules}\n}}\n}}")
+    for port in PORTS:
+        answer = explain(listening, f"{port}/tcp", "--from", "192.0.2.2")
+        assert answer["verdict"] == lost.get(port, "accept")
+        if port in lost:
+            by = answer["decided_by"]
+            assert by["reply"] and by["hook"] == ("postrouting" if kind == "later" else "output")
+            assert by["policy"] == (kind == "some")
+            assert "answer" in answer["answer"]
+
+
+def test_explain_without_a_route(listening):
+    ip("-n", listening.name, "route", "delete", "default")
+    answer = explain(listening, "22/tcp", "--from", "198.51.100.1")
+    assert answer["verdict"] == "drop" and answer["decided_by"] is None
+    assert "no route" in answer["answer"]
