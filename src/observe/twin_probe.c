@@ -352,7 +352,7 @@ static int look_for_reply(struct asking *a, size_t index, struct err *e)
 	o->reply = again.reply;
 	if (o->reply != REPLY_NONE)
 		return 0;
-	if (twin_replies_route(a->p->netns, &o->target, &a->flow->source) == 0)
+	if (twin_replies_route(a->p->netns, &o->target, &a->flow->source, a->flow->ifindex) == 0)
 		o->reply = REPLY_NO_ROUTE;
 	return 0;
 }

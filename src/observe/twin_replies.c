@@ -66,6 +66,7 @@ int twin_replies_listen(int netns, int family, uint16_t port)
 
 struct way {
 	const struct address *from, *to;
+	uint32_t ifindex;
 };
 
 /* connect() of UDP sends nothing: it only looks for the route. */
@@ -77,6 +78,10 @@ static int look_inside(void *context)
 	socklen_t len = make_name(w->to->family, w->from, 0, &from);
 
 	make_name(w->to->family, w->to, 1, &to);
+	if (address_is_link_local(w->to) && w->to->family == AF_INET6)
+		to.ip6.sin6_scope_id = w->ifindex;
+	if (address_is_link_local(w->from) && w->from->family == AF_INET6)
+		from.ip6.sin6_scope_id = w->ifindex;
 	if (fd < 0 || bind(fd, &from.any, len) < 0)
 		return -errno;
 	if (connect(fd, &to.any, len) == 0)
@@ -84,9 +89,10 @@ static int look_inside(void *context)
 	return errno == ENETUNREACH || errno == EHOSTUNREACH ? 0 : -errno;
 }
 
-int twin_replies_route(int netns, const struct address *from, const struct address *to)
+int twin_replies_route(int netns, const struct address *from, const struct address *to,
+		       uint32_t ifindex)
 {
-	struct way w = {from, to};
+	struct way w = {from, to, ifindex};
 
 	return ns_run(netns, look_inside, &w, NULL);
 }

@@ -16,5 +16,9 @@
  */
 int twin_replies_listen(int netns, int family, uint16_t port);
 
-/* Does a route lead from that address of the namespace to the other? 1, 0 or a negative errno. */
-int twin_replies_route(int netns, const struct address *from, const struct address *to);
+/*
+ * Does a route lead from that address of the namespace to the other (at the interface `ifindex`,
+ * when they are link-local)? 1, 0 or a negative errno.
+ */
+int twin_replies_route(int netns, const struct address *from, const struct address *to,
+		       uint32_t ifindex);
