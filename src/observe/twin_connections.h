@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#include "model/reach.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,3 +26,9 @@ struct twin_connections {
  * from TAPs, which the sinks end before the kernel keeps their connections. 0 or a negative errno.
  */
 int twin_connections_forget(struct twin_connections *c, struct err *e);
+/*
+ * Takes out those that packets of the flow (from flow->source_port), sent to the ports, have left.
+ * Where one is not found, as in a zone of its own, the table is emptied. 0 or a negative errno.
+ */
+int twin_connections_forget_some(struct twin_connections *c, const struct flow *flow,
+				 const uint16_t *ports, size_t count, struct err *e);

@@ -304,7 +304,7 @@ static void send_batch(struct asking *a, const uint16_t *ports)
 		a->knock.cookie = b->first_cookie + (uint32_t)i;
 		if (a->connects && !a->flow->source_port)
 			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections.count);
-		p->connections.count++;
+		p->connections.count += a->connects;
 		if (send_one(a) < 0)
 			continue;
 		b->outcomes[i].verdict = VERDICT_DROP; /* unless something else is seen of it */
@@ -366,33 +366,62 @@ static int look_for_replies(struct asking *a, size_t first, struct err *e)
 
 		if (o->verdict != VERDICT_ACCEPT || o->forwarded || o->reply == REPLY_SENT)
 			continue;
-		/* with one source port two connections may meet behind NAT, and one is dropped */
-		if (a->flow->source_port || a->p->connections.count >= CONNECTIONS)
+		if (a->p->connections.count >= CONNECTIONS)
 			r = twin_connections_forget(&a->p->connections, e);
 		if (r == 0)
 			r = look_for_reply(a, i, e);
+		if (r == 0 && a->flow->source_port)
+			r = twin_connections_forget_some(&a->p->connections, a->flow, a->ports + i,
+							 1, e);
 	}
 	return r;
+}
+
+/*
+ * A given source port is that of every packet: two could meet, behind NAT, and one would be
+ * dropped. So these leave nothing behind.
+ */
+static int clear_batch(struct asking *a, size_t first, struct err *e)
+{
+	uint16_t ports[BATCH];
+	size_t count = 0;
+
+	for (size_t i = first; i < first + a->batch.count; i++)
+		if (!a->in || (a->ret[i].verdict == VERDICT_ACCEPT && !a->ret[i].forwarded))
+			ports[count++] = a->ports[i];
+	return twin_connections_forget_some(&a->p->connections, a->flow, ports, count, e);
+}
+
+/* May one of its packets meet a connection that was left by another, which had a port for itself?
+ */
+static bool may_meet(const struct asking *a)
+{
+	uint16_t port = a->flow->source_port ? a->flow->source_port : SOURCE_PORT;
+
+	if (a->connects && !a->flow->source_port)
+		return false;
+	return port >= SOURCE_PORT && port < SOURCE_PORT + CONNECTIONS &&
+	       (!a->in || a->flow->proto == PROTO_TCP);
 }
 
 static int ask_all(struct asking *a, struct err *e)
 {
 	struct twin_connections *connections = &a->p->connections;
-	/* a given source port is that of every packet, so two of them could meet behind NAT */
-	size_t limit = !a->in && a->flow->source_port ? 1 : CONNECTIONS,
-	       batch = limit < BATCH ? limit : BATCH;
+	size_t batch = !a->in && a->flow->source_port ? 1 : BATCH;
 	/* without sinks every answer would be "drop" */
 	int r = twin_sinks_check(a->p->filter, a->p->split_sinks, e);
 
-	/* source ports that go on from where they were meet none */
-	if (r == 0 && (!a->connects || a->flow->source_port))
+	if (r == 0 && may_meet(a))
 		r = twin_connections_forget(connections, e);
 	for (size_t first = 0; first < a->count && r == 0; first += a->batch.count) {
 		a->batch.count = a->count - first < batch ? a->count - first : batch;
-		if (a->connects && connections->count + a->batch.count > limit)
+		if (a->connects && !a->flow->source_port &&
+		    connections->count + a->batch.count > CONNECTIONS)
 			r = twin_connections_forget(connections, e);
 		if (r == 0)
 			r = ask_batch(a, first, e);
+		if (r == 0 && a->connects && a->flow->source_port)
+			r = clear_batch(a, first, e);
 		if (r == 0 && a->batch.replied)
 			r = look_for_replies(a, first, e);
 	}
