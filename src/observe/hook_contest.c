@@ -105,6 +105,14 @@ static bool find_positions(const struct hook_contest *c, const struct nft_image 
 	return true;
 }
 
+static bool has_family(const struct hook_contest *c, size_t family)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->members[i].families & 1u << family)
+			return true;
+	return false;
+}
+
 static void ask(struct ordering *o, const struct nft_image *image, struct hook_list *told)
 {
 	static const uint8_t protocols[] = {NFPROTO_IPV4, NFPROTO_IPV6};
@@ -115,7 +123,7 @@ static void ask(struct ordering *o, const struct nft_image *image, struct hook_l
 		uint8_t family =
 			first->space == HOOK_OF_BRIDGES ? (uint8_t)NFPROTO_BRIDGE : protocols[f];
 
-		if (!hook_list_ask(told, family, first->hook) ||
+		if (!has_family(o->contest, f) || !hook_list_ask(told, family, first->hook) ||
 		    !find_positions(o->contest, image, told, f, positions))
 			continue;
 		o->is_known[f] = true;

@@ -32,8 +32,8 @@ legacy() {
 }
 ask() {
 	show "$1" portero reach --json --no-cache
-	# refused at once, or not at all?
-	show "$1-packet" sh -c "nc -w 2 127.0.0.1 $2 </dev/null 2>&1"
+	# refused at once, or not at all? (who is let in is kept waiting)
+	show "$1-packet" sh -c "timeout 4 nc -w 2 127.0.0.1 $2 </dev/null 2>&1"
 	nft flush ruleset
 }
 
