@@ -15,7 +15,7 @@ enum doubt_kind {
 	DOUBT_RATE,	  /* limit, quota, ct count, recent, statistic, numgen, ... */
 	DOUBT_UNMIRRORED, /* depends on what the twin does not have */
 	DOUBT_STOP,	  /* nobody can tell what comes after: queue, synproxy, a rule not loaded */
-	DOUBT_ORDER,	  /* which of two tables comes first: no condition, see observe/hook_order */
+	DOUBT_ORDER, /* which of two tables comes first: no condition, see observe/hook_order */
 };
 
 enum {

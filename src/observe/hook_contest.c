@@ -92,8 +92,7 @@ static bool find_positions(const struct hook_contest *c, const struct nft_image 
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const struct hook_member *m = &c->members[i];
-		uint64_t key =
-			hook_member_is_fixed(m) ? 0 : nft_image_item_key(image, m->item);
+		uint64_t key = hook_member_is_fixed(m) ? 0 : nft_image_item_key(image, m->item);
 
 		ret[i] = (ptrdiff_t)i;
 		if (!(m->families & 1u << family))
@@ -272,8 +271,8 @@ void hook_contest_describe(const struct hook_contest *c, const struct nft_image 
 	name_member(&c->members[other], image, legacy, second, sizeof(second));
 	if (c->count > 2)
 		snprintf(text, size,
-			 _("the order of %s, %s and others, all at priority %d, is not known"), first,
-			 second, c->members[0].priority);
+			 _("the order of %s, %s and others, all at priority %d, is not known"),
+			 first, second, c->members[0].priority);
 	else
 		snprintf(text, size, _("the order of %s and %s, both at priority %d, is not known"),
 			 first, second, c->members[0].priority);

@@ -29,7 +29,7 @@ struct hook_list {
 	struct nl *host; /* NETLINK_NETFILTER */
 	struct hook_told *items;
 	size_t count, cap;
-	bool asked, known;	/* the items are those of family and hook */
+	bool asked, known;    /* the items are those of family and hook */
 	uint8_t family, hook; /* NFPROTO_..., NF_INET_... */
 };
 

@@ -19,9 +19,9 @@
 #include <sys/socket.h>
 
 enum {
-	INET_INGRESS = 5,	   /* NF_INET_INGRESS, Linux 5.10 */
-	PRIORITY_OF_DNAT = -100,   /* NF_IP_PRI_NAT_DST */
-	PRIORITY_OF_SNAT = 100,	   /* NF_IP_PRI_NAT_SRC */
+	INET_INGRESS = 5,	 /* NF_INET_INGRESS, Linux 5.10 */
+	PRIORITY_OF_DNAT = -100, /* NF_IP_PRI_NAT_DST */
+	PRIORITY_OF_SNAT = 100,	 /* NF_IP_PRI_NAT_SRC */
 	BOTH = 1 << HOOK_IPV4 | 1 << HOOK_IPV6,
 };
 
@@ -248,9 +248,9 @@ static int take_stage(struct hook_orders *o, struct hook_contest *contest)
 	contest->stage = (uint8_t)o->stage_count;
 	o->stages[o->stage_count++] = (struct hook_stage){
 		.order_count = contest->order_count,
-		.own_packets = first->space == HOOK_OF_PACKETS &&
-			       (first->hook == NF_INET_LOCAL_OUT ||
-				first->hook == NF_INET_POST_ROUTING),
+		.own_packets =
+			first->space == HOOK_OF_PACKETS &&
+			(first->hook == NF_INET_LOCAL_OUT || first->hook == NF_INET_POST_ROUTING),
 	};
 	return 0;
 }
@@ -359,8 +359,8 @@ uint64_t hook_orders_hash(const struct hook_orders *o)
 	uint64_t hash = o->count;
 
 	for (size_t i = 0; i < o->contest_count; i++)
-		hash = map_mix(hash, map_hash_bytes(o->contests[i].orders,
-						    sizeof(o->contests[i].orders)));
+		hash = map_mix(
+			hash, map_hash_bytes(o->contests[i].orders, sizeof(o->contests[i].orders)));
 	return hash;
 }
 

@@ -29,8 +29,8 @@ struct hook_member {
 	uint8_t space, hook; /* what has hooks of its own: enum hook_space; NF_INET_... */
 	bool nat;	     /* one of those that the kernel's NAT calls, in their own order */
 	int32_t priority;
-	uint32_t item; /* a NEWCHAIN of the image, or HOOK_LEGACY, HOOK_NAT */
-	uint8_t table; /* HOOK_LEGACY: index of its first table in the legacy image */
+	uint32_t item;		   /* a NEWCHAIN of the image, or HOOK_LEGACY, HOOK_NAT */
+	uint8_t table;		   /* HOOK_LEGACY: index of its first table in the legacy image */
 	uint8_t families, effects; /* bits 1 << enum hook_family; HOOK_DROPS, ... */
 	uint64_t table_key;
 };

@@ -55,13 +55,13 @@ struct nft_rewrite {
 	struct nft_feed *feeds;
 	size_t feed_count, feed_cap;
 	/* per item of the image */
-	uint16_t *first_doubt;	/* of a rule */
-	uint16_t *stop;		/* the doubt that stands for what is not loaded of a rule */
-	uint16_t *position;	/* of a rule in its chain, from 1; UINT16_MAX: that or more */
-	uint8_t *level;		/* enum nft_level */
-	bool *later;		/* a base chain whose priority is made one higher: see hook_order.h */
-	bool overflow;		/* as in the doubt list, when it was found */
-	bool clock;		/* some rule asks for the time: what it says holds now */
+	uint16_t *first_doubt; /* of a rule */
+	uint16_t *stop;	       /* the doubt that stands for what is not loaded of a rule */
+	uint16_t *position;    /* of a rule in its chain, from 1; UINT16_MAX: that or more */
+	uint8_t *level;	       /* enum nft_level */
+	bool *later;   /* a base chain whose priority is made one higher: see hook_order.h */
+	bool overflow; /* as in the doubt list, when it was found */
+	bool clock;    /* some rule asks for the time: what it says holds now */
 	struct nft_expr *exprs; /* room for those of one rule */
 };
 

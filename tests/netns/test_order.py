@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import STRICT, need_program, require_namespaces
+from harness import STRICT, hooks_are_told, need_program, require_namespaces
 from truth import NAMES, Wire
 
 UNKNOWN = "is not known"
@@ -80,20 +80,10 @@ def ask(wire, *args):
 
 def interval(answer, port, proto="tcp", name="internet", family="ipv4"):
     found = [i for c in answer["classes"] for i in c["intervals"]
-             if (c["proto"], c["name"], c["family"], c["interface"]) ==
-             (proto, name, family, wire_of(c)) and i["from"] <= port <= i["to"]]
+             if (c["proto"], c["name"], c["family"]) == (proto, name, family) and
+             i["from"] <= port <= i["to"]]
     assert len(found) == 1, found
     return found[0]
-
-
-def wire_of(c):
-    return c["interface"] and Wire.IFACE
-
-
-def hooks_are_told():
-    """Has this kernel CONFIG_NETFILTER_NETLINK_HOOK?"""
-    done = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=False)
-    return done.returncode == 0 and "hook" in done.stdout
 
 
 PORTS = [80, 81, 99, 100, 149, 150, 160, 199, 200, 250, 999, 1000, 1499, 1500, 1700, 2000, 2001, 2500,

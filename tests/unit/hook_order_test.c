@@ -318,9 +318,9 @@ static void test_effects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_two),    cmocka_unit_test(test_families),
-		cmocka_unit_test(test_places), cmocka_unit_test(test_nat),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_told),
+		cmocka_unit_test(test_two),	cmocka_unit_test(test_families),
+		cmocka_unit_test(test_places),	cmocka_unit_test(test_nat),
+		cmocka_unit_test(test_limits),	cmocka_unit_test(test_told),
 		cmocka_unit_test(test_effects), cmocka_unit_test(test_told_in_pieces),
 	};
 
