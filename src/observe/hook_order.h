@@ -21,7 +21,7 @@
 enum {
 	HOOK_MEMBERS = 8,	/* chains at one place between which the order can matter */
 	HOOK_PERMUTATIONS = 24, /* of those, that differ */
-	HOOK_ORDERS = 32,	/* in all */
+	HOOK_ORDERS = 8,	/* in all */
 };
 
 /* One that hooks in. In a contest they stand in the order in which order 0 runs them. */

@@ -373,12 +373,14 @@ static int explore_order(struct mirror *m, const struct reach_plan *plan, size_t
 			 struct reach_answers *ret, struct err *e)
 {
 	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e, .order = order};
+	/* all others together have as many as order 0 */
+	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;
 	int r;
 
 	*ret = (struct reach_answers){0};
 	r = prepare(&x);
-	for (; r >= 0 && x.next < x.job_count && m->loads - before < REACH_LOAD_LIMIT;) {
+	for (; r >= 0 && x.next < x.job_count && m->loads - before < limit;) {
 		size_t job = x.next++;
 
 		r = mirror_load(m, &x.jobs[job].assignment, e);

@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 enum {
-	/* how often rules are loaded, in each order of chains at one priority, before the rest
-	 * stays unknown */
+	/* how often rules are loaded before the rest stays unknown; and again, in all other orders
+	 * of chains at one priority */
 	REACH_LOAD_LIMIT = 96,
 	REACH_TARGET_LIMIT = 4096, /* different places where packets arrive */
 	REACH_NO_DOUBT = UINT16_MAX,
