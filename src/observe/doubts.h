@@ -15,6 +15,7 @@ enum doubt_kind {
 	DOUBT_RATE,	  /* limit, quota, ct count, recent, statistic, numgen, ... */
 	DOUBT_UNMIRRORED, /* depends on what the twin does not have */
 	DOUBT_STOP,	  /* nobody can tell what comes after: queue, synproxy, a rule not loaded */
+	DOUBT_ORDER, /* which of two tables comes first: no condition, see observe/hook_order */
 };
 
 enum {
@@ -38,6 +39,7 @@ struct doubt_list {
 /* Which doubts hold: bit = the expression as it is written in the rule matches. */
 struct assignment {
 	uint64_t bits[DOUBT_LIMIT / 64];
+	uint64_t order; /* one of observe/hook_order */
 };
 
 /* Adds a doubt and returns its index; past the limit, that of the last, which becomes a STOP. */

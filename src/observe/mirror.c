@@ -15,6 +15,15 @@
 
 enum { ATTEMPTS = 5 };
 
+static int find_orders(struct mirror *m, struct nl *filter, struct err *e)
+{
+	struct hook_list cleanup_call(hook_list_done) told = {.host = filter};
+
+	if (hook_orders_find(&m->nft, &m->legacy, &told, &m->orders) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	return 0;
+}
+
 int mirror_read(struct mirror *m, struct err *e)
 {
 	struct nl cleanup_call(nl_close) filter = {0};
@@ -31,12 +40,15 @@ int mirror_read(struct mirror *m, struct err *e)
 	if (r >= 0)
 		r = ipset_image_read(&m->ipset, &filter, e);
 	if (r >= 0)
+		r = find_orders(m, &filter, e);
+	if (r >= 0)
 		r = twin_network_fingerprint(&route, &network, e);
 	if (r < 0)
 		return r;
 	m->fingerprint = map_mix(
 		map_mix(nft_image_fingerprint(&m->nft), legacy_image_fingerprint(&m->legacy)),
 		map_mix(ipset_image_fingerprint(&m->ipset), network));
+	m->fingerprint = map_mix(m->fingerprint, hook_orders_hash(&m->orders));
 	m->is_read = true;
 	return 0;
 }
@@ -79,9 +91,11 @@ static struct twin_probe *new_probe(struct mirror *m, struct err *e)
 
 static int find_doubts(struct mirror *m, struct err *e)
 {
-	int r = nft_rewrite_find(&m->nft_rewrite, &m->nft, &m->doubts);
 	bool clock = false;
+	int r;
 
+	hook_orders_add_doubts(&m->orders, &m->nft, &m->legacy, &m->doubts);
+	r = nft_rewrite_find(&m->nft_rewrite, &m->nft, &m->doubts);
 	if (r < 0)
 		return err_set(e, r, _("out of memory"));
 	m->clock = m->nft_rewrite.clock;
@@ -132,7 +146,7 @@ int mirror_build(struct mirror *m, const struct snapshot *s, struct err *e)
 
 int mirror_load(struct mirror *m, const struct assignment *assignment, struct err *e)
 {
-	struct nft_loading how = {&m->nft_rewrite, &m->doubts, *assignment};
+	struct nft_loading how = {&m->nft_rewrite, &m->doubts, *assignment, &m->orders};
 	int r = 0;
 
 	if (m->is_loaded && memcmp(&m->loaded, assignment, sizeof(*assignment)) == 0)
@@ -162,6 +176,7 @@ void mirror_done(struct mirror *m)
 	twin_close(&m->twin);
 	twin_report_done(&m->differences);
 	obstacles_done(&m->obstacles);
+	hook_orders_done(&m->orders);
 	ipset_image_done(&m->ipset);
 	legacy_image_done(&m->legacy);
 	nft_image_done(&m->nft);

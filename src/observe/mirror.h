@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "observe/doubts.h"
+#include "observe/hook_order.h"
 #include "observe/ipset_image.h"
 #include "observe/legacy_image.h"
 #include "observe/nft_image.h"
@@ -26,6 +27,7 @@ struct mirror {
 	struct nft_image nft;
 	struct legacy_image legacy;
 	struct ipset_image ipset;
+	struct hook_orders orders; /* in which chains at one priority may run */
 	struct obstacles obstacles;
 	bool is_read, has_looked; /* by mirror_read(), by mirror_look() */
 	uint64_t fingerprint;	  /* of rules, sets, interfaces, addresses, routes, sysctls */

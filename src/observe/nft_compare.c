@@ -31,6 +31,7 @@ struct comparison {
 	struct map by_key;
 	struct found *found;
 	size_t count, cap;
+	struct buf room; /* for nft_rewrite_attributes() */
 	bool failed;
 };
 
@@ -109,7 +110,7 @@ static bool is_sent(const struct comparison *c, size_t item)
 
 static void compare_object(struct comparison *c, size_t item)
 {
-	struct cur attributes = nft_image_attributes(c->image, item);
+	struct cur attributes = nft_rewrite_attributes(c->rewrite, item, &c->room);
 	struct found *f = find(c, nft_image_item_key(c->image, item));
 	uint8_t type = c->image->items[item].type;
 	size_t timed = 0;
@@ -193,6 +194,7 @@ static void comparison_done(struct comparison *c)
 {
 	map_done(&c->by_key);
 	free(c->found);
+	buf_done(&c->room);
 }
 
 int nft_compare(const struct nft_image *image, struct nft_rewrite *rewrite,
@@ -220,5 +222,5 @@ int nft_compare(const struct nft_image *image, struct nft_rewrite *rewrite,
 	compare_rest(&c);
 	if (twin->changing && twin->count > 0)
 		differ(&c, twin, 0, _("the twin's rules change by themselves"));
-	return c.failed || sent.failed || report->lost.failed ? -ENOMEM : 0;
+	return c.failed || sent.failed || c.room.failed || report->lost.failed ? -ENOMEM : 0;
 }

@@ -44,9 +44,8 @@ struct nft_place {
 /*
  * Reads all of nf_tables of the network namespace that the socket (NETLINK_NETFILTER) is in. The
  * image is only its own while the rules stay: one that changes is read again, up to 8 times, and
- * then `changing` is set. A kernel without nf_tables gives an empty image. Of chains that hook in
- * at the same place with the same priority, those that were registered first stand first, where the
- * kernel tells (CONFIG_NETFILTER_NETLINK_HOOK, Linux 5.14). 0 or a negative errno.
+ * then `changing` is set. A kernel without nf_tables gives an empty image. Which of the chains at
+ * one place with one priority comes first is observe/hook_order's. 0 or a negative errno.
  */
 int nft_image_read(struct nl *host, struct nft_image *image, struct err *e);
 /* The same of the tables alone, without what is in them. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/nl.h"
 #include "base/nla.h"
+#include "observe/hook_order.h"
 #include "observe/nft_attr.h"
 #include "observe/nft_compare.h"
 
@@ -32,7 +33,9 @@ struct load {
 	struct nl *twin;
 	const struct nft_loading *how;
 	struct nft_load_report *report;
-	struct buf batch, rules;
+	struct buf batch, rules, room;
+	uint32_t *chains; /* items, in the order in which they are made: see observe/hook_order */
+	size_t chain_count;
 	int32_t *items; /* per message of the batch: the item that it was made of, or NO_ITEM */
 	size_t count, cap;
 	bool *left_out; /* per item: refused before */
@@ -58,6 +61,8 @@ static void load_done(struct load *l)
 {
 	buf_done(&l->batch);
 	buf_done(&l->rules);
+	buf_done(&l->room);
+	free(l->chains);
 	free(l->items);
 	free(l->left_out);
 }
@@ -153,7 +158,8 @@ static void put_object(struct load *l, size_t item)
 	const struct nft_item *it = &l->image->items[item];
 	size_t at = begin_object(&l->batch, it->type, it->family, NLM_F_CREATE);
 
-	put_attributes(&l->batch, it->type, nft_image_attributes(l->image, item));
+	put_attributes(&l->batch, it->type,
+		       nft_rewrite_attributes(l->how->rewrite, item, &l->room));
 	if (it->type == NFT_MSG_NEWSET)
 		nla_put_u32_be(&l->batch, NFTA_SET_ID, (uint32_t)item + 1);
 	nla_end_message(&l->batch, at);
@@ -200,6 +206,18 @@ static bool is_wanted(const struct load *l, size_t item)
 	}
 }
 
+/* Tables, or all else but chains and rules. */
+static void put_objects(struct load *l, bool tables)
+{
+	for (size_t i = 0; i < l->image->count; i++) {
+		uint8_t type = l->image->items[i].type;
+
+		if (type != NFT_MSG_NEWCHAIN && (type == NFT_MSG_NEWTABLE) == tables &&
+		    is_wanted(l, i))
+			put_object(l, i);
+	}
+}
+
 static void put_batch(struct load *l, const struct nft_image *old)
 {
 	buf_clear(&l->batch);
@@ -207,15 +225,17 @@ static void put_batch(struct load *l, const struct nft_image *old)
 	put_rules(l);
 	put_bracket(l, NFNL_MSG_BATCH_BEGIN);
 	put_deletions(l, old);
-	for (size_t i = 0; i < l->image->count; i++)
-		if (is_wanted(l, i))
-			put_object(l, i);
+	put_objects(l, true);
+	for (size_t i = 0; i < l->chain_count; i++)
+		if (is_wanted(l, l->chains[i]))
+			put_object(l, l->chains[i]);
+	put_objects(l, false);
 	for (size_t i = 0; i < l->image->count; i++)
 		if (l->image->items[i].type == NFT_MSG_NEWRULE && !l->left_out[i])
 			note_message(l, (int32_t)i);
 	buf_add(&l->batch, l->rules.data, l->rules.len);
 	put_bracket(l, NFNL_MSG_BATCH_END);
-	l->failed |= l->batch.failed || l->rules.failed;
+	l->failed |= l->batch.failed || l->rules.failed || l->room.failed;
 }
 
 /* --- what the kernel refuses ---------------------------------------------------------------------
@@ -314,6 +334,19 @@ static void count_stopped(struct load *l)
 		l->report->stopped += l->how->rewrite->level[i] != NFT_LEVEL_WHOLE;
 }
 
+static int order_chains(struct load *l)
+{
+	ptrdiff_t count;
+
+	l->chains = calloc(l->image->count + 1, sizeof(*l->chains));
+	if (!l->chains)
+		return -ENOMEM;
+	count = hook_orders_chains(l->how->orders, l->image, (size_t)l->how->assignment.order,
+				   l->chains, l->how->rewrite->later);
+	l->chain_count = count < 0 ? 0 : (size_t)count;
+	return count < 0 ? -ENOMEM : 0;
+}
+
 int nft_image_load(const struct nft_image *image, struct nl *twin, const struct nft_loading *how,
 		   struct nft_load_report *report, struct err *e)
 {
@@ -324,7 +357,7 @@ int nft_image_load(const struct nft_image *image, struct nl *twin, const struct 
 
 	clear_report(report);
 	l.left_out = calloc(image->count + 1, sizeof(*l.left_out));
-	if (!l.left_out)
+	if (!l.left_out || order_chains(&l) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = nft_image_read_tables(twin, &old, e);
 	if (r == 0)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hook_orders;
+
 /* The table of a twin that a load leaves alone, in any family: the sinks. */
 #define NFT_TWIN_TABLE "portero_twin"
 
@@ -22,6 +24,7 @@ struct nft_loading {
 	struct nft_rewrite *rewrite; /* of this image, by nft_rewrite_find() */
 	struct doubt_list *doubts;   /* of that; gets a STOP for each rule that is not taken */
 	struct assignment assignment;
+	const struct hook_orders *orders; /* those of the assignment; NULL: as they were dumped */
 };
 
 /* A rule of the twin, and the item of the image that it was. */

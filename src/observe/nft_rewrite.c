@@ -27,6 +27,7 @@ void nft_rewrite_done(struct nft_rewrite *w)
 	free(w->stop);
 	free(w->position);
 	free(w->level);
+	free(w->later);
 	free(w->exprs);
 	*w = (struct nft_rewrite){0};
 }
@@ -121,8 +122,11 @@ static int allocate(struct nft_rewrite *w)
 	w->stop = calloc(count, sizeof(*w->stop));
 	w->position = calloc(count, sizeof(*w->position));
 	w->level = calloc(count, sizeof(*w->level));
+	w->later = calloc(count, sizeof(*w->later));
 	w->exprs = calloc(NFT_EXPR_LIMIT, sizeof(*w->exprs));
-	return w->first_doubt && w->stop && w->position && w->level && w->exprs ? 0 : -ENOMEM;
+	return w->first_doubt && w->stop && w->position && w->level && w->later && w->exprs
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int find_all(struct nft_rewrite *w, struct doubt_list *doubts)
@@ -192,6 +196,38 @@ void nft_rewrite_begin(struct nft_rewrite *w, const struct assignment *assignmen
 	for (size_t i = 0; i < w->feed_count; i++)
 		if (w->feeds[i].set < w->set_count && assignment_has(assignment, w->feeds[i].doubt))
 			w->sets[w->feeds[i].set].forced = w->feeds[i].deletes ? -1 : 1;
+}
+
+/* A hook with a priority that is one higher. */
+static void put_later(struct buf *out, struct cur hook)
+{
+	size_t nest = nla_begin_nest(out, NFTA_CHAIN_HOOK);
+	struct cur value;
+	uint16_t type;
+
+	while (nla_next(&hook, &type, &value))
+		if (type == NFTA_HOOK_PRIORITY)
+			nla_put_u32_be(out, type, (uint32_t)nla_number_be(value) + 1);
+		else
+			nft_attr_copy(out, value);
+	nla_end_nest(out, nest);
+}
+
+struct cur nft_rewrite_attributes(const struct nft_rewrite *w, size_t item, struct buf *room)
+{
+	struct cur attributes = nft_image_attributes(w->image, item);
+	struct cur left = attributes, value;
+	uint16_t type;
+
+	if (w->image->items[item].type != NFT_MSG_NEWCHAIN || !w->later[item])
+		return attributes;
+	buf_clear(room);
+	while (nla_next(&left, &type, &value))
+		if (type == NFTA_CHAIN_HOOK)
+			put_later(room, value);
+		else
+			nft_attr_copy(room, value);
+	return cur_init(room->data, room->len);
 }
 
 /* --- NFTA_RULE_COMPAT ----------------------------------------------------------------------------

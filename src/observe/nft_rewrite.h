@@ -55,12 +55,13 @@ struct nft_rewrite {
 	struct nft_feed *feeds;
 	size_t feed_count, feed_cap;
 	/* per item of the image */
-	uint16_t *first_doubt;	/* of a rule */
-	uint16_t *stop;		/* the doubt that stands for what is not loaded of a rule */
-	uint16_t *position;	/* of a rule in its chain, from 1; UINT16_MAX: that or more */
-	uint8_t *level;		/* enum nft_level */
-	bool overflow;		/* as in the doubt list, when it was found */
-	bool clock;		/* some rule asks for the time: what it says holds now */
+	uint16_t *first_doubt; /* of a rule */
+	uint16_t *stop;	       /* the doubt that stands for what is not loaded of a rule */
+	uint16_t *position;    /* of a rule in its chain, from 1; UINT16_MAX: that or more */
+	uint8_t *level;	       /* enum nft_level */
+	bool *later;   /* a base chain whose priority is made one higher: see hook_order.h */
+	bool overflow; /* as in the doubt list, when it was found */
+	bool clock;    /* some rule asks for the time: what it says holds now */
 	struct nft_expr *exprs; /* room for those of one rule */
 };
 
@@ -81,6 +82,9 @@ bool nft_rewrite_lower(struct nft_rewrite *w, size_t item, const char *why,
 
 /* Before each load: which sets are forced, and that none is used yet. */
 void nft_rewrite_begin(struct nft_rewrite *w, const struct assignment *assignment);
+/* The attributes of an item that is no rule, as they are to be in the twin; `room` holds them where
+ * these are others than the machine's. */
+struct cur nft_rewrite_attributes(const struct nft_rewrite *w, size_t item, struct buf *room);
 /*
  * Appends the rule's NFTA_RULE_EXPRESSIONS and, where it needs one, NFTA_RULE_COMPAT; marks the
  * sets that it uses.

@@ -25,6 +25,7 @@ struct explorer {
 	const struct reach_plan *plan;
 	struct reach_answers *ret;
 	struct err *e;
+	uint64_t order;	  /* of chains at one priority: what is asked now */
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
 	/* of one call of twin_probe */
@@ -242,6 +243,13 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 	return r;
 }
 
+/* With another order of chains at one priority: can they get something else? */
+static bool is_asked(const struct explorer *x, size_t query)
+{
+	return x->order == 0 || hook_orders_concern(&x->m->orders, x->order,
+						    x->plan->queries[query].flow.ifindex == 0);
+}
+
 static int run_first(struct explorer *x)
 {
 	int r = 0;
@@ -251,7 +259,8 @@ static int run_first(struct explorer *x)
 		x->ports[i] = x->plan->points.items[i].port;
 	}
 	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
-		r = ask(x, 0, (uint32_t)q, x->ret->point_count);
+		if (is_asked(x, q))
+			r = ask(x, 0, (uint32_t)q, x->ret->point_count);
 	return r;
 }
 
@@ -340,7 +349,7 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
 
 static int look_at_shifts(struct explorer *x)
 {
-	struct assignment none = {0};
+	struct assignment none = {.order = x->order};
 	int r = mirror_load(x->m, &none, x->e);
 
 	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
@@ -370,7 +379,7 @@ static int prepare(struct explorer *x)
 	x->ports = calloc(points + 1, sizeof(*x->ports));
 	x->points = calloc(points + 1, sizeof(*x->points));
 	x->outcomes = calloc(points + 1, sizeof(*x->outcomes));
-	first = find_job(x, &(struct assignment){0});
+	first = find_job(x, &(struct assignment){.order = x->order});
 	if (!x->ret->items || !x->ports || !x->points || !x->outcomes || !first)
 		return err_set(x->e, -ENOMEM, _("out of memory"));
 	for (size_t i = 0; i < x->plan->count * points; i++)
@@ -389,15 +398,18 @@ static void clean(struct explorer *x)
 	met_doubts_done(&x->met);
 }
 
-int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_answers *ret,
-		  struct err *e)
+static int explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
+			 struct reach_answers *ret, struct err *e)
 {
-	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e};
+	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e, .order = order};
+	/* all others together have as many as order 0 */
+	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
+	unsigned before = m->loads;
 	int r;
 
 	*ret = (struct reach_answers){0};
 	r = prepare(&x);
-	for (; r >= 0 && x.next < x.job_count && m->loads < REACH_LOAD_LIMIT;) {
+	for (; r >= 0 && x.next < x.job_count && m->loads - before < limit;) {
 		size_t job = x.next++;
 
 		r = mirror_load(m, &x.jobs[job].assignment, e);
@@ -410,6 +422,67 @@ int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_
 		r = look_at_shifts(&x);
 	clean(&x);
 	return r;
+}
+
+static bool is_same_target(const struct reach_target *a, const struct reach_target *b)
+{
+	return a->forwarded == b->forwarded && a->out_ifindex == b->out_ifindex &&
+	       address_equal(&a->address, &b->address);
+}
+
+/* Do two answers of one packet say the same? */
+static bool agree(const struct reach_answers *first, const struct reach_answers *second,
+		  size_t item)
+{
+	const struct reach_answer *a = &first->items[item], *b = &second->items[item];
+
+	if (reach_answer_verdict(a) != reach_answer_verdict(b))
+		return false;
+	if (!is_accepted(a) || !is_accepted(b))
+		return is_accepted(a) == is_accepted(b);
+	return is_same_target(&first->targets[a->target], &second->targets[b->target]) &&
+	       a->target_port == b->target_port && a->shifts == b->shifts && a->odd == b->odd;
+}
+
+/* What another order makes of it is not known. */
+static void merge(const struct mirror *m, const struct reach_plan *plan, size_t order,
+		  const struct reach_answers *other, struct reach_answers *ret)
+{
+	for (size_t i = 0; i < plan->count * ret->point_count; i++) {
+		const struct flow *flow = &plan->queries[i / ret->point_count].flow;
+		struct reach_answer *a = &ret->items[i];
+
+		if (reach_answer_verdict(a) == VERDICT_UNKNOWN ||
+		    !hook_orders_concern(&m->orders, order, flow->ifindex == 0) ||
+		    agree(ret, other, i))
+			continue;
+		a->verdicts |= 1u << VERDICT_UNKNOWN;
+		a->kinds |= 1u << DOUBT_ORDER;
+		a->doubt = hook_orders_doubt(&m->orders, order);
+	}
+}
+
+static int explore_others(struct mirror *m, const struct reach_plan *plan,
+			  struct reach_answers *ret, struct err *e)
+{
+	int r = 0;
+
+	for (size_t order = 1; order < m->orders.count && r >= 0; order++) {
+		struct reach_answers cleanup_call(reach_answers_done) other = {0};
+
+		r = explore_order(m, plan, order, &other, e);
+		if (r >= 0)
+			merge(m, plan, order, &other, ret);
+	}
+	return r;
+}
+
+int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_answers *ret,
+		  struct err *e)
+{
+	int r = explore_order(m, plan, 0, ret, e);
+
+	return r < 0 ? r : explore_others(m, plan, ret, e);
 }
 
 void reach_answers_done(struct reach_answers *a)

@@ -2,7 +2,8 @@
 /*
  * reach_explore: asks a plan's queries of a mirror. Packets that met doubts are asked again with
  * these decided otherwise, one path of decisions after the other, so that each answer has every
- * verdict that its packet could get, whatever the doubts are.
+ * verdict that its packet could get, whatever the doubts are. Where chains at one priority run in
+ * an order that is not known, all is asked in each order; what they do not agree on is unknown.
  */
 #pragma once
 
@@ -15,7 +16,9 @@
 #include <stdint.h>
 
 enum {
-	REACH_LOAD_LIMIT = 96,	   /* how often rules are loaded before the rest stays unknown */
+	/* how often rules are loaded before the rest stays unknown; and again, in all other orders
+	 * of chains at one priority */
+	REACH_LOAD_LIMIT = 96,
 	REACH_TARGET_LIMIT = 4096, /* different places where packets arrive */
 	REACH_NO_DOUBT = UINT16_MAX,
 };

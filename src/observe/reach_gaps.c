@@ -35,6 +35,10 @@ static void general_trouble(const struct mirror *m, char why[WHY_SIZE])
 		snprintf(why, WHY_SIZE, _("the rules could not be copied as they are: %.*s"),
 			 (int)strcspn(buf_text(&m->nft_report.lost), "\n"),
 			 buf_text(&m->nft_report.lost));
+	if (m->orders.too_many)
+		snprintf(
+			why, WHY_SIZE, "%s",
+			_("too many tables have chains at one priority, whose order is not known"));
 	if (m->ipset_trouble[0])
 		snprintf(why, WHY_SIZE, "%s", m->ipset_trouble);
 }

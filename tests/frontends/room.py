@@ -218,22 +218,13 @@ class Reach:
         return self.at(*args, **kw)["verdict"]
 
 
-def only_the_manner(difference):
-    """Closed in any case: dropped where portero says refused, or the other way round."""
-    return ("says reject, packets say drop" in difference or
-            "says drop, packets say reject" in difference)
-
-
-def compare_all(case, unsure=None, skipped=(), order_unknown=False, unheard=()):
+def compare_all(case, unsure=None, skipped=(), unheard=()):
     """
     Every class of reach, every port, against packets; not with --full, which asks for every port
     too, but as people ask: that the answer holds between the ports that were asked is the point.
     `unsure` is what portero may leave open and must: {(proto, verdict): [(first, last), ...]};
     `skipped` are interfaces which nobody can send to; `unheard` (interface, destination) whose
     answers cannot come back, which is no fault of the answers.
-    `order_unknown`: legacy and nf_tables have chains at one priority, and portero does not know
-    which the kernel registered first: then it may take a refusal for a drop, never an open port
-    for closed.
     """
     reach = case.portero("reach")
     assert reach["classes"], f"no reach: {reach['missing']}"
@@ -242,8 +233,7 @@ def compare_all(case, unsure=None, skipped=(), order_unknown=False, unheard=()):
                              not in unheard)
     print(seen)
     COMPARED.append((os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0], seen))
-    wrong = [d for d in seen.differences if not (order_unknown and only_the_manner(d))]
-    assert wrong == [], str(seen)
+    assert seen.differences == [], str(seen)
     left = {}
     for title, ports, verdict, why in seen.unsure:
         proto = title.rsplit(", ", 1)[1]

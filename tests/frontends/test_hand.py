@@ -2,6 +2,7 @@
 """Rulesets written by hand: sets, maps, verdict maps, ingress, ipset, recent and hashlimit, NAT."""
 import pytest
 
+from harness import hooks_are_told
 from room import compare_all
 
 SETS = """
@@ -112,7 +113,10 @@ iptables -A INPUT -p tcp --dport 7000 -m ttl --ttl-gt 200 -j ACCEPT
 
 
 def test_mixed_at_one_hook(make_case):
-    """Of legacy and nft at equal priority the one that came last runs first."""
+    """Of legacy and nft at equal priority the one that came last runs first: not all kernels tell
+    which. IPv4 alone has both."""
+    unsure = {} if hooks_are_told() else {
+        (proto, "unknown"): [(1500, 2000)] for proto in ("tcp", "udp")}
     for first in ("nft", "legacy"):
         case = make_case()
         nft = ("nft add table ip t; nft 'add chain ip t i { type filter hook input priority 0; }'"
@@ -123,7 +127,7 @@ def test_mixed_at_one_hook(make_case):
         case.run(nft + legacy if first == "nft" else legacy + nft)
         with case.wire.listen("1700"):
             assert case.knock(1700) == ("drop" if first == "nft" else "reject")
-        compare_all(case, order_unknown=True)
+        compare_all(case, unsure)
 
 
 def test_nothing_and_everything(make_case):

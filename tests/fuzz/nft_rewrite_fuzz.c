@@ -7,6 +7,7 @@
  */
 #include "base/mem.h"
 #include "base/nla.h"
+#include "observe/hook_order.h"
 #include "observe/nft_attr.h"
 #include "observe/nft_compare.h"
 
@@ -97,6 +98,36 @@ static void compare(const struct nft_image *image, struct nft_rewrite *w,
 	free(left_out);
 }
 
+/* Every order has every chain once. */
+static void check_orders(const struct nft_image *image)
+{
+	static const struct legacy_image none;
+	struct hook_orders orders;
+	uint32_t *items = calloc(image->count + 1, sizeof(*items));
+	bool *later = calloc(image->count + 1, sizeof(*later));
+	ptrdiff_t chains = 0;
+
+	if (!items || !later || hook_orders_find(image, &none, NULL, &orders) < 0)
+		abort();
+	for (size_t i = 0; i < image->count; i++)
+		chains += image->items[i].type == NFT_MSG_NEWCHAIN;
+	for (size_t order = 0; order < orders.count; order++) {
+		uint64_t sum = 0;
+
+		if (hook_orders_chains(&orders, image, order, items, later) != chains)
+			abort();
+		for (ptrdiff_t i = 0; i < chains; i++)
+			sum += items[i];
+		for (size_t i = 0; i < image->count; i++)
+			sum -= image->items[i].type == NFT_MSG_NEWCHAIN ? i : 0;
+		if (sum != 0)
+			abort();
+	}
+	hook_orders_done(&orders);
+	free(items);
+	free(later);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct doubt_list doubts;
@@ -111,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (nft_rewrite_find(&w, &image, &doubts) < 0)
 		abort();
+	check_orders(&image);
 	rewrite_all(&w, &doubts, &none);
 	rewrite_all(&w, &doubts, &all);
 	compare(&image, &w, &none);

@@ -67,6 +67,12 @@ def need_program(name):
     return path
 
 
+def hooks_are_told():
+    """Has this kernel CONFIG_NETFILTER_NETLINK_HOOK? (Of chains of type nat: only since 6.17.)"""
+    done = subprocess.run(["nft", "list", "hooks"], capture_output=True, text=True, check=False)
+    return done.returncode == 0 and "hook" in done.stdout
+
+
 def skip_sanitized(why):
     if SAN:
         pytest.skip(f"sanitizers: {why}")

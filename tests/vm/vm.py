@@ -6,6 +6,7 @@ what the scripts in guest/ answered. Everything is kept below build/vm/; nothing
 A script may say in its first comments what must be in the machine:
     # modules: nf_tables tun        kernel modules, with those that they need
     # programs: nft ip              programs of this machine, with their libraries
+    # files: usr/lib/*/xtables/*    other files of this machine (a pattern), where there are any
 """
 import lzma
 import os
@@ -216,6 +217,9 @@ def collect_files(kernel):
         files[f"usr/bin/{name}"] = Path(path).read_bytes()
         for library in libraries_of(path):
             files[library.lstrip("/")] = Path(library).read_bytes()
+    for pattern in script_words("files"):
+        for path in Path("/").glob(pattern):
+            files[str(path).lstrip("/")] = path.read_bytes()
     for name, content in collect_modules(kernel, script_words("modules")).items():
         files[f"lib/modules/{kernel.release}/{name}"] = content
     return files
