@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* A packet that is to be asked about once more: a query and a point of it. */
+enum { CHUNK = 256 }; /* packets between two looks at the clock */
+
+/* A packet that is to be asked about once more: a query and one of its asks. */
 struct item {
-	uint32_t query, point;
+	uint32_t query, ask;
 };
 
 /* An assignment, and the packets whose way leads to it. */
@@ -27,16 +30,33 @@ struct explorer {
 	struct err *e;
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
+	uint64_t deadline;
 	/* of one call of twin_probe */
 	uint16_t *ports;
-	uint32_t *points;
+	uint32_t *asks;
 	struct outcome *outcomes;
 	struct met_doubts met;
 };
 
-static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t point)
+static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t ask)
 {
-	return &x->ret->items[(size_t)query * x->ret->point_count + point];
+	return &x->ret->items[x->plan->queries[query].first_answer + ask];
+}
+
+static const struct reach_ask *ask_of(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	return &x->plan->asks.items[x->plan->queries[query].asks.first + ask];
+}
+
+static uint16_t port_of(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	return x->plan->points.items[ask_of(x, query, ask)->first].port;
+}
+
+static bool is_over(struct explorer *x)
+{
+	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->deadline;
+	return x->ret->out_of_time;
 }
 
 /* --- what was seen ------------------------------------------------------------------------------
@@ -149,7 +169,7 @@ static struct job *find_job(struct explorer *x, const struct assignment *assignm
 }
 
 static int add_item(struct explorer *x, const struct assignment *before, uint16_t doubt,
-		    uint32_t query, uint32_t point)
+		    uint32_t query, uint32_t ask)
 {
 	struct assignment assignment = *before;
 	struct job *job;
@@ -159,7 +179,7 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
 	if (!job || mem_grow(&job->items, &job->cap, job->count + 1, sizeof(*job->items)) < 0)
 		return -ENOMEM;
 	job->last = doubt;
-	job->items[job->count++] = (struct item){query, point};
+	job->items[job->count++] = (struct item){query, ask};
 	return 0;
 }
 
@@ -169,9 +189,9 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
  * other side.
  */
 static int branch(struct explorer *x, const struct assignment *assignment, uint32_t query,
-		  uint32_t point, const struct met_doubt *met, size_t count)
+		  uint32_t ask, const struct met_doubt *met, size_t count)
 {
-	struct reach_answer *a = answer_of(x, query, point);
+	struct reach_answer *a = answer_of(x, query, ask);
 	size_t start = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -184,14 +204,14 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 			a->verdicts = (uint8_t)((a->verdicts & ~(1u << VERDICT_DROP)) |
 						1u << VERDICT_UNKNOWN);
 			depend_on(x, a, met[i].doubt);
-		} else if (add_item(x, assignment, met[i].doubt, query, point) < 0) {
+		} else if (add_item(x, assignment, met[i].doubt, query, ask) < 0) {
 			return -ENOMEM;
 		}
 	}
 	return 0;
 }
 
-/* Asks `count` points (x->points, x->ports) of one query. The job may move: no pointer to it. */
+/* Asks `count` of the asks (x->asks, x->ports) of one query. The job may move: no pointer to it. */
 static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 {
 	size_t met = 0;
@@ -202,68 +222,109 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 		struct assignment assignment = x->jobs[job].assignment;
 		size_t first = met;
 
-		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->points[i]),
+		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]),
 				 &x->outcomes[i]);
 		while (met < x->met.count && x->met.items[met].index == i)
 			met++;
 		if (r >= 0)
-			r = branch(x, &assignment, query, x->points[i], x->met.items + first,
+			r = branch(x, &assignment, query, x->asks[i], x->met.items + first,
 				   met - first);
 	}
 	return r;
+}
+
+/* What was not asked for is not known: the items of a job from `first` on. */
+static void leave(struct explorer *x, const struct job *job, size_t first)
+{
+	for (size_t i = first; i < job->count; i++) {
+		struct reach_answer *a = answer_of(x, job->items[i].query, job->items[i].ask);
+
+		a->verdicts |= 1u << VERDICT_UNKNOWN;
+		a->late |= x->ret->out_of_time;
+		depend_on_job(x, a, job);
+		x->ret->exhausted = true;
+	}
+}
+
+/* What stands in x->asks. */
+static int ask_chosen(struct explorer *x, size_t job, uint32_t query, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		x->ports[i] = port_of(x, query, x->asks[i]);
+	x->ret->asked += job == 0 ? count : 0;
+	return count ? ask(x, job, query, count) : 0;
+}
+
+/* Of a query's asks, those about ports where somebody listens, or the others. */
+static int run_query(struct explorer *x, uint32_t query, bool listened)
+{
+	const struct reach_query *q = &x->plan->queries[query];
+	size_t count = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < q->asks.count && r >= 0; i++) {
+		if (x->plan->listened[ask_of(x, query, i)->first] != listened)
+			continue;
+		x->asks[count++] = i;
+		if (count < CHUNK)
+			continue;
+		r = is_over(x) ? 0 : ask_chosen(x, 0, query, count);
+		count = 0;
+	}
+	return r < 0 || is_over(x) ? r : ask_chosen(x, 0, query, count);
+}
+
+/* What a person wants to know first. */
+static unsigned importance(const struct reach_query *q)
+{
+	static const uint8_t ranks[SOURCE_CLASS_COUNT] = {
+		[SOURCE_INTERNET] = 0, [SOURCE_LINK] = 1,   [SOURCE_HOST] = 2,
+		[SOURCE_PRIVATE] = 2,  [SOURCE_LISTED] = 3,
+	};
+
+	return ranks[q->class.source_class];
 }
 
 static int run_first(struct explorer *x)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < x->ret->point_count; i++) {
-		x->points[i] = (uint32_t)i;
-		x->ports[i] = x->plan->points.items[i].port;
-	}
-	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
-		r = ask(x, 0, (uint32_t)q, x->ret->point_count);
+	/* addresses that the rules mention come when all is known of the wider classes */
+	for (unsigned turn = 0; turn < 4; turn++)
+		for (unsigned rank = turn < 2 ? 0 : 3; rank < (turn < 2 ? 3u : 4u); rank++)
+			for (uint32_t q = 0; q < x->plan->count && r >= 0 && !is_over(x); q++)
+				if (importance(&x->plan->queries[q]) == rank)
+					r = run_query(x, q, turn % 2 == 0);
 	return r;
 }
 
 /* Items of one query stand together: they were added query by query. */
 static int run_job(struct explorer *x, size_t job)
 {
+	size_t i = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < x->jobs[job].count && r >= 0;) {
+	while (i < x->jobs[job].count && r >= 0 && !is_over(x)) {
 		uint32_t query = x->jobs[job].items[i].query;
 		size_t count = 0;
 
 		for (; i < x->jobs[job].count && x->jobs[job].items[i].query == query &&
-		       count < x->ret->point_count;
-		     i++) {
-			x->points[count] = x->jobs[job].items[i].point;
-			x->ports[count] = x->plan->points.items[x->points[count]].port;
-			count++;
-		}
-		r = ask(x, job, query, count);
+		       count < CHUNK;
+		     i++)
+			x->asks[count++] = x->jobs[job].items[i].ask;
+		r = ask_chosen(x, job, query, count);
 	}
+	if (r >= 0 && i < x->jobs[job].count)
+		leave(x, &x->jobs[job], i);
 	free(x->jobs[job].items);
 	x->jobs[job].items = NULL;
 	return r;
 }
 
-/* What was not asked for is not known. */
 static void give_up(struct explorer *x)
 {
-	for (; x->next < x->job_count; x->next++) {
-		const struct job *job = &x->jobs[x->next];
-
-		for (size_t i = 0; i < job->count; i++) {
-			struct reach_answer *a =
-				answer_of(x, job->items[i].query, job->items[i].point);
-
-			a->verdicts |= 1u << VERDICT_UNKNOWN;
-			depend_on_job(x, a, job);
-			x->ret->exhausted = true;
-		}
-	}
+	for (; x->next < x->job_count; x->next++)
+		leave(x, &x->jobs[x->next], 0);
 }
 
 /* --- ports that are sent on ---------------------------------------------------------------------
@@ -286,14 +347,16 @@ static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *
 }
 
 /*
- * A point stands for several ports. When NAT gives its packets another port, do the others get the
+ * An ask stands for several ports. When NAT gives its packets another port, do the others get the
  * same one, or do they follow one by one?
  */
-static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
+static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 {
-	const struct reach_point *p = &x->plan->points.items[point];
-	struct reach_answer *a = answer_of(x, query, point);
-	uint16_t ends[] = {p->first, p->last}, at[2];
+	const struct reach_ask *points = ask_of(x, query, ask);
+	const struct reach_point *items = x->plan->points.items;
+	struct reach_answer *a = answer_of(x, query, ask);
+	uint16_t port = items[points->first].port, at[2];
+	uint16_t ends[] = {items[points->first].first, items[points->end - 1].last};
 	bool same = true, follows = true;
 
 	for (int i = 0; i < 2; i++) {
@@ -302,11 +365,23 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
 		if (r < 0)
 			return r;
 		same &= at[i] == a->target_port;
-		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - p->port));
+		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - port));
 	}
 	a->shifts = follows;
 	a->odd = !same && !follows;
 	return 0;
+}
+
+static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	const struct reach_ask *points = ask_of(x, query, ask);
+	const struct reach_point *items = x->plan->points.items;
+	const struct reach_answer *a = answer_of(x, query, ask);
+
+	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
+	       (a->target_port != items[points->first].port ||
+		!address_equal(&x->ret->targets[a->target].address,
+			       &x->plan->queries[query].flow.destination));
 }
 
 static int look_at_shifts(struct explorer *x)
@@ -314,16 +389,14 @@ static int look_at_shifts(struct explorer *x)
 	struct assignment none = {0};
 	int r = mirror_load(x->m, &none, x->e);
 
-	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
-		for (size_t i = 0; i < x->ret->point_count && r >= 0; i++) {
-			const struct reach_point *p = &x->plan->points.items[i];
-			const struct reach_answer *a = answer_of(x, (uint32_t)q, (uint32_t)i);
-
-			if (p->first != p->last && is_accepted(a) &&
-			    (a->target_port != p->port ||
-			     !address_equal(&x->ret->targets[a->target].address,
-					    &x->plan->queries[q].flow.destination)))
-				r = look_at_shift(x, (uint32_t)q, (uint32_t)i);
+	for (uint32_t q = 0; q < x->plan->count && r >= 0; q++)
+		for (uint32_t i = 0; i < x->plan->queries[q].asks.count && r >= 0; i++) {
+			if (!may_shift(x, q, i))
+				continue;
+			if (is_over(x))
+				answer_of(x, q, i)->late = true;
+			else
+				r = look_at_shift(x, q, i);
 		}
 	return r;
 }
@@ -333,18 +406,18 @@ static int look_at_shifts(struct explorer *x)
 
 static int prepare(struct explorer *x)
 {
-	size_t points = x->plan->points.count;
+	size_t count = x->plan->answer_count;
 	struct job *first;
 
-	x->ret->point_count = points;
-	x->ret->items = calloc(x->plan->count * points + 1, sizeof(*x->ret->items));
-	x->ports = calloc(points + 1, sizeof(*x->ports));
-	x->points = calloc(points + 1, sizeof(*x->points));
-	x->outcomes = calloc(points + 1, sizeof(*x->outcomes));
+	x->ret->items = calloc(count + 1, sizeof(*x->ret->items));
+	x->ports = calloc(CHUNK, sizeof(*x->ports));
+	x->asks = calloc(CHUNK, sizeof(*x->asks));
+	x->outcomes = calloc(CHUNK, sizeof(*x->outcomes));
 	first = find_job(x, &(struct assignment){0});
-	if (!x->ret->items || !x->ports || !x->points || !x->outcomes || !first)
+	if (!x->ret->items || !x->ports || !x->asks || !x->outcomes || !first)
 		return err_set(x->e, -ENOMEM, _("out of memory"));
-	for (size_t i = 0; i < x->plan->count * points; i++)
+	x->ret->count = count;
+	for (size_t i = 0; i < count; i++)
 		x->ret->items[i].doubt = REACH_NO_DOUBT;
 	return 0;
 }
@@ -355,20 +428,20 @@ static void clean(struct explorer *x)
 		free(x->jobs[i].items);
 	free(x->jobs);
 	free(x->ports);
-	free(x->points);
+	free(x->asks);
 	free(x->outcomes);
 	met_doubts_done(&x->met);
 }
 
-int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_answers *ret,
-		  struct err *e)
+int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
+		  struct reach_answers *ret, struct err *e)
 {
-	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e};
+	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e, .deadline = deadline};
 	int r;
 
 	*ret = (struct reach_answers){0};
 	r = prepare(&x);
-	for (; r >= 0 && x.next < x.job_count && m->loads < REACH_LOAD_LIMIT;) {
+	while (r >= 0 && x.next < x.job_count && m->loads < REACH_LOAD_LIMIT && !is_over(&x)) {
 		size_t job = x.next++;
 
 		r = mirror_load(m, &x.jobs[job].assignment, e);
@@ -383,6 +456,14 @@ int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_
 	return r;
 }
 
+uint64_t reach_now(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void reach_answers_done(struct reach_answers *a)
 {
 	free(a->items);
@@ -395,11 +476,69 @@ enum verdict reach_answer_verdict(const struct reach_answer *a)
 	static const enum verdict plain[] = {VERDICT_ACCEPT, VERDICT_REJECT, VERDICT_DROP};
 	const uint8_t accept = 1u << VERDICT_ACCEPT;
 
-	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+	for (size_t i = 0; i < ARRAY_LEN(plain) && !a->late; i++)
 		if (a->verdicts == 1u << plain[i])
 			return plain[i];
-	if (!a->verdicts || a->verdicts & 1u << VERDICT_UNKNOWN || a->kinds & ~(1u << DOUBT_RATE))
+	if (!a->verdicts || a->late || a->verdicts & 1u << VERDICT_UNKNOWN ||
+	    a->kinds & ~(1u << DOUBT_RATE))
 		return VERDICT_UNKNOWN;
 	/* refused or dropped, by a count: closed in any case */
 	return a->verdicts & accept ? VERDICT_RATE_LIMITED : VERDICT_REJECT;
+}
+
+/* --- rows ---------------------------------------------------------------------------------------
+ */
+
+/* What an ask says of a point that it stands for. */
+static struct reach_answer answer_at(const struct reach_plan *plan, const struct reach_answer *a,
+				     const struct reach_ask *ask, uint32_t point)
+{
+	const struct reach_point *items = plan->points.items;
+	uint16_t first = items[ask->first].port, port = items[point].port;
+	struct reach_answer ret = *a;
+
+	if (a->shifts || a->target_port == first)
+		ret.target_port = (uint16_t)(a->target_port + (port - first));
+	return ret;
+}
+
+void reach_answers_row(const struct reach_plan *plan, const struct reach_answers *a, uint32_t query,
+		       struct reach_answer *row)
+{
+	const struct reach_query *q = &plan->queries[query];
+
+	if (q->reference != query)
+		reach_answers_row(plan, a, q->reference, row);
+	for (uint32_t i = 0; i < q->asks.count; i++) {
+		const struct reach_ask *ask = &plan->asks.items[q->asks.first + i];
+
+		for (uint32_t at = ask->first; at < ask->end; at++)
+			row[at] = answer_at(plan, &a->items[q->first_answer + i], ask, at);
+	}
+}
+
+static bool is_same(const struct reach_answer *a, const struct reach_answer *b)
+{
+	return a->verdicts == b->verdicts && a->kinds == b->kinds && a->doubt == b->doubt &&
+	       a->target == b->target && a->target_port == b->target_port &&
+	       a->shifts == b->shifts && a->odd == b->odd && a->late == b->late;
+}
+
+bool reach_answers_are_alike(const struct reach_plan *plan, const struct reach_answers *a,
+			     uint32_t query, const struct reach_answer *row)
+{
+	const struct reach_query *q = &plan->queries[query];
+
+	for (uint32_t i = 0; i < q->asks.count; i++) {
+		const struct reach_ask *ask = &plan->asks.items[q->asks.first + i];
+
+		for (uint32_t at = ask->first; at < ask->end; at++) {
+			struct reach_answer own =
+				answer_at(plan, &a->items[q->first_answer + i], ask, at);
+
+			if (!is_same(&own, &row[at]))
+				return false;
+		}
+	}
+	return true;
 }

@@ -77,6 +77,8 @@ static void read_payload(struct walk *w, struct cur data)
 	struct cur value;
 
 	if (nla_find(data, NFTA_PAYLOAD_SREG, &value))
+		w->k.out->ties.off = true;
+	if (nla_find(data, NFTA_PAYLOAD_SREG, &value))
 		registers_reject(&w->k, &w->registers, register_at(data, NFTA_PAYLOAD_SREG),
 				 (size_t)(len < REGISTER_BYTES ? len : REGISTER_BYTES),
 				 _("it is written into the packet elsewhere"));
@@ -310,8 +312,10 @@ static void narrow(struct walk *w, int at, struct cur value)
 		return;
 	first = value.at[0];
 	if (origin == ORIGIN_L4PROTO && value.left == 1 &&
-	    (b->origin[0] == b->origin[1] || w->k.families != FAMILY_BOTH))
+	    (b->origin[0] == b->origin[1] || w->k.families != FAMILY_BOTH)) {
 		w->registers.l4proto = (uint16_t)first;
+		scope_narrow_proto(&w->k, first);
+	}
 	if (origin == ORIGIN_NFPROTO && first == NFPROTO_IPV4)
 		w->k.families &= FAMILY4;
 	if (origin == ORIGIN_NFPROTO && first == NFPROTO_IPV6)
@@ -373,8 +377,23 @@ static void compare(struct walk *w, const struct key_field *f, uint64_t op, stru
 	compare_between(w, f, value.left, first, last);
 }
 
+/* What a rule asks for, it is about: one group of sources, ports up to the last of those that the
+ * comparison named. */
+static void note_condition(struct walk *w, uint64_t op, size_t sources, size_t cuts)
+{
+	const struct rule_scope *s = &w->k.scope;
+
+	if (op != NFT_CMP_EQ)
+		return;
+	if (s->source_count == sources + 1)
+		scope_need(&w->k, s->sources[sources]);
+	if (s->cut_count == cuts + 1)
+		scope_narrow_ports(&w->k, s->cuts[cuts].first, s->cuts[cuts].last);
+}
+
 static void compare_layout(struct walk *w, int at, uint64_t op, struct cur value)
 {
+	size_t sources = w->k.scope.source_count, cuts = w->k.scope.cut_count;
 	struct key_layout layout;
 
 	registers_layout(&w->k, &w->registers, at, value.left, &layout);
@@ -382,10 +401,12 @@ static void compare_layout(struct walk *w, int at, uint64_t op, struct cur value
 		collect_opaque_all(&w->k, _("what is compared is not understood"));
 	for (size_t i = 0; i < layout.count; i++)
 		compare(w, &layout.fields[i], op, value);
+	note_condition(w, op, sources, cuts);
 }
 
-static void compare_range(struct walk *w, int at, struct cur first, struct cur last)
+static void compare_range(struct walk *w, int at, struct cur first, struct cur last, bool inside)
 {
+	size_t sources = w->k.scope.source_count, cuts = w->k.scope.cut_count;
 	struct key_layout layout;
 
 	registers_layout(&w->k, &w->registers, at, first.left, &layout);
@@ -393,6 +414,7 @@ static void compare_range(struct walk *w, int at, struct cur first, struct cur l
 		collect_opaque_all(&w->k, _("what is compared is not understood"));
 	for (size_t i = 0; i < layout.count; i++)
 		compare_between(w, &layout.fields[i], first.left, first.at, last.at);
+	note_condition(w, inside ? NFT_CMP_EQ : NFT_CMP_NEQ, sources, cuts);
 }
 
 /* Whatever comes next is not the other end of a range. */
@@ -416,7 +438,7 @@ static void read_cmp(struct walk *w, struct cur data)
 	if (w->has_border && op == NFT_CMP_LTE && w->border_at == at &&
 	    w->border.left == value.left) {
 		w->has_border = false;
-		compare_range(w, at, w->border, value);
+		compare_range(w, at, w->border, value, true);
 		return;
 	}
 	flush_border(w);
@@ -442,16 +464,21 @@ static void read_range(struct walk *w, struct cur data)
 		collect_malformed(&w->k);
 		return;
 	}
-	compare_range(w, at, first, last);
+	compare_range(w, at, first, last,
+		      number(data, NFTA_RANGE_OP, NFT_RANGE_NEQ) == NFT_RANGE_EQ);
 }
 
 static void look_up(struct walk *w, struct cur data, uint16_t name_type, uint16_t register_type)
 {
-	struct cur name;
+	bool is_lookup = name_type == NFTA_LOOKUP_SET;
+	struct nft_lookup lookup = {
+		.table_key = w->table_key,
+		.at = register_at(data, register_type),
+		.inverted = is_lookup && number(data, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV,
+	};
 
-	if (nla_find(data, name_type, &name))
-		nft_sets_collect(&w->k, &w->sets, w->table_key, name, &w->registers,
-				 register_at(data, register_type));
+	if (nla_find(data, name_type, &lookup.set_name))
+		nft_sets_collect(&w->k, &w->sets, &lookup, &w->registers);
 	else
 		collect_malformed(&w->k);
 }
@@ -516,6 +543,7 @@ static void read_nat(struct walk *w, struct cur data)
 
 	if (number(data, NFTA_NAT_TYPE, NFT_NAT_DNAT) != NFT_NAT_DNAT)
 		return; /* after every verdict that is asked for */
+	scope_moves(&w->k);
 	nat_ports(w, register_at(data, NFTA_NAT_REG_PROTO_MIN),
 		  register_at(data, NFTA_NAT_REG_PROTO_MAX));
 	registers_reject(&w->k, &w->registers, min, len, _("it becomes the destination"));
@@ -527,6 +555,7 @@ static void read_nat(struct walk *w, struct cur data)
 
 static void read_redir(struct walk *w, struct cur data)
 {
+	scope_moves(&w->k);
 	nat_ports(w, register_at(data, NFTA_REDIR_REG_PROTO_MIN),
 		  register_at(data, NFTA_REDIR_REG_PROTO_MAX));
 }
@@ -534,6 +563,7 @@ static void read_redir(struct walk *w, struct cur data)
 static void read_tproxy(struct walk *w, struct cur data)
 {
 	(void)data;
+	scope_moves(&w->k);
 	w->k.out->uses_sockets = true;
 }
 
@@ -617,6 +647,27 @@ static const struct expression_reader readers[] = {
 	{"tunnel", read_tunnel},
 };
 
+/* Is anything of the packet, or of what is known of it, another one after the expression? */
+static bool does_something(const struct expression_reader *reader, struct cur data)
+{
+	static const char *const plain[] = {
+		"payload", "cmp",	"lookup", "immediate", "counter", "bitwise",
+		"match",   "range",	"log",	  "limit",     "fib",	  "byteorder",
+		"quota",   "connlimit", "rt",	  "socket",    "osf",	  "numgen",
+		"hash",	   "last",	"xfrm",	  "tunnel",
+	};
+	struct cur value;
+
+	if (strcmp(reader->name, "meta") == 0)
+		return nla_find(data, NFTA_META_SREG, &value);
+	if (strcmp(reader->name, "ct") == 0)
+		return nla_find(data, NFTA_CT_SREG, &value);
+	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+		if (strcmp(reader->name, plain[i]) == 0)
+			return false;
+	return true;
+}
+
 static void read_expression(struct walk *w, struct cur expression)
 {
 	struct cur value, data = cur_init(NULL, 0);
@@ -634,6 +685,8 @@ static void read_expression(struct walk *w, struct cur expression)
 			if (readers[i].read != read_cmp)
 				flush_border(w);
 			readers[i].read(w, data);
+			if (does_something(&readers[i], data))
+				scope_freeze(&w->k);
 			return;
 		}
 	snprintf(what, sizeof(what), _("'%s' may look at anything"), name);
@@ -681,14 +734,16 @@ static void read_rule(struct walk *w, uint8_t family, struct cur attributes)
 	snprintf(w->k.place, sizeof(w->k.place), "%s %s %s", family_name(family), table, chain);
 	w->table_key = nft_table_key(family, value);
 	w->k.families = table_families(family);
+	scope_begin(&w->k);
 	w->registers = (struct registers){.l4proto = 256};
 	if (!nla_find(attributes, NFTA_RULE_EXPRESSIONS, &expressions))
-		return; /* a rule without any */
+		expressions = cur_init(NULL, 0); /* a rule without any */
 	while (nla_next(&expressions, &type, &one))
 		read_expression(w, one);
 	flush_border(w);
 	if (!expressions.ok)
 		collect_malformed(&w->k);
+	scope_end(&w->k);
 }
 
 static void add_device(struct rule_collector *k, struct cur value)
