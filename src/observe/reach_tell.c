@@ -256,8 +256,6 @@ static int leave_out(struct answering *w, const struct reach_query *q)
  * be told. */
 static int choose_told(struct answering *w)
 {
-	size_t spans[2] = {0, 0};
-
 	w->baseline_of[0] = w->baseline_of[1] = UINT32_MAX;
 	for (uint32_t i = 0; i < w->plan->count; i++) {
 		const struct reach_query *q = &w->plan->queries[i];
@@ -271,15 +269,14 @@ static int choose_told(struct answering *w)
 		}
 		if (w->baseline_of[proto] != q->baseline) {
 			reach_answers_row(w->plan, w->answers, q->baseline, row);
-			w->baseline_of[proto] = w->query = q->baseline;
-			memcpy(w->row, row, w->plan->points.count * sizeof(*row));
-			spans[proto] = count_spans(w);
+			w->baseline_of[proto] = q->baseline;
 		}
 		w->skip[i] = q->class.source_class == SOURCE_LISTED &&
 			     reach_answers_are_alike(w->plan, w->answers, i, row);
 		if (w->skip[i])
 			continue;
-		w->expected += spans[proto] + 2 * (size_t)q->asks.count;
+		reach_answers_row(w->plan, w->answers, i, w->row);
+		w->expected += count_spans(w);
 		w->skip[i] = w->expected > INTERVAL_LIMIT;
 		if (w->skip[i] && leave_out(w, q) < 0)
 			return -ENOMEM;
