@@ -103,7 +103,9 @@ static int take_until(struct mirror *m, const struct reach_options *options, str
 		      struct err *e)
 {
 	struct reach_options with_deadline = *options;
-	unsigned patience = options->patience ? options->patience : REACH_PATIENCE;
+	unsigned patience = options->patience ? options->patience
+			    : options->full   ? REACH_PATIENCE_FULL
+					      : REACH_PATIENCE;
 
 	with_deadline.deadline = reach_now() + (uint64_t)patience * 1000;
 	return take(m, &with_deadline, ret, e);

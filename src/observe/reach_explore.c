@@ -13,12 +13,12 @@ enum { CHUNK = 256 }; /* packets between two looks at the clock */
 /* A packet that is to be asked about once more: a query and one of its asks. */
 struct item {
 	uint32_t query, ask;
+	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
 };
 
 /* An assignment, and the packets whose way leads to it. */
 struct job {
 	struct assignment assignment;
-	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
 	struct item *items;
 	size_t count, cap;
 };
@@ -34,6 +34,7 @@ struct explorer {
 	/* of one call of twin_probe */
 	uint16_t *ports;
 	uint32_t *asks;
+	uint16_t *lasts; /* of each: see struct item */
 	struct outcome *outcomes;
 	struct met_doubts met;
 };
@@ -93,10 +94,11 @@ static void depend_on(const struct explorer *x, struct reach_answer *a, uint16_t
 }
 
 /* On the one that was decided last in the first place, but on the others, too. */
-static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job)
+static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job,
+			  uint16_t last)
 {
-	if (job->last != REACH_NO_DOUBT)
-		depend_on(x, a, job->last);
+	if (last != REACH_NO_DOUBT)
+		depend_on(x, a, last);
 	for (size_t i = 0; i < x->m->doubts.count; i++)
 		if (assignment_has(&job->assignment, i))
 			depend_on(x, a, (uint16_t)i);
@@ -117,7 +119,7 @@ static bool goes_elsewhere(const struct explorer *x, const struct reach_answer *
 }
 
 static int take_accepted(struct explorer *x, const struct job *job, struct reach_answer *a,
-			 const struct outcome *o)
+			 uint16_t last, const struct outcome *o)
 {
 	bool first = !(a->verdicts & 1u << VERDICT_ACCEPT);
 	uint16_t target;
@@ -127,7 +129,7 @@ static int take_accepted(struct explorer *x, const struct job *job, struct reach
 		return r;
 	if (r < 0 || (!first && goes_elsewhere(x, a, target, o->target_port))) {
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
-		depend_on_job(x, a, job);
+		depend_on_job(x, a, job, last);
 		return 0;
 	}
 	if (first) {
@@ -139,14 +141,14 @@ static int take_accepted(struct explorer *x, const struct job *job, struct reach
 }
 
 static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
-			const struct outcome *o)
+			uint16_t last, const struct outcome *o)
 {
 	uint8_t bit = (uint8_t)(1u << o->verdict);
 
 	if (a->verdicts && !(a->verdicts & bit))
-		depend_on_job(x, a, job);
+		depend_on_job(x, a, job, last);
 	if (o->verdict == VERDICT_ACCEPT)
-		return take_accepted(x, job, a, o);
+		return take_accepted(x, job, a, last, o);
 	a->verdicts |= bit;
 	return 0;
 }
@@ -164,7 +166,7 @@ static struct job *find_job(struct explorer *x, const struct assignment *assignm
 	if (mem_grow(&x->jobs, &x->job_cap, x->job_count + 1, sizeof(*x->jobs)) < 0)
 		return NULL;
 	job = &x->jobs[x->job_count++];
-	*job = (struct job){.assignment = *assignment, .last = REACH_NO_DOUBT};
+	*job = (struct job){.assignment = *assignment};
 	return job;
 }
 
@@ -178,8 +180,7 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
 	job = find_job(x, &assignment);
 	if (!job || mem_grow(&job->items, &job->cap, job->count + 1, sizeof(*job->items)) < 0)
 		return -ENOMEM;
-	job->last = doubt;
-	job->items[job->count++] = (struct item){query, ask};
+	job->items[job->count++] = (struct item){query, ask, doubt};
 	return 0;
 }
 
@@ -222,7 +223,7 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 		struct assignment assignment = x->jobs[job].assignment;
 		size_t first = met;
 
-		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]),
+		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]), x->lasts[i],
 				 &x->outcomes[i]);
 		while (met < x->met.count && x->met.items[met].index == i)
 			met++;
@@ -241,7 +242,7 @@ static void leave(struct explorer *x, const struct job *job, size_t first)
 
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
 		a->late |= x->ret->out_of_time;
-		depend_on_job(x, a, job);
+		depend_on_job(x, a, job, job->items[i].last);
 		x->ret->exhausted = true;
 	}
 }
@@ -265,6 +266,7 @@ static int run_query(struct explorer *x, uint32_t query, bool listened)
 	for (uint32_t i = 0; i < q->asks.count && r >= 0; i++) {
 		if (x->plan->listened[ask_of(x, query, i)->first] != listened)
 			continue;
+		x->lasts[count] = REACH_NO_DOUBT;
 		x->asks[count++] = i;
 		if (count < CHUNK)
 			continue;
@@ -310,8 +312,10 @@ static int run_job(struct explorer *x, size_t job)
 
 		for (; i < x->jobs[job].count && x->jobs[job].items[i].query == query &&
 		       count < CHUNK;
-		     i++)
+		     i++) {
+			x->lasts[count] = x->jobs[job].items[i].last;
 			x->asks[count++] = x->jobs[job].items[i].ask;
+		}
 		r = ask_chosen(x, job, query, count);
 	}
 	if (r >= 0 && i < x->jobs[job].count)
@@ -412,9 +416,10 @@ static int prepare(struct explorer *x)
 	x->ret->items = calloc(count + 1, sizeof(*x->ret->items));
 	x->ports = calloc(CHUNK, sizeof(*x->ports));
 	x->asks = calloc(CHUNK, sizeof(*x->asks));
+	x->lasts = calloc(CHUNK, sizeof(*x->lasts));
 	x->outcomes = calloc(CHUNK, sizeof(*x->outcomes));
 	first = find_job(x, &(struct assignment){0});
-	if (!x->ret->items || !x->ports || !x->asks || !x->outcomes || !first)
+	if (!x->ret->items || !x->ports || !x->asks || !x->lasts || !x->outcomes || !first)
 		return err_set(x->e, -ENOMEM, _("out of memory"));
 	x->ret->count = count;
 	for (size_t i = 0; i < count; i++)
@@ -429,6 +434,7 @@ static void clean(struct explorer *x)
 	free(x->jobs);
 	free(x->ports);
 	free(x->asks);
+	free(x->lasts);
 	free(x->outcomes);
 	met_doubts_done(&x->met);
 }
