@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "model/reach.h"
 #include "observe/mirror.h"
+#include "observe/reach_answers.h"
 #include "observe/reach_plan.h"
 
 #include <stddef.h>
@@ -20,35 +21,6 @@ uint64_t reach_now(void);
 enum {
 	REACH_LOAD_LIMIT = 96,	   /* how often rules are loaded before the rest stays unknown */
 	REACH_TARGET_LIMIT = 4096, /* different places where packets arrive */
-	REACH_NO_DOUBT = UINT16_MAX,
-};
-
-/* What one port of a query gets. */
-struct reach_answer {
-	uint8_t verdicts; /* bits 1 << enum verdict: all that were seen */
-	uint8_t kinds;	  /* bits 1 << enum doubt_kind: of doubts on which the verdict depends */
-	uint16_t doubt;	  /* one of them, or REACH_NO_DOUBT */
-	uint16_t target;  /* accepted: index into targets */
-	uint16_t target_port;
-	bool shifts; /* of a point with several ports: their target ports follow one another */
-	bool odd;    /* ... or do neither that, nor stay the same */
-	bool late;   /* not all of it was asked when the time was over */
-};
-
-struct reach_target {
-	bool forwarded;
-	struct address address;
-	uint32_t out_ifindex;
-};
-
-struct reach_answers {
-	struct reach_answer *items; /* one for each ask of each query: see reach_query */
-	size_t count;
-	size_t asked;	  /* of them, before the time was over */
-	bool out_of_time; /* what was not asked is unknown */
-	struct reach_target *targets;
-	size_t target_count, target_cap;
-	bool exhausted; /* the limit of loads was met: some answers are unknown for that */
 };
 
 /*
@@ -57,16 +29,3 @@ struct reach_answers {
  */
 int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
 		  struct reach_answers *ret, struct err *e);
-void reach_answers_done(struct reach_answers *a);
-/*
- * The answer at every point of the plan: those of the query, and where it was not asked, those of
- * the query that it refers to. `row` has room for all points.
- */
-void reach_answers_row(const struct reach_plan *plan, const struct reach_answers *a, uint32_t query,
-		       struct reach_answer *row);
-/* Does nothing that the query was asked say otherwise than what the one does that it refers to,
- * whose row is given? */
-bool reach_answers_are_alike(const struct reach_plan *plan, const struct reach_answers *a,
-			     uint32_t query, const struct reach_answer *row);
-/* The verdict of an answer: what all its paths agree on, or why they do not. */
-enum verdict reach_answer_verdict(const struct reach_answer *a);

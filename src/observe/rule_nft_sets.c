@@ -24,16 +24,6 @@
 
 enum { KEY_LIMIT = REGISTER_BYTES };
 
-struct nft_set {
-	uint64_t key; /* of table and name */
-	uint32_t flags;
-	size_t key_len, data_len;
-	struct cur name;
-	uint32_t first_item, last_item; /* with elements; 0: none (item 0 is a table) */
-	bool mixed;			/* sources of it are of several groups */
-	bool has_catchall;
-};
-
 struct set_element {
 	uint8_t key[KEY_LIMIT], key_end[KEY_LIMIT];
 	bool has_key, is_catchall, is_end;
@@ -46,96 +36,6 @@ struct border {
 	bool is_end;
 	uint64_t data;
 };
-
-struct cur nft_item_attributes(const struct nft_image *image, const struct nft_item *item)
-{
-	struct cur bytes = cur_init(image->bytes.data, image->bytes.len);
-
-	cur_take(&bytes, item->offset);
-	return cur_slice(&bytes, item->len);
-}
-
-static uint64_t hash_name(struct cur name)
-{
-	return map_hash_bytes(name.at, strnlen((const char *)name.at, name.left));
-}
-
-uint64_t nft_table_key(uint8_t family, struct cur table_name)
-{
-	return map_mix(family, hash_name(table_name));
-}
-
-static int add_set(struct nft_sets *s, uint64_t key, struct cur attributes)
-{
-	struct nft_set *set;
-	struct cur value;
-
-	if (mem_grow(&s->sets, &s->cap, s->count + 1, sizeof(*set)) < 0)
-		return -ENOMEM;
-	set = &s->sets[s->count];
-	*set = (struct nft_set){.key = key};
-	if (nla_find(attributes, NFTA_SET_NAME, &value))
-		set->name = value;
-	if (nla_find(attributes, NFTA_SET_FLAGS, &value))
-		set->flags = (uint32_t)nla_number_be(value);
-	if (nla_find(attributes, NFTA_SET_KEY_LEN, &value))
-		set->key_len = (size_t)nla_number_be(value);
-	if (nla_find(attributes, NFTA_SET_DATA_LEN, &value))
-		set->data_len = (size_t)nla_number_be(value);
-	return map_set(&s->by_name, key, (uint32_t)s->count++);
-}
-
-static void add_elements(struct nft_sets *s, uint64_t key, uint32_t item)
-{
-	struct nft_set *set;
-	uint32_t index;
-
-	if (!map_get(&s->by_name, key, &index))
-		return;
-	set = &s->sets[index];
-	if (set->last_item)
-		s->next[set->last_item] = item;
-	else
-		set->first_item = item;
-	set->last_item = item;
-}
-
-int nft_sets_index(struct nft_sets *s, const struct nft_image *image)
-{
-	struct cur attributes, table, name;
-
-	*s = (struct nft_sets){.image = image};
-	s->next = calloc(image->count + 1, sizeof(*s->next));
-	if (!s->next)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < image->count; i++) {
-		const struct nft_item *item = &image->items[i];
-		bool is_set = item->type == NFT_MSG_NEWSET;
-		uint64_t key;
-
-		if (!is_set && item->type != NFT_MSG_NEWSETELEM)
-			continue;
-		/* NFTA_SET_TABLE and NFTA_SET_ELEM_LIST_TABLE are both 1, the names are 2 */
-		attributes = nft_item_attributes(image, item);
-		if (!nla_find(attributes, NFTA_SET_TABLE, &table) ||
-		    !nla_find(attributes, NFTA_SET_NAME, &name))
-			continue;
-		key = map_mix(nft_table_key(item->family, table), hash_name(name));
-		if (!is_set)
-			add_elements(s, key, i);
-		else if (add_set(s, key, attributes) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-void nft_sets_done(struct nft_sets *s)
-{
-	map_done(&s->by_name);
-	free(s->sets);
-	free(s->next);
-	*s = (struct nft_sets){0};
-}
 
 /* --- elements ----------------------------------------------------------------------------------
  */
@@ -188,7 +88,7 @@ static uint64_t hash_expression(struct cur expression)
 	    strncmp((const char *)name.at, "counter", name.left) == 0 ||
 	    strncmp((const char *)name.at, "last", name.left) == 0)
 		return 0;
-	return hash_name(name);
+	return nft_name_hash(name);
 }
 
 static uint64_t hash_expressions(struct cur element)
@@ -437,15 +337,6 @@ static void collect_set(struct rule_collector *k, const struct nft_sets *s, stru
 	collect_intervals(k, &lookup);
 }
 
-size_t nft_sets_data_len(const struct nft_sets *s, uint64_t table_key, struct cur set_name)
-{
-	uint32_t index;
-
-	if (!map_get(&s->by_name, map_mix(table_key, hash_name(set_name)), &index))
-		return 0;
-	return s->sets[index].data_len;
-}
-
 /* --- what a lookup says of its rule ------------------------------------------------------------
  */
 
@@ -543,7 +434,7 @@ static void collect_found(struct rule_collector *k, const struct nft_sets *s, st
 void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, const struct nft_lookup *lookup,
 		      const struct registers *r)
 {
-	uint64_t key = map_mix(lookup->table_key, hash_name(lookup->set_name));
+	uint64_t key = map_mix(lookup->table_key, nft_name_hash(lookup->set_name));
 	struct key_layout layout;
 	struct nft_set *set;
 	uint32_t index;
