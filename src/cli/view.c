@@ -164,6 +164,8 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 	struct reach_options options = ask ? *ask : (struct reach_options){0};
 	int r;
 
+	if (!ask)
+		options.patience = REACH_PATIENCE_STATUS;
 	options.snapshot = &v->snapshot;
 	options.cache_dir = v->options->runtime_dir;
 	options.no_cache = v->options->no_cache;

@@ -159,10 +159,11 @@ static int ask(struct mirror *m, struct reach_plan *plan, const struct reach_que
 	int r;
 
 	plan->queries[0] = *query;
-	plan->count = 1;
+	plan->queries[0].reference = plan->queries[0].first_answer = 0;
+	plan->count = plan->answer_count = 1;
 	x->flow = plan->queries[0].flow;
 	x->in_str = name_of(x, m, x->flow.ifindex);
-	r = reach_explore(m, plan, &answers, e);
+	r = reach_explore(m, plan, reach_now() + REACH_PATIENCE * UINT64_C(1000), &answers, e);
 	if (r < 0)
 		return r;
 	take_answer(x, m, &answers);

@@ -7,7 +7,7 @@
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
 #include "observe/reach_plan.h"
-#include "observe/reach_sources.h"
+#include "observe/reach_tell.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -15,237 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct answering {
-	const struct mirror *m;
-	const struct reach_plan *plan;
-	const struct reach_answers *answers;
-	struct reach *reach;
-	uint32_t query;
-	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
-	uint32_t exhausted_str;
-	bool one_source; /* the user gave it: its text stays */
-};
-
-/* --- from answers to intervals ------------------------------------------------------------------
- */
-
-static const struct reach_answer *answer_at(const struct answering *w, size_t point)
-{
-	return &w->answers->items[(size_t)w->query * w->answers->point_count + point];
-}
-
-static bool is_nat(const struct answering *w, size_t point)
-{
-	const struct reach_answer *a = answer_at(w, point);
-
-	return a->target_port != w->plan->points.items[point].port ||
-	       !address_equal(&w->answers->targets[a->target].address,
-			      &w->plan->queries[w->query].flow.destination);
-}
-
-/* The target port of the first port of a point. */
-static uint16_t first_arrival(const struct answering *w, size_t point)
-{
-	const struct reach_answer *a = answer_at(w, point);
-	const struct reach_point *p = &w->plan->points.items[point];
-
-	return a->shifts ? (uint16_t)(a->target_port - (p->port - p->first)) : a->target_port;
-}
-
-static bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
-
-/* Are two points alike, and does the second go on where the span that the first began ends? */
-static bool is_alike(size_t first, size_t next, void *context)
-{
-	const struct answering *w = context;
-	const struct reach_answer *a = answer_at(w, first), *b = answer_at(w, next);
-	enum verdict verdict = reach_answer_verdict(a);
-	uint16_t distance =
-		(uint16_t)(w->plan->points.items[next].first - w->plan->points.items[first].first);
-
-	if (reach_answer_verdict(b) != verdict)
-		return false;
-	if (!lets_in(verdict))
-		return a->reply == b->reply && (verdict != VERDICT_UNKNOWN || a->doubt == b->doubt);
-	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd)
-		return false;
-	if (is_nat(w, first) != is_nat(w, next))
-		return false;
-	if (!is_nat(w, first))
-		return true;
-	/* one by one, or all to the same */
-	return (uint16_t)(first_arrival(w, first) + distance) == first_arrival(w, next) ||
-	       (first_arrival(w, first) == first_arrival(w, next) && !b->shifts);
-}
-
-static uint32_t why(const struct answering *w, const struct reach_answer *a, enum verdict verdict)
-{
-	bool depends = verdict == VERDICT_UNKNOWN || verdict == VERDICT_RATE_LIMITED;
-
-	if (a->reply && (verdict == VERDICT_DROP || a->doubt == REACH_NO_DOUBT))
-		return strpool_add_text(&w->reach->strings, reach_reply_text(a->reply));
-	if (!depends)
-		return 0;
-	if (a->doubt < w->m->doubts.count)
-		return strpool_add_text(&w->reach->strings, w->m->doubts.items[a->doubt].text);
-	if (w->answers->exhausted)
-		return w->exhausted_str;
-	/* as from 127.0.0.1 to where NAT sends it on by another interface than lo */
-	return verdict == VERDICT_UNKNOWN
-		       ? strpool_add_text(&w->reach->strings,
-					  _("such a packet cannot be sent: no route takes it"))
-		       : 0;
-}
-
-static void fill_target(const struct answering *w, const struct reach_span *span,
-			struct reach_interval *i)
-{
-	const struct reach_answer *a = answer_at(w, span->first_point);
-	const struct reach_target *t = &w->answers->targets[a->target];
-	size_t last = span->first_point + span->point_count - 1;
-
-	i->forwarded = t->forwarded;
-	i->out_ifindex = t->out_ifindex;
-	i->target = t->address;
-	i->nat = is_nat(w, span->first_point);
-	i->target_port = first_arrival(w, span->first_point);
-	i->shifts = i->nat &&
-		    (span->point_count > 1 ? first_arrival(w, last) != i->target_port : a->shifts);
-	if (a->odd) {
-		i->verdict = VERDICT_UNKNOWN;
-		i->why_str = strpool_add_text(
-			&w->reach->strings, _("NAT gives its packets ports that follow no order"));
-	}
-}
-
-/* That one address is kept out says nothing where others of the class may be treated otherwise. */
-static int add_span(const struct answering *w, const struct reach_span *span, uint32_t others_str)
-{
-	struct reach_interval *i = reach_add_interval(w->reach);
-	const struct reach_answer *a = answer_at(w, span->first_point);
-
-	if (!i)
-		return -ENOMEM;
-	i->first = span->first;
-	i->last = span->last;
-	i->verdict = reach_answer_verdict(a);
-	i->why_str = why(w, a, i->verdict);
-	if (!lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
-		i->verdict = VERDICT_UNKNOWN;
-		i->why_str = others_str;
-	}
-	if (lets_in(i->verdict))
-		fill_target(w, span, i);
-	return 0;
-}
-
-/* A query that something unmirrored stands in the way of: nothing is known of any port. */
-static int add_blocked(const struct answering *w)
-{
-	struct reach_interval *i = reach_add_interval(w->reach);
-
-	if (!i)
-		return -ENOMEM;
-	*i = (struct reach_interval){
-		.first = 1, .last = 65535, .verdict = VERDICT_UNKNOWN, .why_str = w->blocked_str};
-	return 0;
-}
-
-static int add_class(struct answering *w)
-{
-	struct reach_class *c = reach_add_class(w->reach);
-	struct reach_span cleanup_free *spans = NULL;
-	uint32_t others_str = w->plan->queries[w->query].class.others_str;
-	size_t count = 0;
-	int r = 0;
-
-	if (!c)
-		return -ENOMEM;
-	*c = w->plan->queries[w->query].class;
-	c->first_interval = (uint32_t)w->reach->interval_count;
-	if (w->blocked_str)
-		r = add_blocked(w);
-	else
-		r = reach_points_merge(&w->plan->points, is_alike, w, &spans, &count);
-	for (size_t i = 0; i < count && r >= 0; i++)
-		r = add_span(w, &spans[i], others_str);
-	c->interval_count = (uint32_t)w->reach->interval_count - c->first_interval;
-	return r;
-}
-
-/* Is another class of private sources told apart from this one, at the same place? */
-static bool is_split(const struct reach *r, const struct reach_class *c)
-{
-	for (size_t i = 0; i < r->class_count; i++) {
-		const struct reach_class *other = &r->classes[i];
-
-		if (other != c && other->source_class == SOURCE_PRIVATE &&
-		    other->ifindex == c->ifindex && other->proto == c->proto &&
-		    address_equal(&other->destination, &c->destination))
-			return true;
-	}
-	return false;
-}
-
-/* Private networks that all get the same need no list. */
-static void name_private(struct reach *r)
-{
-	for (size_t i = 0; i < r->class_count; i++)
-		if (r->classes[i].source_class == SOURCE_PRIVATE && !is_split(r, &r->classes[i]))
-			r->classes[i].sources_str = 0;
-}
-
-/* The classes of all queries; then those that do not differ become one. */
-static int add_classes(struct answering *w)
-{
-	uint32_t cleanup_free *baselines = calloc(w->plan->count + 1, sizeof(*baselines));
-	int r = 0;
-
-	if (!baselines)
-		return -ENOMEM;
-	for (size_t q = 0; q < w->plan->count && r >= 0; q++) {
-		baselines[q] = w->plan->queries[q].baseline;
-		w->query = (uint32_t)q;
-		w->blocked_str = reach_gaps_of_query(w->m, &w->plan->queries[q], w->reach);
-		r = add_class(w);
-	}
-	if (r >= 0)
-		r = reach_classes_merge(w->reach, baselines);
-	if (r >= 0 && !w->one_source)
-		name_private(w->reach);
-	return r;
-}
-
-/* --- the whole ----------------------------------------------------------------------------------
- */
-
-static int answer(const struct mirror *m, const struct reach_plan *plan,
-		  const struct reach_answers *answers, bool one_source, struct reach *ret)
-{
-	struct answering w = {
-		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
-
-	w.exhausted_str = strpool_add_text(&ret->strings,
-					   _("too many rules that depend on more than one packet"));
-	return add_classes(&w);
-}
-
 static int ask(struct mirror *m, const struct reach_options *options, struct reach *ret,
-	       struct err *e)
+	       bool *in_time, struct err *e)
 {
 	struct reach_plan plan = {0};
 	struct reach_answers answers = {0};
 	int r = reach_plan_build(m, options, ret, &plan, e);
 
 	if (r >= 0)
-		r = reach_explore(m, &plan, &answers, e);
+		r = reach_explore(m, &plan, options->deadline, &answers, e);
 	if (r >= 0) {
 		ret->available = true;
 		reach_gaps_add(m, ret);
-		r = answer(m, &plan, &answers, options->from.family != 0, ret);
+		r = reach_tell(m, &plan, &answers, options->from.family != 0, ret);
+		*in_time = !answers.out_of_time;
 	}
 	reach_answers_done(&answers);
 	reach_plan_done(&plan);
@@ -298,7 +81,7 @@ static void keep(const struct mirror *m, const struct reach_options *options,
 static int take(struct mirror *m, const struct reach_options *options, struct reach *ret,
 		struct err *e)
 {
-	bool kept = uses_cache(options) && find_kept(m, options, ret);
+	bool kept = uses_cache(options) && find_kept(m, options, ret), in_time = true;
 	int r = 0;
 
 	if (!kept) {
@@ -306,14 +89,26 @@ static int take(struct mirror *m, const struct reach_options *options, struct re
 		r = mirror_open(m, options->snapshot, e);
 	}
 	if (r >= 0 && !kept)
-		r = ask(m, options, ret, e);
+		r = ask(m, options, ret, &in_time, e);
 	if (r < 0)
 		return r;
-	if (!kept && uses_cache(options))
+	if (!kept && in_time && uses_cache(options))
 		keep(m, options, ret);
 	ret->generation = m->nft.generation;
 	reach_gaps_add_filtered(m, options->snapshot, ret);
 	return 0;
+}
+
+static int take_until(struct mirror *m, const struct reach_options *options, struct reach *ret,
+		      struct err *e)
+{
+	struct reach_options with_deadline = *options;
+	unsigned patience = options->patience ? options->patience
+			    : options->full   ? REACH_PATIENCE_FULL
+					      : REACH_PATIENCE;
+
+	with_deadline.deadline = reach_now() + (uint64_t)patience * 1000;
+	return take(m, &with_deadline, ret, e);
 }
 
 int reach_take(const struct reach_options *options, struct reach *ret, struct err *e)
@@ -323,7 +118,7 @@ int reach_take(const struct reach_options *options, struct reach *ret, struct er
 	int r;
 
 	*ret = (struct reach){0};
-	r = take(&m, options, ret, &why);
+	r = take_until(&m, options, ret, &why);
 	mirror_done(&m);
 	if (r == -EINVAL && why.code == -EINVAL && (options->in || options->to.family)) {
 		if (e)

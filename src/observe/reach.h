@@ -12,6 +12,16 @@
 
 #include <stdbool.h>
 
+enum {
+	/*
+	 * Seconds of asking, after which the rest is unknown. Nearly all rulesets take less than
+	 * one; who asks for nothing else waits longer than who wants the table.
+	 */
+	REACH_PATIENCE = 20,
+	REACH_PATIENCE_FULL = 120, /* for every single port */
+	REACH_PATIENCE_STATUS = 5,
+};
+
 struct reach_options {
 	const struct snapshot
 		*snapshot; /* whose listeners' addresses and containers are asked for */
@@ -25,6 +35,8 @@ struct reach_options {
 	uint32_t protos;    /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
 	uint8_t families;   /* bits 1 (IPv4), 2 (IPv6); 0: both */
 	uint16_t only_port; /* for explain: this one alone; 0: all */
+	unsigned patience;  /* seconds; 0: REACH_PATIENCE, or _FULL */
+	uint64_t deadline;  /* made of it by reach_take */
 };
 
 /*

@@ -36,8 +36,10 @@ int planner_add_destination(struct planner *p, const struct destination *d)
 	for (size_t i = 0; i < p->destination_count; i++)
 		if (address_equal(&p->destinations[i].address, &d->address) &&
 		    ((!address_is_link_local(&d->address) && !d->group) ||
-		     p->destinations[i].ifindex == d->ifindex))
+		     p->destinations[i].ifindex == d->ifindex)) {
+			p->destinations[i].bound |= d->bound;
 			return 0;
+		}
 	if (p->destination_count >= REACH_DESTINATION_LIMIT) {
 		p->too_many = true;
 		return 0;
@@ -158,6 +160,7 @@ static int add_own_addresses(struct planner *p)
 	const struct snapshot *s = p->options->snapshot;
 	struct reach_destination cleanup_free *list = calloc(s->address_count + 1, sizeof(*list));
 	size_t cleanup_free *same = calloc(s->address_count + 1, sizeof(*same));
+	bool told_apart = p->plan->constants.uses_fib;
 	size_t count = 0;
 	int r = 0;
 
@@ -168,9 +171,16 @@ static int add_own_addresses(struct planner *p)
 			list[count++] = (struct reach_destination){s->addresses[i].address,
 								   s->addresses[i].ifindex};
 	r = reach_destinations_group(&p->plan->constants, list, count, same);
-	for (size_t i = 0; i < count && r >= 0; i++)
-		if (same[i] == i || p->plan->constants.uses_fib || p->options->to.family)
-			r = add_destination(p, &list[i].address, list[i].ifindex, false);
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		struct destination d = {.address = list[i].address, .ifindex = list[i].ifindex};
+
+		if (same[i] != i && !told_apart && !p->options->to.family)
+			continue;
+		if (!told_apart && !address_is_link_local(&d.address))
+			r = reach_destination_key(&p->plan->constants, &list[i], &d.alike);
+		if (r >= 0)
+			r = planner_add_destination(p, &d);
+	}
 	return r;
 }
 
@@ -191,12 +201,15 @@ static int add_bound_addresses(struct planner *p)
 	for (size_t i = 0; i < s->socket_count && r >= 0; i++) {
 		const struct socket_info *socket = &s->sockets[i];
 		struct address a = socket->address;
+		struct destination d = {.bound = true};
 
 		address_unmap(&a);
 		if (socket->netns != 0 || socket->kind != SOCKET_PORT || address_is_any(&a) ||
 		    (!address_is_loopback(&a) && !interface_of(s, &a) && !is_in_local_route(p, &a)))
 			continue;
-		r = add_destination(p, &a, interface_of(s, &a), false);
+		d.address = a;
+		d.ifindex = interface_of(s, &a);
+		r = planner_add_destination(p, &d);
 	}
 	return r;
 }

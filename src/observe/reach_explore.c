@@ -6,16 +6,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* A packet that is to be asked about once more: a query and a point of it. */
+enum { CHUNK = 256 }; /* packets between two looks at the clock */
+
+/* A packet that is to be asked about once more: a query and one of its asks. */
 struct item {
-	uint32_t query, point;
+	uint32_t query, ask;
+	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
 };
 
 /* An assignment, and the packets whose way leads to it. */
 struct job {
 	struct assignment assignment;
-	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
 	struct item *items;
 	size_t count, cap;
 };
@@ -28,16 +31,43 @@ struct explorer {
 	uint64_t order;	  /* of chains at one priority: what is asked now */
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
+	uint64_t deadline;
 	/* of one call of twin_probe */
 	uint16_t *ports;
-	uint32_t *points;
+	uint32_t *asks;
+	uint16_t *lasts; /* of each: see struct item */
 	struct outcome *outcomes;
 	struct met_doubts met;
 };
 
-static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t point)
+static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t ask)
 {
-	return &x->ret->items[(size_t)query * x->ret->point_count + point];
+	return &x->ret->items[x->plan->queries[query].first_answer + ask];
+}
+
+static const struct reach_ask *ask_of(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	return &x->plan->asks.items[x->plan->queries[query].asks.first + ask];
+}
+
+static uint16_t port_of(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	return x->plan->points.items[ask_of(x, query, ask)->first].port;
+}
+
+/* Does the ask speak for more than the port that it is asked about? */
+static bool is_range(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	const struct reach_ask *a = ask_of(x, query, ask);
+	const struct reach_point *items = x->plan->points.items;
+
+	return items[a->first].first != items[a->end - 1].last;
+}
+
+static bool is_over(struct explorer *x)
+{
+	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->deadline;
+	return x->ret->out_of_time;
 }
 
 /* --- what was seen ------------------------------------------------------------------------------
@@ -74,10 +104,11 @@ static void depend_on(const struct explorer *x, struct reach_answer *a, uint16_t
 }
 
 /* On the one that was decided last in the first place, but on the others, too. */
-static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job)
+static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job,
+			  uint16_t last)
 {
-	if (job->last != REACH_NO_DOUBT)
-		depend_on(x, a, job->last);
+	if (last != REACH_NO_DOUBT)
+		depend_on(x, a, last);
 	for (size_t i = 0; i < x->m->doubts.count; i++)
 		if (assignment_has(&job->assignment, i))
 			depend_on(x, a, (uint16_t)i);
@@ -98,7 +129,7 @@ static bool goes_elsewhere(const struct explorer *x, const struct reach_answer *
 }
 
 static int take_accepted(struct explorer *x, const struct job *job, struct reach_answer *a,
-			 const struct outcome *o)
+			 uint16_t last, const struct outcome *o)
 {
 	bool first = !(a->verdicts & 1u << VERDICT_ACCEPT);
 	uint16_t target;
@@ -108,7 +139,7 @@ static int take_accepted(struct explorer *x, const struct job *job, struct reach
 		return r;
 	if (r < 0 || (!first && goes_elsewhere(x, a, target, o->target_port))) {
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
-		depend_on_job(x, a, job);
+		depend_on_job(x, a, job, last);
 		return 0;
 	}
 	if (first) {
@@ -138,17 +169,17 @@ static enum verdict with_reply(const struct outcome *o)
 }
 
 static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
-			const struct outcome *o)
+			uint16_t last, const struct outcome *o)
 {
 	enum verdict verdict = with_reply(o);
 	uint8_t bit = (uint8_t)(1u << verdict);
 
 	if (a->verdicts && !(a->verdicts & bit))
-		depend_on_job(x, a, job);
+		depend_on_job(x, a, job, last);
 	if (verdict != o->verdict)
 		a->reply = (uint8_t)o->reply;
 	if (verdict == VERDICT_ACCEPT)
-		return take_accepted(x, job, a, o);
+		return take_accepted(x, job, a, last, o);
 	a->verdicts |= bit;
 	return 0;
 }
@@ -166,12 +197,12 @@ static struct job *find_job(struct explorer *x, const struct assignment *assignm
 	if (mem_grow(&x->jobs, &x->job_cap, x->job_count + 1, sizeof(*x->jobs)) < 0)
 		return NULL;
 	job = &x->jobs[x->job_count++];
-	*job = (struct job){.assignment = *assignment, .last = REACH_NO_DOUBT};
+	*job = (struct job){.assignment = *assignment};
 	return job;
 }
 
 static int add_item(struct explorer *x, const struct assignment *before, uint16_t doubt,
-		    uint32_t query, uint32_t point)
+		    uint32_t query, uint32_t ask)
 {
 	struct assignment assignment = *before;
 	struct job *job;
@@ -180,8 +211,7 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
 	job = find_job(x, &assignment);
 	if (!job || mem_grow(&job->items, &job->cap, job->count + 1, sizeof(*job->items)) < 0)
 		return -ENOMEM;
-	job->last = doubt;
-	job->items[job->count++] = (struct item){query, point};
+	job->items[job->count++] = (struct item){query, ask, doubt};
 	return 0;
 }
 
@@ -191,9 +221,9 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
  * other side.
  */
 static int branch(struct explorer *x, const struct assignment *assignment, uint32_t query,
-		  uint32_t point, const struct met_doubt *met, size_t count)
+		  uint32_t ask, const struct met_doubt *met, size_t count)
 {
-	struct reach_answer *a = answer_of(x, query, point);
+	struct reach_answer *a = answer_of(x, query, ask);
 	size_t start = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -206,14 +236,14 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 			a->verdicts = (uint8_t)((a->verdicts & ~(1u << VERDICT_DROP)) |
 						1u << VERDICT_UNKNOWN);
 			depend_on(x, a, met[i].doubt);
-		} else if (add_item(x, assignment, met[i].doubt, query, point) < 0) {
+		} else if (add_item(x, assignment, met[i].doubt, query, ask) < 0) {
 			return -ENOMEM;
 		}
 	}
 	return 0;
 }
 
-/* Asks `count` points (x->points, x->ports) of one query. The job may move: no pointer to it. */
+/* Asks `count` of the asks (x->asks, x->ports) of one query. The job may move: no pointer to it. */
 static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 {
 	struct flow flow = x->plan->queries[query].flow;
@@ -224,20 +254,19 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 	r = twin_probe(x->m->probe, &flow, x->ports, count, x->outcomes, &x->met, x->e);
 
 	for (size_t i = 0; i < count && r >= 0; i++) {
-		const struct reach_point *point = &x->plan->points.items[x->points[i]];
 		struct assignment assignment = x->jobs[job].assignment;
 		size_t first = met;
 
 		/* one port does not speak for all, where it is not known which ports rules mean */
-		if (point->first != point->last && x->plan->constants.source_ports.opaque)
+		if (is_range(x, query, x->asks[i]) && x->plan->constants.source_ports.opaque)
 			x->outcomes[i].reply = REPLY_NOT_ASKED;
 
-		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->points[i]),
+		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]), x->lasts[i],
 				 &x->outcomes[i]);
 		while (met < x->met.count && x->met.items[met].index == i)
 			met++;
 		if (r >= 0)
-			r = branch(x, &assignment, query, x->points[i], x->met.items + first,
+			r = branch(x, &assignment, query, x->asks[i], x->met.items + first,
 				   met - first);
 	}
 	return r;
@@ -250,58 +279,101 @@ static bool is_asked(const struct explorer *x, size_t query)
 						    x->plan->queries[query].flow.ifindex == 0);
 }
 
+/* What was not asked for is not known: the items of a job from `first` on. */
+static void leave(struct explorer *x, const struct job *job, size_t first)
+{
+	for (size_t i = first; i < job->count; i++) {
+		struct reach_answer *a = answer_of(x, job->items[i].query, job->items[i].ask);
+
+		a->verdicts |= 1u << VERDICT_UNKNOWN;
+		a->late |= x->ret->out_of_time;
+		depend_on_job(x, a, job, job->items[i].last);
+		x->ret->exhausted = true;
+	}
+}
+
+/* What stands in x->asks. */
+static int ask_chosen(struct explorer *x, size_t job, uint32_t query, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		x->ports[i] = port_of(x, query, x->asks[i]);
+	x->ret->asked += job == 0 ? count : 0;
+	return count ? ask(x, job, query, count) : 0;
+}
+
+/* Of a query's asks, those about ports where somebody listens, or the others. */
+static int run_query(struct explorer *x, uint32_t query, bool listened)
+{
+	const struct reach_query *q = &x->plan->queries[query];
+	size_t count = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < q->asks.count && r >= 0; i++) {
+		if (x->plan->listened[ask_of(x, query, i)->first] != listened)
+			continue;
+		x->lasts[count] = REACH_NO_DOUBT;
+		x->asks[count++] = i;
+		if (count < CHUNK)
+			continue;
+		r = is_over(x) ? 0 : ask_chosen(x, 0, query, count);
+		count = 0;
+	}
+	return r < 0 || is_over(x) ? r : ask_chosen(x, 0, query, count);
+}
+
+/* What a person wants to know first. */
+static unsigned importance(const struct reach_query *q)
+{
+	static const uint8_t ranks[SOURCE_CLASS_COUNT] = {
+		[SOURCE_INTERNET] = 0, [SOURCE_LINK] = 1,   [SOURCE_HOST] = 2,
+		[SOURCE_PRIVATE] = 2,  [SOURCE_LISTED] = 3,
+	};
+
+	return ranks[q->class.source_class];
+}
+
 static int run_first(struct explorer *x)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < x->ret->point_count; i++) {
-		x->points[i] = (uint32_t)i;
-		x->ports[i] = x->plan->points.items[i].port;
-	}
-	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
-		if (is_asked(x, q))
-			r = ask(x, 0, (uint32_t)q, x->ret->point_count);
+	/* addresses that the rules mention come when all is known of the wider classes */
+	for (unsigned turn = 0; turn < 4; turn++)
+		for (unsigned rank = turn < 2 ? 0 : 3; rank < (turn < 2 ? 3u : 4u); rank++)
+			for (uint32_t q = 0; q < x->plan->count && r >= 0 && !is_over(x); q++)
+				if (importance(&x->plan->queries[q]) == rank && is_asked(x, q))
+					r = run_query(x, q, turn % 2 == 0);
 	return r;
 }
 
 /* Items of one query stand together: they were added query by query. */
 static int run_job(struct explorer *x, size_t job)
 {
+	size_t i = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < x->jobs[job].count && r >= 0;) {
+	while (i < x->jobs[job].count && r >= 0 && !is_over(x)) {
 		uint32_t query = x->jobs[job].items[i].query;
 		size_t count = 0;
 
 		for (; i < x->jobs[job].count && x->jobs[job].items[i].query == query &&
-		       count < x->ret->point_count;
+		       count < CHUNK;
 		     i++) {
-			x->points[count] = x->jobs[job].items[i].point;
-			x->ports[count] = x->plan->points.items[x->points[count]].port;
-			count++;
+			x->lasts[count] = x->jobs[job].items[i].last;
+			x->asks[count++] = x->jobs[job].items[i].ask;
 		}
-		r = ask(x, job, query, count);
+		r = ask_chosen(x, job, query, count);
 	}
+	if (r >= 0 && i < x->jobs[job].count)
+		leave(x, &x->jobs[job], i);
 	free(x->jobs[job].items);
 	x->jobs[job].items = NULL;
 	return r;
 }
 
-/* What was not asked for is not known. */
 static void give_up(struct explorer *x)
 {
-	for (; x->next < x->job_count; x->next++) {
-		const struct job *job = &x->jobs[x->next];
-
-		for (size_t i = 0; i < job->count; i++) {
-			struct reach_answer *a =
-				answer_of(x, job->items[i].query, job->items[i].point);
-
-			a->verdicts |= 1u << VERDICT_UNKNOWN;
-			depend_on_job(x, a, job);
-			x->ret->exhausted = true;
-		}
-	}
+	for (; x->next < x->job_count; x->next++)
+		leave(x, &x->jobs[x->next], 0);
 }
 
 /* --- ports that are sent on ---------------------------------------------------------------------
@@ -324,14 +396,16 @@ static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *
 }
 
 /*
- * A point stands for several ports. When NAT gives its packets another port, do the others get the
+ * An ask stands for several ports. When NAT gives its packets another port, do the others get the
  * same one, or do they follow one by one?
  */
-static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
+static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 {
-	const struct reach_point *p = &x->plan->points.items[point];
-	struct reach_answer *a = answer_of(x, query, point);
-	uint16_t ends[] = {p->first, p->last}, at[2];
+	const struct reach_ask *points = ask_of(x, query, ask);
+	const struct reach_point *items = x->plan->points.items;
+	struct reach_answer *a = answer_of(x, query, ask);
+	uint16_t port = items[points->first].port, at[2];
+	uint16_t ends[] = {items[points->first].first, items[points->end - 1].last};
 	bool same = true, follows = true;
 
 	for (int i = 0; i < 2; i++) {
@@ -340,11 +414,23 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t point)
 		if (r < 0)
 			return r;
 		same &= at[i] == a->target_port;
-		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - p->port));
+		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - port));
 	}
 	a->shifts = follows;
 	a->odd = !same && !follows;
 	return 0;
+}
+
+static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
+{
+	const struct reach_ask *points = ask_of(x, query, ask);
+	const struct reach_point *items = x->plan->points.items;
+	const struct reach_answer *a = answer_of(x, query, ask);
+
+	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
+	       (a->target_port != items[points->first].port ||
+		!address_equal(&x->ret->targets[a->target].address,
+			       &x->plan->queries[query].flow.destination));
 }
 
 static int look_at_shifts(struct explorer *x)
@@ -352,16 +438,14 @@ static int look_at_shifts(struct explorer *x)
 	struct assignment none = {.order = x->order};
 	int r = mirror_load(x->m, &none, x->e);
 
-	for (size_t q = 0; q < x->plan->count && r >= 0; q++)
-		for (size_t i = 0; i < x->ret->point_count && r >= 0; i++) {
-			const struct reach_point *p = &x->plan->points.items[i];
-			const struct reach_answer *a = answer_of(x, (uint32_t)q, (uint32_t)i);
-
-			if (p->first != p->last && is_accepted(a) &&
-			    (a->target_port != p->port ||
-			     !address_equal(&x->ret->targets[a->target].address,
-					    &x->plan->queries[q].flow.destination)))
-				r = look_at_shift(x, (uint32_t)q, (uint32_t)i);
+	for (uint32_t q = 0; q < x->plan->count && r >= 0; q++)
+		for (uint32_t i = 0; i < x->plan->queries[q].asks.count && r >= 0; i++) {
+			if (!may_shift(x, q, i))
+				continue;
+			if (is_over(x))
+				answer_of(x, q, i)->late = true;
+			else
+				r = look_at_shift(x, q, i);
 		}
 	return r;
 }
@@ -371,18 +455,19 @@ static int look_at_shifts(struct explorer *x)
 
 static int prepare(struct explorer *x)
 {
-	size_t points = x->plan->points.count;
+	size_t count = x->plan->answer_count;
 	struct job *first;
 
-	x->ret->point_count = points;
-	x->ret->items = calloc(x->plan->count * points + 1, sizeof(*x->ret->items));
-	x->ports = calloc(points + 1, sizeof(*x->ports));
-	x->points = calloc(points + 1, sizeof(*x->points));
-	x->outcomes = calloc(points + 1, sizeof(*x->outcomes));
+	x->ret->items = calloc(count + 1, sizeof(*x->ret->items));
+	x->ports = calloc(CHUNK, sizeof(*x->ports));
+	x->asks = calloc(CHUNK, sizeof(*x->asks));
+	x->lasts = calloc(CHUNK, sizeof(*x->lasts));
+	x->outcomes = calloc(CHUNK, sizeof(*x->outcomes));
 	first = find_job(x, &(struct assignment){.order = x->order});
-	if (!x->ret->items || !x->ports || !x->points || !x->outcomes || !first)
+	if (!x->ret->items || !x->ports || !x->asks || !x->lasts || !x->outcomes || !first)
 		return err_set(x->e, -ENOMEM, _("out of memory"));
-	for (size_t i = 0; i < x->plan->count * points; i++)
+	x->ret->count = count;
+	for (size_t i = 0; i < count; i++)
 		x->ret->items[i].doubt = REACH_NO_DOUBT;
 	return 0;
 }
@@ -393,15 +478,17 @@ static void clean(struct explorer *x)
 		free(x->jobs[i].items);
 	free(x->jobs);
 	free(x->ports);
-	free(x->points);
+	free(x->asks);
+	free(x->lasts);
 	free(x->outcomes);
 	met_doubts_done(&x->met);
 }
 
 static int explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
-			 struct reach_answers *ret, struct err *e)
+			 uint64_t deadline, struct reach_answers *ret, struct err *e)
 {
-	struct explorer x = {.m = m, .plan = plan, .ret = ret, .e = e, .order = order};
+	struct explorer x = {
+		.m = m, .plan = plan, .ret = ret, .e = e, .order = order, .deadline = deadline};
 	/* all others together have as many as order 0 */
 	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;
@@ -409,7 +496,7 @@ static int explore_order(struct mirror *m, const struct reach_plan *plan, size_t
 
 	*ret = (struct reach_answers){0};
 	r = prepare(&x);
-	for (; r >= 0 && x.next < x.job_count && m->loads - before < limit;) {
+	while (r >= 0 && x.next < x.job_count && m->loads - before < limit && !is_over(&x)) {
 		size_t job = x.next++;
 
 		r = mirror_load(m, &x.jobs[job].assignment, e);
@@ -444,25 +531,34 @@ static bool agree(const struct reach_answers *first, const struct reach_answers 
 	       a->target_port == b->target_port && a->shifts == b->shifts && a->odd == b->odd;
 }
 
-/* What another order makes of it is not known. */
-static void merge(const struct mirror *m, const struct reach_plan *plan, size_t order,
-		  const struct reach_answers *other, struct reach_answers *ret)
+static void merge_query(const struct mirror *m, const struct reach_query *query, size_t order,
+			const struct reach_answers *other, struct reach_answers *ret)
 {
-	for (size_t i = 0; i < plan->count * ret->point_count; i++) {
-		const struct flow *flow = &plan->queries[i / ret->point_count].flow;
+	for (size_t i = query->first_answer; i < query->first_answer + query->asks.count; i++) {
 		struct reach_answer *a = &ret->items[i];
 
-		if (reach_answer_verdict(a) == VERDICT_UNKNOWN ||
-		    !hook_orders_concern(&m->orders, order, flow->ifindex == 0) ||
-		    agree(ret, other, i))
+		if (reach_answer_verdict(a) == VERDICT_UNKNOWN || agree(ret, other, i))
 			continue;
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
 		a->kinds |= 1u << DOUBT_ORDER;
 		a->doubt = hook_orders_doubt(&m->orders, order);
+		a->late |= !other->items[i].verdicts && other->out_of_time;
 	}
 }
 
-static int explore_others(struct mirror *m, const struct reach_plan *plan,
+/* What another order makes of it is not known. */
+static void merge(const struct mirror *m, const struct reach_plan *plan, size_t order,
+		  const struct reach_answers *other, struct reach_answers *ret)
+{
+	for (size_t q = 0; q < plan->count; q++) {
+		const struct reach_query *query = &plan->queries[q];
+
+		if (hook_orders_concern(&m->orders, order, query->flow.ifindex == 0))
+			merge_query(m, query, order, other, ret);
+	}
+}
+
+static int explore_others(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
 			  struct reach_answers *ret, struct err *e)
 {
 	int r = 0;
@@ -470,40 +566,28 @@ static int explore_others(struct mirror *m, const struct reach_plan *plan,
 	for (size_t order = 1; order < m->orders.count && r >= 0; order++) {
 		struct reach_answers cleanup_call(reach_answers_done) other = {0};
 
-		r = explore_order(m, plan, order, &other, e);
+		r = explore_order(m, plan, order, deadline, &other, e);
 		if (r >= 0)
 			merge(m, plan, order, &other, ret);
+		ret->out_of_time |= other.out_of_time;
 	}
 	return r;
 }
 
-int reach_explore(struct mirror *m, const struct reach_plan *plan, struct reach_answers *ret,
-		  struct err *e)
+int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
+		  struct reach_answers *ret, struct err *e)
 {
-	int r = explore_order(m, plan, 0, ret, e);
+	int r = explore_order(m, plan, 0, deadline, ret, e);
 
-	return r < 0 ? r : explore_others(m, plan, ret, e);
+	return r < 0 ? r : explore_others(m, plan, deadline, ret, e);
 }
 
-void reach_answers_done(struct reach_answers *a)
+uint64_t reach_now(void)
 {
-	free(a->items);
-	free(a->targets);
-	*a = (struct reach_answers){0};
-}
+	struct timespec now = {0};
 
-enum verdict reach_answer_verdict(const struct reach_answer *a)
-{
-	static const enum verdict plain[] = {VERDICT_ACCEPT, VERDICT_REJECT, VERDICT_DROP};
-	const uint8_t accept = 1u << VERDICT_ACCEPT;
-
-	for (size_t i = 0; i < ARRAY_LEN(plain); i++)
-		if (a->verdicts == 1u << plain[i])
-			return plain[i];
-	if (!a->verdicts || a->verdicts & 1u << VERDICT_UNKNOWN || a->kinds & ~(1u << DOUBT_RATE))
-		return VERDICT_UNKNOWN;
-	/* refused or dropped, by a count: closed in any case */
-	return a->verdicts & accept ? VERDICT_RATE_LIMITED : VERDICT_REJECT;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 const char *reach_reply_text(enum reply reply)

@@ -36,6 +36,17 @@ static int destination_key(const struct rule_constants *c, const struct reach_de
 	return 0;
 }
 
+int reach_destination_key(const struct rule_constants *c, const struct reach_destination *d,
+			  uint64_t *ret)
+{
+	enum rule_field field =
+		d->address.family == AF_INET ? RULE_DESTINATION4 : RULE_DESTINATION6;
+	int r = destination_key(c, d, 0, ret);
+
+	*ret = c->fields[field].opaque ? 0 : *ret | 1;
+	return r;
+}
+
 /* True the first time that this key comes; *ret is then `index`, else what it was then. */
 static int first_index(struct map *seen, uint64_t key, uint32_t index, uint32_t *ret)
 {

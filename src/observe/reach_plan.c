@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "observe/ipset_messages.h"
 #include "observe/reach_planner.h"
+#include "observe/reach_replies.h"
 
 #include <errno.h>
 #include <linux/ip.h>
@@ -26,96 +27,6 @@ static bool wants_family(const struct reach_options *o, uint8_t family)
 	if (o->to.family && o->to.family != family)
 		return false;
 	return !o->families || o->families & (family == AF_INET ? 1 : 2);
-}
-
-static bool wants_proto(const struct planner *p, enum proto proto)
-{
-	if (p->only_udp && proto != PROTO_UDP)
-		return false;
-	return !p->options->protos || p->options->protos & 1u << proto;
-}
-
-/* --- queries ------------------------------------------------------------------------------------
- */
-
-struct who {
-	enum source_class class, within;
-	struct address source;
-	uint16_t source_port; /* 0: an ordinary one */
-	uint32_t text;	      /* of reach strings */
-};
-
-static int add_query(struct planner *p, const struct twin_link *link, const struct destination *to,
-		     const struct who *who, enum proto proto, uint32_t baseline)
-{
-	struct reach_plan *plan = p->plan;
-	struct reach_query *q;
-
-	if (plan->count >= REACH_QUERY_LIMIT) {
-		p->too_many = true;
-		return 0;
-	}
-	if (mem_grow(&plan->queries, &plan->cap, plan->count + 1, sizeof(*plan->queries)) < 0)
-		return -ENOMEM;
-	q = &plan->queries[plan->count++];
-	*q = (struct reach_query){
-		.class = {.source_class = who->class,
-			  .within = who->within,
-			  .ifindex = link ? link->ifindex : 0,
-			  .ifname_str = link ? strpool_add_text(&p->reach->strings, link->name) : 0,
-			  .proto = proto,
-			  .source = who->source,
-			  .destination = to->address,
-			  .behind = to->behind,
-			  .sources_str = who->text},
-		.flow = {.ifindex = link ? link->ifindex : 0,
-			 .proto = proto,
-			 .source = who->source,
-			 .destination = to->address,
-			 .source_port = who->source_port,
-			 .group = to->group},
-		.baseline = baseline,
-	};
-	return 0;
-}
-
-/* Both protocols of one group; the baseline of a group is that of the same protocol. */
-static int add_queries(struct planner *p, const struct twin_link *link,
-		       const struct destination *to, const struct who *who, size_t first,
-		       size_t stride, size_t baseline)
-{
-	size_t k = 0;
-
-	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
-		if (!wants_proto(p, (enum proto)proto))
-			continue;
-		if (add_query(p, link, to, who, (enum proto)proto,
-			      (uint32_t)(first + baseline * stride + k)) < 0)
-			return -ENOMEM;
-		k++;
-	}
-	return 0;
-}
-
-static size_t proto_count(const struct planner *p)
-{
-	return (size_t)wants_proto(p, PROTO_TCP) + (size_t)wants_proto(p, PROTO_UDP);
-}
-
-/* --- sources ------------------------------------------------------------------------------------
- */
-
-static bool is_private(const struct address *a)
-{
-	static const struct reach_prefix blocks[] = {
-		{{AF_INET, {10}}, 8},	    {{AF_INET, {172, 16}}, 12}, {{AF_INET, {192, 168}}, 16},
-		{{AF_INET, {100, 64}}, 10}, {{AF_INET6, {0xfc}}, 7},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
-		if (planner_in_prefix(a, &blocks[i]))
-			return true;
-	return false;
 }
 
 /* The networks that this interface leads to, and those that others do. */
@@ -198,186 +109,110 @@ static bool takes_loopback(const struct planner *p, const struct twin_link *link
 	return everywhere;
 }
 
-/* A link-local address is reached from link-local ones; others by all. */
-static bool fits(const struct address *source, const struct address *destination)
+/* Is the packet's way to another interface's address the same as to one that is asked already? */
+static bool is_asked_already(const struct planner *p, const struct twin_link *link, size_t at)
 {
-	return !address_is_link_local(destination) || address_is_link_local(source);
+	const struct destination *to = &p->destinations[at];
+
+	if (!to->alike || to->bound || to->ifindex == link->ifindex)
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (p->destinations[i].alike == to->alike &&
+		    p->destinations[i].ifindex != link->ifindex)
+			return true;
+	return false;
 }
 
-/* Whoever sends from a port that the rules mention may get more than others. */
-static int plan_source_ports(struct planner *p, const struct twin_link *link,
-			     const struct destination *to, const struct who *who, size_t baseline)
+static bool is_asked_of(const struct planner *p, const struct twin_link *link, size_t at,
+			bool loopback)
 {
-	struct buf cleanup_call(buf_done) text = {0};
-	struct who special = *who;
+	const struct destination *to = &p->destinations[at];
 
-	for (size_t i = 0; i < p->source_ports.count; i++) {
-		const struct reach_point *point = &p->source_ports.items[i];
-
-		buf_clear(&text);
-		if (point->first == point->last)
-			buf_printf(&text, _("whoever sends from port %u"), point->first);
-		else
-			buf_printf(&text, _("whoever sends from ports %u-%u"), point->first,
-				   point->last);
-		special.class = SOURCE_LISTED;
-		special.source_port = point->port;
-		special.text = strpool_add_text(&p->reach->strings, buf_text(&text));
-		if (add_queries(p, link, to, &special, baseline, 0, 0) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	if (address_is_loopback(&to->address) && !loopback)
+		return false;
+	if ((to->group || address_is_link_local(&to->address)) && to->ifindex != link->ifindex)
+		return false;
+	return !is_asked_already(p, link, at);
 }
 
-static int plan_all_source_ports(struct planner *p, const struct twin_link *link,
-				 const struct destination *to, size_t first, size_t end)
+/* No interface takes more queries than its share, but the widest classes are asked at each. */
+static void limit_sources(const struct planner *p, struct reach_sources *s, size_t destinations)
 {
-	size_t stride = proto_count(p);
+	size_t share = (REACH_QUERY_LIMIT - p->plan->count) / (p->links_left ? p->links_left : 1);
+	size_t limit = share / ((destinations ? destinations : 1) * 2), baselines = 0;
 
-	for (size_t i = first; i < end && p->source_ports.count; i += stride) {
-		const struct reach_class c = p->plan->queries[i].class;
-		struct who who = {.within = c.within, .source = c.source};
-
-		if (c.source_class != SOURCE_LISTED && plan_source_ports(p, link, to, &who, i) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	for (size_t i = 0; i < s->count; i++)
+		baselines += s->items[i].baseline == i;
+	reach_sources_limit(s, limit > baselines ? limit : baselines);
 }
 
-static int plan_groups(struct planner *p, const struct twin_link *link,
-		       const struct destination *to, const struct reach_sources *sources,
-		       bool anywhere)
+static int find_sources(struct planner *p, const struct source_scope *scope, size_t destinations,
+			struct planner_sources *told)
 {
-	size_t first = p->plan->count, stride = proto_count(p);
-	size_t cleanup_free *places = calloc(sources->count + 1, sizeof(*places));
-	size_t place = 0;
+	int r = reach_sources_build(&p->plan->constants, scope, &told->sources);
 
-	if (!places)
-		return -ENOMEM;
-	for (size_t i = 0; i < sources->count; i++) {
-		const struct source_group *g = &sources->items[i];
-		enum source_class within = sources->items[g->baseline].source_class;
-
-		places[i] = SIZE_MAX;
-		if (fits(&g->address, &to->address) && (anywhere || within == SOURCE_LINK))
-			places[i] = place++;
-	}
-	for (size_t i = 0; i < sources->count; i++) {
-		const struct source_group *g = &sources->items[i];
-		uint32_t text = g->text_str ? g->text_str : g->block_str;
-		struct who who = {
-			.class = g->source_class,
-			.within = sources->items[g->baseline].source_class,
-			.source = g->address,
-			.text = strpool_add_text(&p->reach->strings,
-						 reach_sources_text(sources, text)),
-		};
-		size_t base = places[g->baseline] == SIZE_MAX ? places[i] : places[g->baseline];
-
-		if (who.class == SOURCE_INTERNET)
-			who.text = 0;
-		if (places[i] != SIZE_MAX &&
-		    add_queries(p, link, to, &who, first, stride, base) < 0)
-			return -ENOMEM;
-	}
-	return plan_all_source_ports(p, link, to, first, p->plan->count);
-}
-
-/* Of the queries from `first` on: some of their sources may be treated otherwise. */
-static void doubt_others(struct planner *p, size_t first, const char *why)
-{
-	for (size_t i = first; i < p->plan->count; i++) {
-		struct reach_class *c = &p->plan->queries[i].class;
-
-		if (c->source_class != SOURCE_HOST && !c->others_str)
-			c->others_str = strpool_add_text(&p->reach->strings, why);
-	}
-}
-
-/* One source that the user gave. */
-static int plan_one(struct planner *p, const struct twin_link *link, const struct destination *to,
-		    const struct source_scope *scope)
-{
-	struct who who = {SOURCE_INTERNET, SOURCE_INTERNET, p->options->from, 0, 0};
-	char text[ADDRESS_TEXT_SIZE];
-
-	address_format(&who.source, text);
-	who.text = strpool_add_text(&p->reach->strings, text);
-	if (is_private(&who.source))
-		who.class = SOURCE_PRIVATE;
-	for (size_t i = 0; i < scope->link_count; i++)
-		if (planner_in_prefix(&who.source, &scope->links[i]))
-			who.class = SOURCE_LINK;
-	who.within = who.class;
-	return add_queries(p, link, to, &who, p->plan->count, 0, 0);
-}
-
-static int plan_destination(struct planner *p, const struct twin_link *link,
-			    const struct destination *to, const struct source_scope *scope,
-			    const struct reach_sources *sources)
-{
-	/* nobody but a neighbour can make it carry packets to a private address behind it */
-	bool anywhere = faces_internet(p, link, scope->family) &&
-			!address_is_link_local(&to->address) &&
-			!address_is_loopback(&to->address) &&
-			!(to->behind && is_private(&to->address)) && !to->group;
-
-	p->only_udp = to->group;
-	if (p->options->from.family)
-		return plan_one(p, link, to, scope);
-	return plan_groups(p, link, to, sources, anywhere);
+	if (r < 0)
+		return r;
+	limit_sources(p, &told->sources, destinations);
+	if (!told->sources.complete)
+		reach_add_gap(p->reach, _("some groups of source addresses"),
+			      reach_sources_text(&told->sources, told->sources.why_str),
+			      _("ask for one address: portero reach --from ADDRESS"));
+	return planner_sources_tie(p, told);
 }
 
 static int plan_link(struct planner *p, const struct twin_link *link, uint8_t family)
 {
 	struct source_scope scope = scope_of(p, link, family);
-	struct reach_sources cleanup_call(reach_sources_done) sources = {0};
+	struct planner_sources cleanup_call(planner_sources_done)
+		told = {.faces_internet = faces_internet(p, link, family)};
+	bool cleanup_free *asked = calloc(p->destination_count + 1, sizeof(*asked));
 	bool loopback = takes_loopback(p, link, family);
-	size_t first = p->plan->count;
-	int r = 0;
+	size_t first = p->plan->count, count = 0;
+	int r = asked ? 0 : -ENOMEM;
 
-	if (!p->options->from.family)
-		r = reach_sources_build(&p->plan->constants, &scope, &sources);
-	if (r < 0)
-		return r;
-	if (!p->options->from.family && !sources.complete)
-		reach_add_gap(p->reach, _("some groups of source addresses"),
-			      reach_sources_text(&sources, sources.why_str),
-			      _("ask for one address: portero reach --from ADDRESS"));
-	for (size_t i = 0; i < p->destination_count && r >= 0; i++) {
-		const struct destination *to = &p->destinations[i];
-
-		if (to->address.family != family ||
-		    (address_is_loopback(&to->address) && !loopback) ||
-		    ((to->group || address_is_link_local(&to->address)) &&
-		     to->ifindex != link->ifindex))
-			continue;
-		r = plan_destination(p, link, to, &scope, &sources);
+	for (size_t i = 0; asked && i < p->destination_count; i++) {
+		asked[i] = p->destinations[i].address.family == family &&
+			   is_asked_of(p, link, i, loopback);
+		count += asked[i];
 	}
-	if (!p->options->from.family && !sources.complete)
-		doubt_others(p, first, reach_sources_text(&sources, sources.why_str));
+	if (r == 0 && !p->options->from.family)
+		r = find_sources(p, &scope, count, &told);
+	for (size_t i = 0; i < p->destination_count && r >= 0; i++)
+		if (asked[i])
+			r = planner_plan_destination(p, link, &p->destinations[i], &scope, &told);
+	if (r >= 0 && !p->options->from.family && !told.sources.complete)
+		r = planner_doubt_others(p, &told, family, first);
+	p->known_for = NULL;
 	return r;
 }
 
 /* From the machine to itself. */
 static int plan_host(struct planner *p)
 {
-	p->only_udp = false;
 	for (size_t i = 0; i < p->destination_count; i++) {
 		const struct destination *to = &p->destinations[i];
-		struct who who = {SOURCE_HOST, SOURCE_HOST, to->address, 0, 0};
 
 		if (to->behind || to->group || address_is_link_local(&to->address) ||
 		    !wants_family(p->options, to->address.family))
 			continue;
-		if (to->address.family == AF_INET && address_is_loopback(&to->address))
-			who.source = (struct address){AF_INET, {127, 0, 0, 1}};
-		if (p->options->from.family)
-			who.source = p->options->from;
-		if (add_queries(p, NULL, to, &who, p->plan->count, 0, 0) < 0)
+		if (planner_plan_host(p, to) < 0)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Of the queries: some of their sources may be treated otherwise. */
+static void doubt_all(struct planner *p, const char *why)
+{
+	for (size_t i = 0; i < p->plan->count; i++) {
+		struct reach_class *c = &p->plan->queries[i].class;
+
+		if (c->source_class == SOURCE_HOST || c->others_str)
+			continue;
+		c->others_str = strpool_add_text(&p->reach->strings, why);
+		p->plan->queries[i].others = 0;
+	}
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
@@ -412,7 +247,7 @@ static int find_constants(struct planner *p)
 		r = rule_constants_add_legacy(c, legacy->tables[i].family,
 					      legacy_image_blob(legacy, &legacy->tables[i]),
 					      legacy->tables[i].size, &ipsets.messages, p->e);
-	return r;
+	return r < 0 ? r : reach_replies_constants(&p->m->nft, legacy, c);
 }
 
 /* The source ports that are not treated as an ordinary one is; all other intervals, one port each.
@@ -448,37 +283,47 @@ static int find_one_point(struct planner *p)
 	if (mem_grow(&points->items, &points->cap, 1, sizeof(*points->items)) < 0)
 		return -ENOMEM;
 	points->items[points->count++] = (struct reach_point){port, port, port};
+	points->every = true;
 	return 0;
 }
 
-/*
- * The port at which a packet comes in is the one from which its answer leaves: what rules say of
- * source ports may be of answers.
- */
-static struct port_cuts both_ways(const struct rule_constants *c)
+/* Which points somebody listens at. */
+static int mark_listened(struct planner *p, const uint16_t *alone, size_t count)
 {
-	struct port_cuts cuts = c->destination_ports;
+	struct reach_plan *plan = p->plan;
+	size_t at = 0;
+	bool cleanup_free *listened = calloc(65536, sizeof(*listened));
 
-	for (size_t i = 0; i < ARRAY_LEN(cuts.cut); i++)
-		cuts.cut[i] |= c->source_ports.cut[i];
-	return cuts;
+	plan->listened = calloc(plan->points.count + 1, sizeof(*plan->listened));
+	if (!listened || !plan->listened)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		listened[alone[i]] = true;
+	for (at = 0; at < plan->points.count; at++)
+		plan->listened[at] = listened[plan->points.items[at].port];
+	return 0;
 }
 
 static int find_points(struct planner *p)
 {
 	const struct snapshot *s = p->options->snapshot;
-	const struct port_cuts cuts = both_ways(&p->plan->constants);
 	uint16_t cleanup_free *alone = calloc(s->socket_count + 1, sizeof(*alone));
+	struct reach_plan *plan = p->plan;
 	size_t count = 0;
+	int r;
 
 	if (!alone)
 		return -ENOMEM;
-	if (p->options->only_port)
-		return find_one_point(p);
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns == 0)
 			alone[count++] = s->sockets[i].port;
-	return reach_points_build(&cuts, alone, count, p->options->full, &p->plan->points);
+	r = p->options->only_port ? find_one_point(p)
+				  : reach_points_build(&plan->constants.destination_ports, alone,
+						       count, p->options->full, &plan->points);
+	if (r >= 0)
+		r = mark_listened(p, alone, count);
+	return r < 0 ? r
+		     : reach_ties_begin(&plan->ties, &plan->constants, &plan->points, alone, count);
 }
 
 static const struct twin_link *find_link(const struct mirror *m, const char *name)
@@ -534,11 +379,16 @@ static int plan_all(struct planner *p)
 	bool outside = !p->options->from.family || !planner_is_local(p, &p->options->from);
 	int r = 0;
 
+	for (size_t i = 0; i < p->m->twin.link_count; i++)
+		p->links_left += is_asked(p, &p->m->twin.links[i]) ? 2 : 0;
 	for (size_t i = 0; i < p->m->twin.link_count && outside; i++)
-		for (size_t f = 0; f < ARRAY_LEN(families) && r >= 0; f++)
-			if (is_asked(p, &p->m->twin.links[i]) &&
-			    wants_family(p->options, families[f]))
+		for (size_t f = 0; f < ARRAY_LEN(families) && r >= 0; f++) {
+			if (!is_asked(p, &p->m->twin.links[i]))
+				continue;
+			if (wants_family(p->options, families[f]))
 				r = plan_link(p, &p->m->twin.links[i], families[f]);
+			p->links_left--;
+		}
 	if (r >= 0 && wants_host(p))
 		r = plan_host(p);
 	return r;
@@ -547,7 +397,12 @@ static int plan_all(struct planner *p)
 int reach_plan_build(const struct mirror *m, const struct reach_options *options, struct reach *ret,
 		     struct reach_plan *plan, struct err *e)
 {
-	struct planner p = {.m = m, .options = options, .reach = ret, .plan = plan, .e = e};
+	struct planner p = {.m = m,
+			    .options = options,
+			    .reach = ret,
+			    .plan = plan,
+			    .e = e,
+			    .whole = {.first = UINT32_MAX}};
 	int r;
 
 	*plan = (struct reach_plan){0};
@@ -570,8 +425,9 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 		r = planner_find_destinations(&p);
 	if (r >= 0)
 		r = plan_all(&p);
+	p.too_many |= p.too_many_queries;
 	if (p.too_many)
-		doubt_others(&p, 0, _("there are too many addresses to ask for all"));
+		doubt_all(&p, _("there are too many addresses to ask for all"));
 	if (p.too_many)
 		reach_add_gap(ret, _("some of the machine's addresses or groups of sources"),
 			      _("there are too many to ask for all"),
@@ -579,6 +435,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 				"ADDRESS"));
 	reach_routes_done(&p.routes);
 	reach_points_done(&p.source_ports);
+	free(p.known);
 	free(p.links);
 	free(p.elsewhere);
 	free(p.locals);
@@ -594,6 +451,10 @@ void reach_plan_done(struct reach_plan *plan)
 	for (size_t i = 0; i < ARRAY_LEN(plan->group_sockets); i++)
 		if (plan->group_sockets[i] > 0)
 			close(plan->group_sockets[i]);
+	reach_ties_done(&plan->ties);
+	free(plan->asks.items);
+	free(plan->listened);
+	free(plan->others);
 	free(plan->queries);
 	*plan = (struct reach_plan){0};
 }

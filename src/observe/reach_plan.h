@@ -11,6 +11,7 @@
 #include "model/reach.h"
 #include "observe/reach.h"
 #include "observe/reach_points.h"
+#include "observe/reach_ties.h"
 #include "observe/rule_constants.h"
 
 #include <stddef.h>
@@ -19,15 +20,23 @@
 struct mirror;
 
 enum {
-	REACH_QUERY_LIMIT = 8192,
+	REACH_QUERY_LIMIT = 1 << 16,
+	REACH_ANSWER_LIMIT = 4 << 20, /* of all queries: memory */
+	REACH_ASK_LIMIT = 1 << 20,
 	REACH_DESTINATION_LIMIT =
-		128, /* addresses of the machine, and behind it, that are asked for */
+		1024, /* addresses of the machine, and behind it, that are asked for */
 };
 
 struct reach_query {
 	struct reach_class class; /* without intervals */
 	struct flow flow;
 	uint32_t baseline; /* index of the query that it stands out from; itself, as a rule */
+	/* index of the query, before this one, that answers for the points which none of `asks` is
+	 * about; itself: there are none */
+	uint32_t reference;
+	struct reach_asks asks; /* in plan->asks */
+	uint32_t first_answer;	/* of reach_answers: one for each ask */
+	uint32_t others; /* + 1, of plan->others: where class.others_str holds; 0: everywhere */
 };
 
 struct reach_plan {
@@ -36,6 +45,12 @@ struct reach_plan {
 	int group_sockets[2];	    /* of IPv4 and IPv6: what they joined in the twin; 0: none */
 	struct reach_query *queries;
 	size_t count, cap;
+	struct reach_ask_list asks;
+	size_t answer_count;
+	struct reach_ties ties;
+	bool *listened;	  /* by point: somebody listens there, so it is asked first */
+	uint64_t *others; /* ties.words for each list: points where others may get something else */
+	size_t other_count, other_cap;
 };
 
 /*

@@ -333,23 +333,20 @@ static int emit(struct drafts *d, struct reach_sources *ret)
 {
 	cleanup_free uint32_t *order = calloc(d->count + 1, sizeof(*order));
 	cleanup_free uint32_t *place = calloc(d->count + 1, sizeof(*place));
-	size_t count = d->count < REACH_SOURCE_LIMIT ? d->count : REACH_SOURCE_LIMIT;
 
 	if (!order || !place ||
-	    mem_grow(&ret->items, &ret->cap, count + 1, sizeof(*ret->items)) < 0)
+	    mem_grow(&ret->items, &ret->cap, d->count + 1, sizeof(*ret->items)) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < d->count; i++)
 		order[i] = i;
 	qsort_r(order, d->count, sizeof(*order), compare_drafts, d->items);
 	for (uint32_t i = 0; i < d->count; i++)
 		place[order[i]] = i;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < d->count; i++) {
 		ret->items[i] = d->items[order[i]].group;
 		ret->items[i].baseline = place[ret->items[i].baseline];
-		if (ret->items[i].baseline >= count)
-			ret->items[i].baseline = (uint32_t)i;
 	}
-	ret->count = count;
+	ret->count = ret->total = d->count;
 	return 0;
 }
 
@@ -367,16 +364,33 @@ static void check_complete(const struct rule_constants *c, const struct rule_con
 	char text[160];
 
 	ret->complete = true;
+	ret->vague = list->opaque || list->mask_count || d->left_out > 0;
 	if (list->opaque)
 		set_incomplete(ret, rule_constants_text(c, list->why_str));
 	if (list->mask_count)
 		set_incomplete(ret, _("addresses are compared under a mask that is no prefix"));
-	if (d->count <= REACH_SOURCE_LIMIT && d->left_out == 0)
+	if (d->left_out == 0)
 		return;
-	snprintf(text, sizeof(text),
-		 _("the rules tell %zu groups of addresses apart, %d were asked about"), d->count,
-		 REACH_SOURCE_LIMIT);
+	snprintf(text, sizeof(text), _("the rules tell more than %zu groups of addresses apart"),
+		 d->count);
 	set_incomplete(ret, text);
+}
+
+void reach_sources_limit(struct reach_sources *s, size_t limit)
+{
+	char text[160];
+
+	if (s->count <= limit)
+		return;
+	s->count = limit;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].baseline >= s->count)
+			s->items[i].baseline = (uint32_t)i;
+	snprintf(text, sizeof(text),
+		 _("the rules tell %zu groups of addresses apart, %zu were asked about"), s->total,
+		 s->count);
+	s->complete = s->complete && s->total <= s->count;
+	s->why_str = strpool_add_text(&s->strings, text);
 }
 
 static int build(const struct rule_constants *c, enum rule_field field, struct drafts *d,
@@ -392,7 +406,10 @@ static int build(const struct rule_constants *c, enum rule_field field, struct d
 		describe_draft(d, c, &d->items[i], &ret->strings);
 	}
 	check_complete(c, list, d, ret);
-	return emit(d, ret);
+	if (emit(d, ret) < 0)
+		return -ENOMEM;
+	reach_sources_limit(ret, REACH_SOURCE_LIMIT);
+	return 0;
 }
 
 int reach_sources_build(const struct rule_constants *c, const struct source_scope *scope,

@@ -11,7 +11,8 @@
 #include "model/reach.h"
 #include "observe/rule_constants.h"
 
-enum { REACH_SOURCE_LIMIT = 512 };
+/* Asked one by one. Where rules tie them to a few ports each, that is a second's work. */
+enum { REACH_SOURCE_LIMIT = 8192 };
 
 struct reach_prefix {
 	struct address address;
@@ -43,8 +44,9 @@ struct source_group {
 
 struct reach_sources {
 	struct source_group *items;
-	size_t count, cap;
+	size_t count, total, cap; /* those from `count` on are known, but too many to be asked */
 	bool complete;	  /* false: some addresses may be treated otherwise, why_str says why */
+	bool vague;	  /* ... and which they are is not known */
 	uint32_t why_str; /* a sentence fragment */
 	struct strpool strings;
 };
@@ -52,11 +54,13 @@ struct reach_sources {
 /*
  * Groups the sources of one family at one interface: by block (link prefix, 10/8, 172.16/12,
  * 192.168/16, 100.64/10, fc00::/7, the internet), and in each block by signature; what most of the
- * block has is its baseline and keeps its class, the others are LISTED. At most REACH_SOURCE_LIMIT
- * groups, the largest; 0 or -ENOMEM.
+ * block has is its baseline and keeps its class, the others are LISTED. The largest
+ * REACH_SOURCE_LIMIT of them count; 0 or -ENOMEM.
  */
 int reach_sources_build(const struct rule_constants *c, const struct source_scope *scope,
 			struct reach_sources *ret);
+/* From now on no more than the first `limit` count. */
+void reach_sources_limit(struct reach_sources *s, size_t limit);
 void reach_sources_done(struct reach_sources *s);
 const char *reach_sources_text(const struct reach_sources *s, uint32_t str);
 
@@ -65,6 +69,9 @@ struct reach_destination {
 	struct address address;
 	uint32_t ifindex;
 };
+/* Destinations with the same key meet the same rules; 0 in *ret: not known. 0 or -ENOMEM. */
+int reach_destination_key(const struct rule_constants *c, const struct reach_destination *d,
+			  uint64_t *ret);
 /*
  * ret[i] = index of the address whose answers hold for address i: itself when it is the first of
  * its family and interface, or nothing before it is alike. 0 or -ENOMEM.

@@ -34,6 +34,8 @@ void collect_range(struct rule_collector *k, enum rule_field field,
 		   const uint8_t first[RULE_VALUE_SIZE], const uint8_t last[RULE_VALUE_SIZE],
 		   uint64_t group)
 {
+	if (field == RULE_SOURCE4 || field == RULE_SOURCE6)
+		scope_source(k, group);
 	if (rule_constants_add_range(k->out, field, first, last, group) < 0)
 		k->error = -ENOMEM;
 }
@@ -103,6 +105,14 @@ void collect_masked(struct rule_collector *k, enum rule_field field,
 	else
 		collect_range(k, field, first, last,
 			      group ? group : collect_constant_group(field, first, last));
+}
+
+void collect_ports(struct rule_collector *k, struct port_cuts *ports, uint16_t first, uint16_t last)
+{
+	if (ports == &k->out->destination_ports)
+		scope_cut(k, first, last);
+	else
+		rule_constants_cut_ports(ports, first, last);
 }
 
 void collect_label(struct rule_collector *k, uint64_t group, const char *text)
@@ -200,6 +210,7 @@ void collect_begin(struct rule_collector *k, struct rule_constants *c,
 int collect_end(struct rule_collector *k, struct err *e)
 {
 	map_done(&k->seen);
+	scope_done(&k->scope);
 	if (k->error == 0 && !k->out->strings.bytes.failed)
 		return 0;
 	return err_set(e, -ENOMEM, _("The rules could not be looked through: out of memory"));

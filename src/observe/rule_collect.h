@@ -8,6 +8,7 @@
 #include "base/cur.h"
 #include "base/map.h"
 #include "observe/rule_constants.h"
+#include "observe/rule_scope.h"
 
 /* Which packets a rule is about; both while it has not said. */
 enum { FAMILY4 = 1, FAMILY6 = 2, FAMILY_BOTH = 3 };
@@ -18,6 +19,7 @@ struct rule_collector {
 	struct map seen;		     /* ipsets and lookups that were collected already */
 	int error;			     /* 0 or -ENOMEM */
 	unsigned families;		     /* of the rule that is being read */
+	struct rule_scope scope;	     /* ... and whom it is about */
 	char place[160];		     /* of that rule, for reasons: "ip filter INPUT" */
 };
 
@@ -37,6 +39,9 @@ void collect_masked(struct rule_collector *k, enum rule_field field,
 /* The group of a constant: equal constants are one condition wherever they stand. */
 uint64_t collect_constant_group(enum rule_field field, const uint8_t first[RULE_VALUE_SIZE],
 				const uint8_t last[RULE_VALUE_SIZE]);
+/* Destination or source ports (of k->out), in host order. */
+void collect_ports(struct rule_collector *k, struct port_cuts *ports, uint16_t first,
+		   uint16_t last);
 void collect_label(struct rule_collector *k, uint64_t group, const char *text);
 
 /* `what` is a finished, translated fragment; the place is added. */

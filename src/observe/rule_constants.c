@@ -7,6 +7,7 @@
 
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "observe/rule_scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ void rule_constants_done(struct rule_constants *c)
 		free(c->fields[i].masks);
 	}
 	free(c->labels);
+	rule_ties_done(&c->ties);
 	strpool_done(&c->strings);
 	memset(c, 0, sizeof(*c));
 }
@@ -39,18 +41,38 @@ const char *rule_constants_text(const struct rule_constants *c, uint32_t str)
 	return strpool_get(&c->strings, str);
 }
 
-static void cut_before(struct port_cuts *ports, uint32_t port)
+static void cut_before(uint64_t *bits, uint32_t port)
 {
 	if (port > 0 && port <= UINT16_MAX)
-		ports->cut[port / 64] |= UINT64_C(1) << (port % 64);
+		bits[port / 64] |= UINT64_C(1) << (port % 64);
 }
 
 void rule_constants_cut_ports(struct port_cuts *ports, uint16_t first, uint16_t last)
 {
 	if (first > last)
 		return; /* matches nothing, or everything */
-	cut_before(ports, first);
-	cut_before(ports, (uint32_t)last + 1);
+	cut_before(ports->cut, first);
+	cut_before(ports->cut, (uint32_t)last + 1);
+	cut_before(ports->always, first);
+	cut_before(ports->always, (uint32_t)last + 1);
+}
+
+int rule_constants_cut_some(struct rule_constants *c, const struct rule_cut *cut)
+{
+	if (cut->first > cut->last)
+		return 0;
+	if (c->ties.cut_count >= RULE_TIE_LIMIT) {
+		rule_constants_cut_ports(&c->destination_ports, cut->first, cut->last);
+		return 0;
+	}
+	cut_before(c->destination_ports.cut, cut->first);
+	cut_before(c->destination_ports.cut, (uint32_t)cut->last + 1);
+	return rule_ties_add_cut(&c->ties, cut);
+}
+
+int rule_constants_tie(struct rule_constants *c, const struct rule_tie *tie)
+{
+	return rule_ties_add(&c->ties, tie);
 }
 
 void rule_constants_make_opaque(struct rule_constants *c, enum rule_field field, const char *why)

@@ -27,6 +27,7 @@ enum {
 /* Bit p of `cut`: a rule may treat port p otherwise than port p - 1. Host byte order. */
 struct port_cuts {
 	uint64_t cut[RULE_PORT_WORDS];
+	uint64_t always[RULE_PORT_WORDS]; /* those that no struct rule_cut says more of */
 	bool opaque; /* every port may be treated otherwise than its neighbours */
 	uint32_t why_str;
 };
@@ -79,8 +80,45 @@ struct rule_label {
 	uint32_t text_str; /* "@blocklist"; an ipset's name alone */
 };
 
+/*
+ * Cuts of destination ports that matter to some packets only: those of the families and protocols
+ * (bits), and whose source is in the group `need` (0: any).
+ */
+struct rule_cut {
+	uint64_t need;
+	uint16_t first, last;
+	uint8_t families, protos; /* bits 1 (IPv4), 2 (IPv6); 1 << PROTO_TCP, 1 << PROTO_UDP */
+	uint32_t next;		  /* + 1, of the same `need`; 0: none */
+};
+
+/*
+ * Destination ports at which it matters whether a source is in the group. A group without any
+ * matters at every port.
+ */
+struct rule_tie {
+	uint64_t group;
+	uint16_t first, last;
+	uint8_t protos;
+	uint32_t next; /* + 1, of the same group */
+};
+
+/* Which port goes with which source: most rules are about a few of each only. */
+struct rule_ties {
+	struct rule_cut *cuts;
+	size_t cut_count, cut_cap;
+	struct map cuts_by_need; /* the last of a list */
+	struct rule_tie *ties;
+	size_t tie_count, tie_cap;
+	struct map ties_by_group;
+	bool off; /* packets are rewritten in a way that makes all of it void */
+};
+enum { RULE_TIE_LIMIT = 1 << 18 };
+/* The "group" of the ports that NAT may change: they matter whenever any group does. */
+#define RULE_MOVED UINT64_C(0x6d6f766564)
+
 struct rule_constants {
 	struct port_cuts source_ports, destination_ports;
+	struct rule_ties ties;
 	struct rule_conditions fields[RULE_FIELD_COUNT];
 	struct rule_label *labels;
 	size_t label_count, label_cap;
@@ -123,6 +161,9 @@ int rule_constants_add_legacy(struct rule_constants *c, int family, const void *
 
 /* What the caller knows besides of rules: policy routing, routes. 0 or -ENOMEM. */
 void rule_constants_cut_ports(struct port_cuts *ports, uint16_t first, uint16_t last);
+/* The same for destination ports, where only some packets meet the rule. 0 or -ENOMEM. */
+int rule_constants_cut_some(struct rule_constants *c, const struct rule_cut *cut);
+int rule_constants_tie(struct rule_constants *c, const struct rule_tie *tie);
 int rule_constants_add_range(struct rule_constants *c, enum rule_field field,
 			     const uint8_t first[RULE_VALUE_SIZE],
 			     const uint8_t last[RULE_VALUE_SIZE], uint64_t group);

@@ -450,13 +450,11 @@ static void collect_list(struct rule_collector *k, uint16_t index, size_t at, un
 	}
 }
 
-void collect_ipset(struct rule_collector *k, uint16_t index, unsigned sources)
+static void collect_any(struct rule_collector *k, uint16_t index, unsigned sources)
 {
 	struct ipset set;
 	size_t at;
 
-	if (!collect_first_time(k, map_mix(map_mix(index, sources), k->families + 8)))
-		return;
 	at = k->ipsets ? find_set(k->ipsets, index, NULL) : 0;
 	if (!k->ipsets || at == k->ipsets->count || read_heading(k->ipsets, at, &set) < 0)
 		not_readable(k, index);
@@ -464,4 +462,17 @@ void collect_ipset(struct rule_collector *k, uint16_t index, unsigned sources)
 		collect_list(k, index, at, sources);
 	else
 		collect_elements(k, &set, at, sources);
+}
+
+void collect_ipset(struct rule_collector *k, uint16_t index, unsigned sources)
+{
+	enum scope_mode before = k->scope.mode;
+
+	if (!collect_first_time(k, map_mix(map_mix(index, sources), k->families + 8)))
+		return;
+	/* other rules may ask it, too */
+	k->scope.mode = SCOPE_SET;
+	k->scope.plain = 0;
+	collect_any(k, index, sources);
+	k->scope.mode = before;
 }

@@ -18,6 +18,7 @@ struct entry {
 	uint8_t source[16], source_mask[16], destination[16], destination_mask[16];
 	uint8_t iniface[16], iniface_mask[16];
 	uint16_t target_offset, next_offset;
+	uint8_t inverted; /* IPT_INV_..., which IP6T_INV_... are, too */
 	size_t head_len;
 };
 
@@ -28,6 +29,7 @@ static void decode_entry4(struct cur at, struct entry *ret)
 	cur_read(&at, &e, sizeof(e));
 	*ret = (struct entry){.target_offset = e.target_offset,
 			      .next_offset = e.next_offset,
+			      .inverted = e.ip.invflags,
 			      .head_len = sizeof(e)};
 	memcpy(ret->source, &e.ip.src, sizeof(e.ip.src));
 	memcpy(ret->source_mask, &e.ip.smsk, sizeof(e.ip.smsk));
@@ -44,6 +46,7 @@ static void decode_entry6(struct cur at, struct entry *ret)
 	cur_read(&at, &e, sizeof(e));
 	*ret = (struct entry){.target_offset = e.target_offset,
 			      .next_offset = e.next_offset,
+			      .inverted = e.ipv6.invflags,
 			      .head_len = sizeof(e)};
 	memcpy(ret->source, &e.ipv6.src, sizeof(ret->source));
 	memcpy(ret->source_mask, &e.ipv6.smsk, sizeof(ret->source_mask));
@@ -80,6 +83,8 @@ static bool next_extension(struct cur *c, char name[XT_EXTENSION_MAXNAMELEN], ui
 static void read_conditions(struct rule_collector *k, const struct entry *e)
 {
 	collect_masked(k, collect_field(RULE_SOURCE4, k->families), e->source_mask, e->source, 0);
+	if (k->scope.source_count == 1 && !(e->inverted & IPT_INV_SRCIP))
+		scope_need(k, k->scope.sources[0]);
 	collect_masked(k, collect_field(RULE_DESTINATION4, k->families), e->destination_mask,
 		       e->destination, 0);
 	/* the mask of a whole name has its NUL: what follows in a name is NUL, too */
@@ -97,12 +102,14 @@ static bool read_entry(struct rule_collector *k, const struct entry *e, struct c
 		return false;
 	cur_take(&bytes, e->head_len);
 	matches = cur_slice(&bytes, e->target_offset - e->head_len);
+	scope_begin(k);
 	read_conditions(k, e);
 	while (matches.left > 0 && next_extension(&matches, name, &revision, &info))
 		collect_xt_match(k, name, revision, info);
 	if (!matches.ok || !next_extension(&bytes, name, &revision, &info))
 		return false;
 	collect_xt_target(k, name, revision, info);
+	scope_end(k);
 	return true;
 }
 

@@ -31,12 +31,12 @@ struct xt_reader {
 
 static void cut_source(struct rule_collector *k, const uint16_t range[2])
 {
-	rule_constants_cut_ports(&k->out->source_ports, range[0], range[1]);
+	collect_ports(k, &k->out->source_ports, range[0], range[1]);
 }
 
 static void cut_destination(struct rule_collector *k, const uint16_t range[2])
 {
-	rule_constants_cut_ports(&k->out->destination_ports, range[0], range[1]);
+	collect_ports(k, &k->out->destination_ports, range[0], range[1]);
 }
 
 static void read_tcp(struct rule_collector *k, unsigned revision, struct cur *info)
@@ -45,8 +45,11 @@ static void read_tcp(struct rule_collector *k, unsigned revision, struct cur *in
 
 	(void)revision;
 	cur_read(info, &tcp, sizeof(tcp));
+	scope_narrow_proto(k, IPPROTO_TCP);
 	cut_source(k, tcp.spts);
 	cut_destination(k, tcp.dpts);
+	if (!(tcp.invflags & XT_TCP_INV_DSTPT))
+		scope_narrow_ports(k, tcp.dpts[0], tcp.dpts[1]);
 }
 
 static void read_udp(struct rule_collector *k, unsigned revision, struct cur *info)
@@ -57,6 +60,8 @@ static void read_udp(struct rule_collector *k, unsigned revision, struct cur *in
 	cur_read(info, &udp, sizeof(udp));
 	cut_source(k, udp.spts);
 	cut_destination(k, udp.dpts);
+	if (!(udp.invflags & XT_UDP_INV_DSTPT))
+		scope_narrow_ports(k, udp.dpts[0], udp.dpts[1]);
 }
 
 static void read_sctp(struct rule_collector *k, unsigned revision, struct cur *info)
@@ -86,6 +91,7 @@ static void read_dccp(struct rule_collector *k, unsigned revision, struct cur *i
 static void read_multiport(struct rule_collector *k, unsigned revision, struct cur *info)
 {
 	struct xt_multiport_v1 m = {0};
+	uint16_t lowest = UINT16_MAX, highest = 0;
 
 	if (revision == 0)
 		cur_read(info, &m, sizeof(struct xt_multiport));
@@ -100,7 +106,11 @@ static void read_multiport(struct rule_collector *k, unsigned revision, struct c
 			cut_source(k, range);
 		if (m.flags != XT_MULTIPORT_SOURCE)
 			cut_destination(k, range);
+		lowest = range[0] < lowest ? range[0] : lowest;
+		highest = range[1] > highest ? range[1] : highest;
 	}
+	if (m.flags == XT_MULTIPORT_DESTINATION && !m.invert)
+		scope_narrow_ports(k, lowest, highest);
 }
 
 /* In the fields of the families that the rule is about; `v4` is RULE_SOURCE4 or
@@ -344,6 +354,7 @@ static void read_dnat(struct rule_collector *k, unsigned revision, struct cur *i
 	struct nf_nat_ipv4_multi_range_compat old = {0};
 	struct nf_nat_range2 range = {0};
 
+	scope_moves(k);
 	if (revision > 0 || k->families == FAMILY6) {
 		cur_read(info, &range, revision > 1 ? sizeof(range) : sizeof(struct nf_nat_range));
 	} else {
@@ -384,6 +395,12 @@ static void read_set_target(struct rule_collector *k, unsigned revision, struct 
 		collect_ipset(k, set.map_set.index, set.map_set.flags);
 }
 
+static void read_tproxy(struct rule_collector *k, unsigned revision, struct cur *info)
+{
+	scope_moves(k);
+	read_socket(k, revision, info);
+}
+
 static void read_clusterip(struct rule_collector *k, unsigned revision, struct cur *info)
 {
 	(void)revision;
@@ -396,7 +413,7 @@ static void read_clusterip(struct rule_collector *k, unsigned revision, struct c
 static const struct xt_reader target_readers[] = {
 	{"DNAT", read_dnat},	  {"REDIRECT", read_dnat},
 	{"NETMAP", read_netmap},  {"SNPT", read_npt},
-	{"DNPT", read_npt},	  {"TPROXY", read_socket},
+	{"DNPT", read_npt},	  {"TPROXY", read_tproxy},
 	{"SET", read_set_target}, {"CLUSTERIP", read_clusterip},
 };
 

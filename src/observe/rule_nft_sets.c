@@ -24,14 +24,6 @@
 
 enum { KEY_LIMIT = REGISTER_BYTES };
 
-struct nft_set {
-	uint64_t key; /* of table and name */
-	uint32_t flags;
-	size_t key_len, data_len;
-	struct cur name;
-	uint32_t first_item, last_item; /* with elements; 0: none (item 0 is a table) */
-};
-
 struct set_element {
 	uint8_t key[KEY_LIMIT], key_end[KEY_LIMIT];
 	bool has_key, is_catchall, is_end;
@@ -44,96 +36,6 @@ struct border {
 	bool is_end;
 	uint64_t data;
 };
-
-struct cur nft_item_attributes(const struct nft_image *image, const struct nft_item *item)
-{
-	struct cur bytes = cur_init(image->bytes.data, image->bytes.len);
-
-	cur_take(&bytes, item->offset);
-	return cur_slice(&bytes, item->len);
-}
-
-static uint64_t hash_name(struct cur name)
-{
-	return map_hash_bytes(name.at, strnlen((const char *)name.at, name.left));
-}
-
-uint64_t nft_table_key(uint8_t family, struct cur table_name)
-{
-	return map_mix(family, hash_name(table_name));
-}
-
-static int add_set(struct nft_sets *s, uint64_t key, struct cur attributes)
-{
-	struct nft_set *set;
-	struct cur value;
-
-	if (mem_grow(&s->sets, &s->cap, s->count + 1, sizeof(*set)) < 0)
-		return -ENOMEM;
-	set = &s->sets[s->count];
-	*set = (struct nft_set){.key = key};
-	if (nla_find(attributes, NFTA_SET_NAME, &value))
-		set->name = value;
-	if (nla_find(attributes, NFTA_SET_FLAGS, &value))
-		set->flags = (uint32_t)nla_number_be(value);
-	if (nla_find(attributes, NFTA_SET_KEY_LEN, &value))
-		set->key_len = (size_t)nla_number_be(value);
-	if (nla_find(attributes, NFTA_SET_DATA_LEN, &value))
-		set->data_len = (size_t)nla_number_be(value);
-	return map_set(&s->by_name, key, (uint32_t)s->count++);
-}
-
-static void add_elements(struct nft_sets *s, uint64_t key, uint32_t item)
-{
-	struct nft_set *set;
-	uint32_t index;
-
-	if (!map_get(&s->by_name, key, &index))
-		return;
-	set = &s->sets[index];
-	if (set->last_item)
-		s->next[set->last_item] = item;
-	else
-		set->first_item = item;
-	set->last_item = item;
-}
-
-int nft_sets_index(struct nft_sets *s, const struct nft_image *image)
-{
-	struct cur attributes, table, name;
-
-	*s = (struct nft_sets){.image = image};
-	s->next = calloc(image->count + 1, sizeof(*s->next));
-	if (!s->next)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < image->count; i++) {
-		const struct nft_item *item = &image->items[i];
-		bool is_set = item->type == NFT_MSG_NEWSET;
-		uint64_t key;
-
-		if (!is_set && item->type != NFT_MSG_NEWSETELEM)
-			continue;
-		/* NFTA_SET_TABLE and NFTA_SET_ELEM_LIST_TABLE are both 1, the names are 2 */
-		attributes = nft_item_attributes(image, item);
-		if (!nla_find(attributes, NFTA_SET_TABLE, &table) ||
-		    !nla_find(attributes, NFTA_SET_NAME, &name))
-			continue;
-		key = map_mix(nft_table_key(item->family, table), hash_name(name));
-		if (!is_set)
-			add_elements(s, key, i);
-		else if (add_set(s, key, attributes) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-void nft_sets_done(struct nft_sets *s)
-{
-	map_done(&s->by_name);
-	free(s->sets);
-	free(s->next);
-	*s = (struct nft_sets){0};
-}
 
 /* --- elements ----------------------------------------------------------------------------------
  */
@@ -186,7 +88,7 @@ static uint64_t hash_expression(struct cur expression)
 	    strncmp((const char *)name.at, "counter", name.left) == 0 ||
 	    strncmp((const char *)name.at, "last", name.left) == 0)
 		return 0;
-	return hash_name(name);
+	return nft_name_hash(name);
 }
 
 static uint64_t hash_expressions(struct cur element)
@@ -228,6 +130,8 @@ static uint64_t element_group(const struct nft_set *set, const struct key_field 
 static void collect_element(struct rule_collector *k, const struct nft_set *set,
 			    const struct key_layout *layout, const struct set_element *e)
 {
+	if (k->scope.mode == SCOPE_ELEMENT)
+		k->scope.element = element_group(set, k->scope.pair, e);
 	for (size_t i = 0; i < layout->count; i++) {
 		const struct key_field *f = &layout->fields[i];
 		uint64_t group = f->is_port ? 0 : element_group(set, f, e);
@@ -242,7 +146,7 @@ static void collect_element(struct rule_collector *k, const struct nft_set *set,
 /* Called for each element of a set. */
 typedef void element_visitor(struct rule_collector *k, const struct set_element *e, void *context);
 
-static void visit_message(struct rule_collector *k, struct cur elements, size_t key_len,
+static void visit_message(struct rule_collector *k, struct cur elements, struct nft_set *set,
 			  element_visitor *visit, void *context)
 {
 	struct set_element e;
@@ -250,14 +154,15 @@ static void visit_message(struct rule_collector *k, struct cur elements, size_t 
 	uint16_t type;
 
 	while (nla_next(&elements, &type, &one)) {
-		if (!read_element(one, key_len, &e) || (!e.has_key && !e.is_catchall)) {
+		if (!read_element(one, set->key_len, &e) || (!e.has_key && !e.is_catchall)) {
 			collect_malformed(k);
 			continue;
 		}
 		if (nla_find(one, NFTA_SET_ELEM_KEY_END, &value) &&
-		    !read_key(value, key_len, e.key_end))
+		    !read_key(value, set->key_len, e.key_end))
 			collect_malformed(k);
 		e.data = map_mix(e.data, hash_expressions(one));
+		set->has_catchall |= e.is_catchall;
 		if (!e.is_catchall)
 			visit(k, &e, context);
 	}
@@ -265,15 +170,15 @@ static void visit_message(struct rule_collector *k, struct cur elements, size_t 
 		collect_malformed(k);
 }
 
-static void visit_elements(struct rule_collector *k, const struct nft_sets *s,
-			   const struct nft_set *set, element_visitor *visit, void *context)
+static void visit_elements(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
+			   element_visitor *visit, void *context)
 {
 	for (uint32_t i = set->first_item; i; i = s->next[i]) {
 		struct cur elements;
 
 		if (nla_find(nft_item_attributes(s->image, &s->image->items[i]),
 			     NFTA_SET_ELEM_LIST_ELEMENTS, &elements))
-			visit_message(k, elements, set->key_len, visit, context);
+			visit_message(k, elements, set, visit, context);
 	}
 }
 
@@ -415,8 +320,8 @@ static void reject_parts(struct rule_collector *k, const struct nft_set *set,
 	layout->count = whole;
 }
 
-static void collect_set(struct rule_collector *k, const struct nft_sets *s,
-			const struct nft_set *set, struct key_layout *layout)
+static void collect_set(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
+			struct key_layout *layout)
 {
 	struct lookup lookup = {.set = set, .layout = layout};
 
@@ -432,29 +337,119 @@ static void collect_set(struct rule_collector *k, const struct nft_sets *s,
 	collect_intervals(k, &lookup);
 }
 
-size_t nft_sets_data_len(const struct nft_sets *s, uint64_t table_key, struct cur set_name)
-{
-	uint32_t index;
+/* --- what a lookup says of its rule ------------------------------------------------------------
+ */
 
-	if (!map_get(&s->by_name, map_mix(table_key, hash_name(set_name)), &index))
-		return 0;
-	return s->sets[index].data_len;
+static bool is_source(const struct key_field *f)
+{
+	return !f->is_port && (f->field == RULE_SOURCE4 || f->field == RULE_SOURCE6);
 }
 
-void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, uint64_t table_key,
-		      struct cur set_name, const struct registers *r, int at)
+/* The fields of a key: one source or NULL (also when it has two), whether it has ports. */
+static const struct key_field *find_source(const struct rule_collector *k,
+					   const struct key_layout *layout, bool *has_ports)
 {
-	uint64_t key = map_mix(table_key, hash_name(set_name));
+	const struct key_field *source = NULL;
+	size_t count = 0;
+
+	*has_ports = false;
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct key_field *f = &layout->fields[i];
+
+		if (f->is_port && f->ports == &k->out->destination_ports)
+			*has_ports = true;
+		if (is_source(f) && count++ == 0)
+			source = f;
+	}
+	return count == 1 ? source : NULL;
+}
+
+/* How the elements are read: what is in a named set may be asked by other rules, too. */
+static enum scope_mode choose_mode(const struct nft_set *set, const struct key_field *source,
+				   bool has_ports)
+{
+	if (source && has_ports)
+		return SCOPE_ELEMENT;
+	if (!source && has_ports && set->flags & NFT_SET_ANONYMOUS)
+		return SCOPE_RULE;
+	return SCOPE_SET;
+}
+
+/* The group of a set that has nothing but sources; 0: it is no such set. */
+static uint64_t plain_group(const struct nft_set *set, const struct key_field *source)
+{
+	const struct set_element plain = {.data = map_mix(0, 0)};
+
+	if (!source || source->prefix != set->key_len ||
+	    set->flags & (NFT_SET_MAP | NFT_SET_OBJECT))
+		return 0;
+	return element_group(set, source, &plain);
+}
+
+/* All ports between the first and the last that the lookup named. */
+static void narrow_to_ports(struct rule_collector *k, size_t first_cut)
+{
+	uint16_t first = UINT16_MAX, last = 0;
+
+	for (size_t i = first_cut; i < k->scope.cut_count; i++) {
+		const struct rule_cut *cut = &k->scope.cuts[i];
+
+		first = cut->first < first ? cut->first : first;
+		last = cut->last > last ? cut->last : last;
+	}
+	if (first <= last)
+		scope_narrow_ports(k, first, last);
+}
+
+static void collect_found(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
+			  struct key_layout *layout, bool is_new, bool inverted)
+{
+	bool has_ports;
+	const struct key_field *source = find_source(k, layout, &has_ports);
+	uint64_t group = plain_group(set, source);
+	size_t cuts = k->scope.cut_count;
+	enum scope_mode before = k->scope.mode, mode = choose_mode(set, source, has_ports);
+	struct key_field own;
+
+	if (source)
+		own = *source;
+	if (is_new) {
+		k->scope.mode = mode;
+		k->scope.plain = group;
+		k->scope.mixed = false;
+		k->scope.pair = mode == SCOPE_ELEMENT ? &own : NULL;
+		collect_set(k, s, set, layout);
+		k->scope.mode = before;
+		set->mixed |= k->scope.mixed;
+	}
+	if (mode == SCOPE_RULE && !inverted && !set->has_catchall)
+		narrow_to_ports(k, cuts);
+	if (!group)
+		return;
+	scope_source(k, group);
+	if (!inverted && !set->mixed && !set->has_catchall)
+		scope_need(k, group);
+}
+
+void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, const struct nft_lookup *lookup,
+		      const struct registers *r)
+{
+	uint64_t key = map_mix(lookup->table_key, nft_name_hash(lookup->set_name));
 	struct key_layout layout;
+	struct nft_set *set;
 	uint32_t index;
 
-	if (!map_get(&s->by_name, key, &index) || s->sets[index].key_len > KEY_LIMIT || at < 0) {
-		registers_reject(k, r, at, REGISTER_BYTES, _("a set is not known"));
+	if (!map_get(&s->by_name, key, &index) || s->sets[index].key_len > KEY_LIMIT ||
+	    lookup->at < 0) {
+		registers_reject(k, r, lookup->at, REGISTER_BYTES, _("a set is not known"));
 		return;
 	}
-	registers_layout(k, r, at, s->sets[index].key_len, &layout);
+	set = &s->sets[index];
+	registers_layout(k, r, lookup->at, set->key_len, &layout);
 	if (layout.tainted)
 		collect_opaque_all(k, _("what is looked up in a set is not understood"));
-	if (layout.count > 0 && collect_first_time(k, map_mix(key, registers_layout_hash(&layout))))
-		collect_set(k, s, &s->sets[index], &layout);
+	if (layout.count > 0)
+		collect_found(k, s, set, &layout,
+			      collect_first_time(k, map_mix(key, registers_layout_hash(&layout))),
+			      lookup->inverted);
 }

@@ -344,10 +344,11 @@ void key_field_reject(struct rule_collector *k, const struct key_field *f, const
 		collect_opaque(k, f->field, what);
 }
 
-static void cut(const struct key_field *f, const uint8_t first[2], const uint8_t last[2])
+static void cut(struct rule_collector *k, const struct key_field *f, const uint8_t first[2],
+		const uint8_t last[2])
 {
-	rule_constants_cut_ports(f->ports, (uint16_t)(first[0] << 8 | first[1]),
-				 (uint16_t)(last[0] << 8 | last[1]));
+	collect_ports(k, f->ports, (uint16_t)(first[0] << 8 | first[1]),
+		      (uint16_t)(last[0] << 8 | last[1]));
 }
 
 void key_field_equals(struct rule_collector *k, const struct key_field *f, const uint8_t *key,
@@ -375,7 +376,7 @@ void key_field_equals(struct rule_collector *k, const struct key_field *f, const
 	}
 	last[0] = value[0] | (uint8_t)~mask[0];
 	last[1] = value[1] | (uint8_t)~mask[1];
-	cut(f, value, last);
+	cut(k, f, value, last);
 }
 
 void key_field_between(struct rule_collector *k, const struct key_field *f, const uint8_t *first,
@@ -391,7 +392,7 @@ void key_field_between(struct rule_collector *k, const struct key_field *f, cons
 	memcpy(from, first + f->at[0], f->prefix);
 	memcpy(to, last + f->at[0], f->prefix);
 	if (f->is_port)
-		cut(f, from, to);
+		cut(k, f, from, to);
 	else
 		collect_range(k, f->field, from, to,
 			      group ? group : collect_constant_group(f->field, from, to));

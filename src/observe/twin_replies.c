@@ -86,7 +86,10 @@ static int look_inside(void *context)
 		return -errno;
 	if (connect(fd, &to.any, len) == 0)
 		return 1;
-	return errno == ENETUNREACH || errno == EHOSTUNREACH ? 0 : -errno;
+	/* the last two: routes of the types prohibit and blackhole */
+	return errno == ENETUNREACH || errno == EHOSTUNREACH || errno == EACCES || errno == EINVAL
+		       ? 0
+		       : -errno;
 }
 
 int twin_replies_route(int netns, const struct address *from, const struct address *to,

@@ -125,3 +125,39 @@ def test_explain_without_a_route(listening):
     answer = explain(listening, "22/tcp", "--from", "198.51.100.1")
     assert answer["verdict"] == "drop" and answer["decided_by"] is None
     assert "no route" in answer["answer"]
+
+
+def groups(answer, port):
+    """{who: verdict} of IPv4 senders at eth0, those that have no list by their class."""
+    return {c["sources"] or c["name"]: i["verdict"] for c in answer["classes"]
+            for i in c["intervals"] if c["interface"] == "eth0" and not c["behind"]
+            and i["from"] <= port <= i["to"]}
+
+
+def test_rules_for_some_receivers(listening):
+    """What rules for output say of destinations is of those who ask."""
+    need_program("nft")
+    listening.nft("table inet t {\nset s { type ipv4_addr; flags interval; elements = "
+                  "{ 203.0.113.0/25 } }\n"
+                  "chain out { type filter hook output priority 0; policy accept;\n"
+                  "ip daddr 198.51.100.0/24 drop\nip daddr @s tcp sport 22 drop\n}\n}")
+    ip("-n", listening.peer.name, "addr", "add", "198.51.100.1/32", "dev", "lo")
+    answer = reach(listening, "-t", "-4")
+    assert groups(answer, 22) == {"internet": "accept", "private": "accept",
+                                  "192.0.2.0/24": "accept", "198.51.100.0/24": "drop",
+                                  "203.0.113.0/25": "drop"}
+    assert groups(answer, 80)["203.0.113.0/25"] == "accept"
+    assert groups(answer, 80)["198.51.100.0/24"] == "drop"
+    for source, verdict_ in (("198.51.100.7", "drop"), ("203.0.113.7", "drop"),
+                             ("203.0.113.200", "accept")):
+        assert explain(listening, "22/tcp", "--from", source)["verdict"] == verdict_
+
+
+def test_routes_back_to_some(listening):
+    for words in ("delete default", "add 203.0.113.0/24 via 192.0.2.2", "add blackhole 10.9.0.0/16",
+                  "add 10.0.0.0/8 via 192.0.2.2"):
+        ip("-n", listening.name, "route", *words.split())
+    found = groups(reach(listening, "-t", "-4"), 22)
+    who = {part: v for names, v in found.items() for part in names.split(", ")}
+    assert who["internet"] == who["private"] == who["10.9.0.0/16"] == "drop"
+    assert who["203.0.113.0/24"] == who["10.0.0.0/8"] == who["192.0.2.0/24"] == "accept"

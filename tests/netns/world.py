@@ -36,7 +36,7 @@ PRIVATE = [ipaddress.ip_network(n) for n in (
 TIMEOUT = 60  # of portero
 FLOWS = 120  # that a ruleset is tried with
 # why something is unknown that no construct of the rules makes so
-EXCUSES = re.compile("follow no order|cannot be sent|too many addresses|"
+EXCUSES = re.compile("follow no order|cannot be sent|too many addresses|time ran out|"
                      "the order of .* is not known")
 # whether it is let in is certain, but not where to
 RATES = re.compile("limit|hashlimit|quota|ct count|connlimit|recent|statistic|numgen|[a-z]+ with a "

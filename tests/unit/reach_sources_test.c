@@ -184,17 +184,23 @@ static void test_opaque(void **state)
 static void test_too_many(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 10000; i++) {
 		char text[32];
 
 		snprintf(text, sizeof(text), "50.%u.%u.0", i / 250, i % 250);
-		add_source(text, i == 1999 ? 24 : 32, 100 + i);
+		add_source(text, i == 9999 ? 24 : 32, 100 + i);
 	}
 	build(AF_INET);
 	assert_int_equal(sources.count, REACH_SOURCE_LIMIT);
 	assert_false(sources.complete);
 	find_group(SOURCE_INTERNET, "", "");
-	find_group(SOURCE_LISTED, "", "50.7.249.0/24"); /* the largest stay */
+	find_group(SOURCE_LISTED, "", "50.39.249.0/24"); /* the largest stay */
+	assert_int_equal(sources.total, 10001 + 5);
+	assert_false(sources.vague);
+	reach_sources_limit(&sources, 8);
+	assert_int_equal(sources.count, 8);
+	assert_int_equal(sources.total, 10001 + 5);
+	find_group(SOURCE_LISTED, "", "50.39.249.0/24");
 	for (size_t i = 0; i < sources.count; i++)
 		assert_int_not_equal(sources.items[sources.items[i].baseline].source_class,
 				     SOURCE_LISTED);

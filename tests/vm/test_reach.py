@@ -48,7 +48,7 @@ def test_listed_sources(reach):
 
 def test_states(machine, ask):
     assert machine.answer("reach start").code == 0
-    ports = {(p["port"], p["proto"]): p for p in ask("reach status")["ports"]}
+    ports = {(p["port"], p["proto"]): p for p in ask("reach status", 1)["ports"]}
     found = {port: (p["state"], p["reach"]["widest"]) for (port, _), p in ports.items()
              if port in (8000, 8081, 5432, 3306, 6379)}
     assert found == {8000: ("open", "internet"), 8081: ("open", "internet"),

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/reach_tell.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/reach_explore.h"
+#include "observe/reach_gaps.h"
+#include "observe/reach_sources.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INTERVAL_LIMIT = 1 << 16 }; /* of all classes: memory, and nobody reads more */
+
+struct answering {
+	const struct mirror *m;
+	const struct reach_plan *plan;
+	const struct reach_answers *answers;
+	struct reach *reach;
+	uint32_t query;
+	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
+	uint32_t exhausted_str, late_str, left_str;
+	bool one_source;		     /* the user gave it: its text stays */
+	struct reach_answer *row, *baseline; /* of this query, of that which it stands out from */
+	uint32_t baseline_of[2];	     /* by protocol: whose row that is */
+	uint64_t **left; /* by query: points where groups are left out that get something else */
+	bool *skip;	 /* by query */
+	size_t expected; /* intervals */
+	bool too_many;
+};
+
+/* --- from answers to intervals ------------------------------------------------------------------
+ */
+
+static const struct reach_answer *answer_at(const struct answering *w, size_t point)
+{
+	return &w->row[point];
+}
+
+static bool is_nat(const struct answering *w, size_t point)
+{
+	const struct reach_answer *a = answer_at(w, point);
+
+	return a->target_port != w->plan->points.items[point].port ||
+	       !address_equal(&w->answers->targets[a->target].address,
+			      &w->plan->queries[w->query].flow.destination);
+}
+
+/* The target port of the first port of a point. */
+static uint16_t first_arrival(const struct answering *w, size_t point)
+{
+	const struct reach_answer *a = answer_at(w, point);
+	const struct reach_point *p = &w->plan->points.items[point];
+
+	return a->shifts ? (uint16_t)(a->target_port - (p->port - p->first)) : a->target_port;
+}
+
+static bool lets_in(enum verdict verdict)
+{
+	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
+}
+
+static bool has_point(const uint64_t *bits, size_t point)
+{
+	return bits[point / 64] >> (point % 64) & 1;
+}
+
+/* Why others of the class may get something else at the point: a sentence; 0: they do not. */
+static uint32_t others_at(const struct answering *w, size_t point)
+{
+	const struct reach_query *q = &w->plan->queries[w->query];
+	size_t words = w->plan->ties.words;
+
+	if (q->class.others_str &&
+	    (!q->others || has_point(w->plan->others + (q->others - 1) * words, point)))
+		return q->class.others_str;
+	if (w->left[w->query] && has_point(w->left[w->query], point))
+		return w->left_str;
+	return 0;
+}
+
+/* Are two points alike, and does the second go on where the span that the first began ends? */
+static bool is_alike(size_t first, size_t next, void *context)
+{
+	const struct answering *w = context;
+	const struct reach_answer *a = answer_at(w, first), *b = answer_at(w, next);
+	enum verdict verdict = reach_answer_verdict(a);
+	uint16_t distance =
+		(uint16_t)(w->plan->points.items[next].first - w->plan->points.items[first].first);
+
+	if (reach_answer_verdict(b) != verdict)
+		return false;
+	if (!lets_in(verdict) && others_at(w, first) != others_at(w, next))
+		return false;
+	if (!lets_in(verdict) && a->reply != b->reply)
+		return false;
+	if (!lets_in(verdict))
+		return verdict != VERDICT_UNKNOWN ||
+		       (a->doubt == b->doubt && a->late == b->late && !a->verdicts == !b->verdicts);
+	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd)
+		return false;
+	if (is_nat(w, first) != is_nat(w, next))
+		return false;
+	if (!is_nat(w, first))
+		return true;
+	/* one by one, or all to the same */
+	return (uint16_t)(first_arrival(w, first) + distance) == first_arrival(w, next) ||
+	       (first_arrival(w, first) == first_arrival(w, next) && !b->shifts);
+}
+
+static uint32_t why(const struct answering *w, const struct reach_answer *a, enum verdict verdict)
+{
+	bool depends = verdict == VERDICT_UNKNOWN || verdict == VERDICT_RATE_LIMITED;
+
+	if (a->reply && (verdict == VERDICT_DROP || a->doubt == REACH_NO_DOUBT) && !a->late)
+		return strpool_add_text(&w->reach->strings, reach_reply_text(a->reply));
+	if (!depends)
+		return 0;
+	if (a->late || (!a->verdicts && w->answers->out_of_time))
+		return w->late_str;
+	if (a->doubt < w->m->doubts.count)
+		return strpool_add_text(&w->reach->strings, w->m->doubts.items[a->doubt].text);
+	if (w->answers->exhausted)
+		return w->exhausted_str;
+	/* as from 127.0.0.1 to where NAT sends it on by another interface than lo */
+	return verdict == VERDICT_UNKNOWN
+		       ? strpool_add_text(&w->reach->strings,
+					  _("such a packet cannot be sent: no route takes it"))
+		       : 0;
+}
+
+static void fill_target(const struct answering *w, const struct reach_span *span,
+			struct reach_interval *i)
+{
+	const struct reach_answer *a = answer_at(w, span->first_point);
+	const struct reach_target *t = &w->answers->targets[a->target];
+	size_t last = span->first_point + span->point_count - 1;
+
+	i->forwarded = t->forwarded;
+	i->out_ifindex = t->out_ifindex;
+	i->target = t->address;
+	i->nat = is_nat(w, span->first_point);
+	i->target_port = first_arrival(w, span->first_point);
+	i->shifts = i->nat &&
+		    (span->point_count > 1 ? first_arrival(w, last) != i->target_port : a->shifts);
+	if (a->odd) {
+		i->verdict = VERDICT_UNKNOWN;
+		i->why_str = strpool_add_text(
+			&w->reach->strings, _("NAT gives its packets ports that follow no order"));
+	}
+}
+
+/* That one address is kept out says nothing where others of the class may be treated otherwise. */
+static int add_span(const struct answering *w, const struct reach_span *span)
+{
+	struct reach_interval *i = reach_add_interval(w->reach);
+	const struct reach_answer *a = answer_at(w, span->first_point);
+	uint32_t others_str = others_at(w, span->first_point);
+
+	if (!i)
+		return -ENOMEM;
+	i->first = span->first;
+	i->last = span->last;
+	i->verdict = reach_answer_verdict(a);
+	i->why_str = why(w, a, i->verdict);
+	if (!lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
+		i->verdict = VERDICT_UNKNOWN;
+		i->why_str = others_str;
+	}
+	if (lets_in(i->verdict))
+		fill_target(w, span, i);
+	return 0;
+}
+
+/* A query that something unmirrored stands in the way of: nothing is known of any port. */
+static int add_blocked(const struct answering *w)
+{
+	struct reach_interval *i = reach_add_interval(w->reach);
+
+	if (!i)
+		return -ENOMEM;
+	*i = (struct reach_interval){
+		.first = 1, .last = 65535, .verdict = VERDICT_UNKNOWN, .why_str = w->blocked_str};
+	return 0;
+}
+
+static int add_class(struct answering *w)
+{
+	struct reach_class *c = reach_add_class(w->reach);
+	struct reach_span cleanup_free *spans = NULL;
+	size_t count = 0;
+	int r = 0;
+
+	if (!c)
+		return -ENOMEM;
+	*c = w->plan->queries[w->query].class;
+	c->first_interval = (uint32_t)w->reach->interval_count;
+	if (w->blocked_str)
+		r = add_blocked(w);
+	else
+		r = reach_points_merge(&w->plan->points, is_alike, w, &spans, &count);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = add_span(w, &spans[i]);
+	c->interval_count = (uint32_t)w->reach->interval_count - c->first_interval;
+	return r;
+}
+
+/* Is another class of private sources told apart from this one, at the same place? */
+static bool is_split(const struct reach *r, const struct reach_class *c)
+{
+	for (size_t i = 0; i < r->class_count; i++) {
+		const struct reach_class *other = &r->classes[i];
+
+		if (other != c && other->source_class == SOURCE_PRIVATE &&
+		    other->ifindex == c->ifindex && other->proto == c->proto &&
+		    address_equal(&other->destination, &c->destination))
+			return true;
+	}
+	return false;
+}
+
+/* Private networks that all get the same need no list. */
+static void name_private(struct reach *r)
+{
+	for (size_t i = 0; i < r->class_count; i++)
+		if (r->classes[i].source_class == SOURCE_PRIVATE && !is_split(r, &r->classes[i]))
+			r->classes[i].sources_str = 0;
+}
+
+/* --- classes that are not told ------------------------------------------------------------------
+ */
+
+static size_t count_spans(struct answering *w)
+{
+	size_t count = 1;
+
+	for (size_t i = 1; i < w->plan->points.count; i++)
+		count += !is_alike(i - 1, i, w);
+	return count;
+}
+
+/* A group is left out: at what it was asked, the answers of its baseline are not those of all. */
+static int leave_out(struct answering *w, const struct reach_query *q)
+{
+	uint64_t **left = &w->left[q->baseline];
+
+	if (!*left)
+		*left = calloc(w->plan->ties.words, sizeof(**left));
+	if (!*left)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < q->asks.count; i++) {
+		const struct reach_ask *ask = &w->plan->asks.items[q->asks.first + i];
+
+		for (uint32_t at = ask->first; at < ask->end; at++)
+			(*left)[at / 64] |= UINT64_C(1) << (at % 64);
+	}
+	w->too_many = true;
+	return 0;
+}
+
+/* Groups that get what their baseline gets are a part of it; of the others, not endlessly many can
+ * be told. */
+static int choose_told(struct answering *w)
+{
+	w->baseline_of[0] = w->baseline_of[1] = UINT32_MAX;
+	for (uint32_t i = 0; i < w->plan->count; i++) {
+		const struct reach_query *q = &w->plan->queries[i];
+		size_t proto = q->flow.proto == PROTO_UDP;
+		struct reach_answer *row = w->baseline + proto * w->plan->points.count;
+
+		w->query = i;
+		if (q->reference == i || q->reference != q->baseline) {
+			w->expected += 1;
+			continue;
+		}
+		if (w->baseline_of[proto] != q->baseline) {
+			reach_answers_row(w->plan, w->answers, q->baseline, row);
+			w->baseline_of[proto] = q->baseline;
+		}
+		w->skip[i] = q->class.source_class == SOURCE_LISTED &&
+			     reach_answers_are_alike(w->plan, w->answers, i, row);
+		if (w->skip[i])
+			continue;
+		reach_answers_row(w->plan, w->answers, i, w->row);
+		w->expected += count_spans(w);
+		w->skip[i] = w->expected > INTERVAL_LIMIT;
+		if (w->skip[i] && leave_out(w, q) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+/* The classes of all queries; then those that do not differ become one. */
+static int add_classes(struct answering *w)
+{
+	uint32_t cleanup_free *baselines = calloc(w->plan->count + 1, sizeof(*baselines));
+	uint32_t cleanup_free *place = calloc(w->plan->count + 1, sizeof(*place));
+	int r = baselines && place ? choose_told(w) : -ENOMEM;
+
+	for (uint32_t q = 0; q < w->plan->count && r >= 0; q++) {
+		const struct reach_query *query = &w->plan->queries[q];
+
+		if (w->skip[q])
+			continue;
+		place[q] = (uint32_t)w->reach->class_count;
+		baselines[place[q]] = place[query->baseline];
+		w->query = q;
+		w->blocked_str = reach_gaps_of_query(w->m, query, w->reach);
+		reach_answers_row(w->plan, w->answers, q, w->row);
+		r = add_class(w);
+	}
+	if (r >= 0)
+		r = reach_classes_merge(w->reach, baselines);
+	if (r >= 0 && !w->one_source)
+		name_private(w->reach);
+	return r;
+}
+
+static void add_gaps(const struct answering *w)
+{
+	const char *remedy = _("ask for some: portero reach --in INTERFACE --from ADDRESS");
+	char why[160];
+
+	if (w->answers->out_of_time) {
+		snprintf(why, sizeof(why), _("time ran out: %zu of %zu packets were asked about"),
+			 w->answers->asked, w->answers->count);
+		reach_add_gap(w->reach, _("some of what the rules may treat otherwise"), why,
+			      remedy);
+	}
+	if (w->too_many)
+		reach_add_gap(w->reach, _("some groups of source addresses"),
+			      reach_text(w->reach, w->left_str), remedy);
+}
+
+int reach_tell(const struct mirror *m, const struct reach_plan *plan,
+	       const struct reach_answers *answers, bool one_source, struct reach *ret)
+{
+	struct answering w = {
+		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
+	int r = -ENOMEM;
+
+	w.exhausted_str = strpool_add_text(&ret->strings,
+					   _("too many rules that depend on more than one packet"));
+	w.late_str = strpool_add_text(
+		&ret->strings, _("time ran out before it was asked; portero reach --in INTERFACE "
+				 "--from ADDRESS asks for one"));
+	w.left_str = strpool_add_text(&ret->strings,
+				      _("too many groups of sources get something of their own"));
+	w.row = calloc(plan->points.count + 1, sizeof(*w.row));
+	w.baseline = calloc(plan->points.count * 2 + 1, sizeof(*w.baseline));
+	w.left = calloc(plan->count + 1, sizeof(*w.left));
+	w.skip = calloc(plan->count + 1, sizeof(*w.skip));
+	if (w.row && w.baseline && w.left && w.skip)
+		r = add_classes(&w);
+	add_gaps(&w);
+	for (size_t i = 0; w.left && i < plan->count; i++)
+		free(w.left[i]);
+	free(w.left);
+	free(w.row);
+	free(w.baseline);
+	free(w.skip);
+	return r;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reach_tell: from the answers to a plan's queries to classes and intervals: neighbouring ports
+ * with the same answer become one interval, groups of sources with the same answers one class.
+ */
+#pragma once
+
+#include "model/reach.h"
+#include "observe/reach_explore.h"
+
+/* `one_source`: the user gave it, so its text stays. 0 or -ENOMEM. */
+int reach_tell(const struct mirror *m, const struct reach_plan *plan,
+	       const struct reach_answers *answers, bool one_source, struct reach *ret);
