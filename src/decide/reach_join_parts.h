@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reach_join_parts: what the parts of reach_join share, and nobody else: reach_join.c (listeners by
- * their own numbers), reach_published.c (what is sent on), reach_silence.c (ports without a
- * listener).
+ * their own numbers), reach_published.c (what is sent on), reach_tie.c (to which namespace),
+ * reach_silence.c (ports without a listener).
  */
 #pragma once
 
 #include "decide/reach_join.h"
+#include "model/ties.h"
 
 #include <sys/socket.h>
 
@@ -28,6 +29,15 @@ struct join {
 	bool *answered;		  /* by port, while one interval is looked at */
 	struct map published;	  /* listener << 16 | port: has a row */
 	struct map places;	  /* hash of namespace and address: index into addresses[] */
+	struct ties ties;
+};
+
+/* Does what leaves by an interface, for an address, get to a namespace? */
+enum arrival {
+	ARRIVAL_NONE,
+	ARRIVAL_UNTIED, /* who knows: none that has the address is tied to the interface */
+	ARRIVAL_ONE_OF_SEVERAL,
+	ARRIVAL_SURE,
 };
 
 static inline uint8_t family_bit(const struct address *a)
@@ -62,6 +72,18 @@ bool join_serves(const struct join *j, const struct listener *l, const struct ad
 		 uint32_t ifindex);
 /* Has an interface of that namespace (SNAPSHOT_NONE: of any) the address? */
 bool join_has_address(const struct join *j, uint32_t netns, const struct address *a);
+/* Is it an address of portero's own namespace? */
+bool join_is_own(const struct join *j, const struct address *a);
+enum arrival join_arrival(const struct join *j, uint32_t netns, const struct address *a,
+			  uint32_t ifindex);
+/* Is it the address, in another namespace, of one that is tied to the interface? */
+bool join_is_tied(const struct join *j, const struct address *a, uint32_t ifindex);
+/*
+ * Of what may arrive at the listener: may it also arrive where nobody answers? Then why it is not
+ * known is in *ret_why.
+ */
+bool join_is_doubtful(const struct join *j, uint32_t listener, const struct address *a,
+		      uint32_t ifindex, uint32_t *ret_why);
 /* 0 or -ENOMEM, as the next ones */
 int join_add_way(struct join *j, const struct reach_class *c, const struct reach_interval *i,
 		 uint32_t listener, uint16_t port);

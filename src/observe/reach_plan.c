@@ -67,6 +67,7 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 			  .source = who->source,
 			  .destination = to->address,
 			  .behind = to->behind,
+			  .leads_to = to->leads_to,
 			  .sources_str = who->text},
 		.flow = {.ifindex = link ? link->ifindex : 0,
 			 .proto = proto,
