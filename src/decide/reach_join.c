@@ -90,12 +90,13 @@ bool join_has_address(const struct join *j, uint32_t netns, const struct address
 static bool knocks_at(const struct join *j, const struct reach_class *c,
 		      const struct reach_interval *i, const struct listener *l)
 {
-	if (!c->behind || l->netns == 0)
-		return !c->behind && l->netns == 0;
+	struct leaving route = {.ifindex = c->leads_to}, by = leaves_by(i);
+
+	if (!c->behind)
+		return true;
 	if (!lets_in(i->verdict))
-		return join_arrival(j, l->netns, &c->destination, c->leads_to) != ARRIVAL_NONE;
-	return i->forwarded &&
-	       join_arrival(j, l->netns, arrives_on(c, i), i->out_ifindex) != ARRIVAL_NONE;
+		return join_arrival(j, l->netns, &c->destination, &route) != ARRIVAL_NONE;
+	return i->forwarded && join_arrival(j, l->netns, arrives_on(c, i), &by) != ARRIVAL_NONE;
 }
 
 /*
@@ -107,7 +108,7 @@ static int add_own_way(struct join *j, const struct reach_class *c, uint32_t lis
 	const struct listener *l = &j->list->listeners[listener];
 	const struct reach_interval *i;
 
-	if (c->proto != l->proto)
+	if (c->proto != l->proto || c->behind != (l->netns != 0))
 		return 0;
 	i = reach_find(j->reach, c, l->port);
 	if (!i || !knocks_at(j, c, i, l))
@@ -143,12 +144,13 @@ static enum verdict verdict_of(const struct join *j, const struct reach_way *way
 	const struct reach_interval *i = &j->reach->intervals[way->interval];
 	uint32_t socket = j->list->listeners[way->listener].socket;
 	uint32_t filtered = lets_in(i->verdict) ? reach_filtered_why(j->reach, socket) : 0;
+	struct leaving by = leaves_by(i);
 
 	*why_str = filtered ? filtered : i->why_str;
 	if (filtered)
 		return VERDICT_UNKNOWN;
 	if (lets_in(i->verdict) && i->forwarded &&
-	    join_is_doubtful(j, way->listener, arrives_on(c, i), i->out_ifindex, why_str))
+	    join_is_doubtful(j, way->listener, arrives_on(c, i), &by, why_str))
 		return VERDICT_UNKNOWN;
 	return i->verdict;
 }
@@ -220,9 +222,10 @@ static bool is_asked(const struct join *j, const struct address *a, uint32_t net
 {
 	for (size_t i = 0; i < j->reach->class_count; i++) {
 		const struct reach_class *c = &j->reach->classes[i];
+		struct leaving route = {.ifindex = c->leads_to};
 
 		if (c->behind && address_equal(&c->destination, a) &&
-		    join_arrival(j, netns, a, c->leads_to) == ARRIVAL_SURE)
+		    join_arrival(j, netns, a, &route) == ARRIVAL_SURE)
 			return true;
 	}
 	return false;

@@ -32,7 +32,13 @@ struct join {
 	struct ties ties;
 };
 
-/* Does what leaves by an interface, for an address, get to a namespace? */
+/* Where a packet leaves the machine. */
+struct leaving {
+	uint32_t ifindex;
+	struct address gateway; /* that it goes to there; family 0: to none */
+};
+
+/* Does what leaves there, for an address, get to a namespace? */
 enum arrival {
 	ARRIVAL_NONE,
 	ARRIVAL_UNTIED, /* who knows: none that has the address is tied to the interface */
@@ -58,6 +64,11 @@ static inline uint16_t arrives_at(const struct reach_interval *i, uint16_t port)
 	return i->shifts ? (uint16_t)(i->target_port + (port - i->first)) : i->target_port;
 }
 
+static inline struct leaving leaves_by(const struct reach_interval *i)
+{
+	return (struct leaving){i->out_ifindex, i->gateway};
+}
+
 static inline const struct address *arrives_on(const struct reach_class *c,
 					       const struct reach_interval *i)
 {
@@ -75,15 +86,15 @@ bool join_has_address(const struct join *j, uint32_t netns, const struct address
 /* Is it an address of portero's own namespace? */
 bool join_is_own(const struct join *j, const struct address *a);
 enum arrival join_arrival(const struct join *j, uint32_t netns, const struct address *a,
-			  uint32_t ifindex);
-/* Is it the address, in another namespace, of one that is tied to the interface? */
-bool join_is_tied(const struct join *j, const struct address *a, uint32_t ifindex);
+			  const struct leaving *by);
+/* Has another namespace the address, that is tied to the interface? */
+bool join_is_tied(const struct join *j, const struct address *a, const struct leaving *by);
 /*
  * Of what may arrive at the listener: may it also arrive where nobody answers? Then why it is not
  * known is in *ret_why.
  */
 bool join_is_doubtful(const struct join *j, uint32_t listener, const struct address *a,
-		      uint32_t ifindex, uint32_t *ret_why);
+		      const struct leaving *by, uint32_t *ret_why);
 /* 0 or -ENOMEM, as the next ones */
 int join_add_way(struct join *j, const struct reach_class *c, const struct reach_interval *i,
 		 uint32_t listener, uint16_t port);

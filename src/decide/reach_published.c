@@ -15,10 +15,11 @@ static bool may_arrive(const struct join *j, uint32_t netns, const struct reach_
 		       const struct reach_interval *i)
 {
 	const struct address *a = arrives_on(c, i);
+	struct leaving by = leaves_by(i);
 
 	if (netns == 0)
 		return join_is_own(j, a);
-	return i->forwarded && join_arrival(j, netns, a, i->out_ifindex) != ARRIVAL_NONE;
+	return i->forwarded && join_arrival(j, netns, a, &by) != ARRIVAL_NONE;
 }
 
 /* Adds a row once for each listener and first port. */
@@ -88,10 +89,12 @@ static bool is_sent_to(const struct join *j, const struct reach_class *c,
 static bool is_seen(const struct join *j, const struct reach_class *c,
 		    const struct reach_interval *i)
 {
+	struct leaving by = leaves_by(i);
+
 	for (size_t k = 0; k < j->s->gap_count; k++)
 		if (j->s->gaps[k].kind == GAP_NETNS || j->s->gaps[k].kind == GAP_LISTENERS)
 			return false;
-	return join_is_tied(j, arrives_on(c, i), i->out_ifindex);
+	return join_is_tied(j, arrives_on(c, i), &by);
 }
 
 static int add_forward(struct join *j, const struct reach_class *c, const struct reach_interval *i,

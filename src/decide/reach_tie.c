@@ -15,14 +15,23 @@ struct tied {
 	bool is_one;  /* the namespace that was asked for is one of them */
 };
 
+/* A gateway keeps what is for itself, and sends on the rest to where it likes. */
+static bool may_take(const struct join *j, uint32_t netns, const struct address *a,
+		     const struct leaving *by)
+{
+	return join_has_address(j, netns, a) &&
+	       (!by->gateway.family || join_has_address(j, netns, &by->gateway));
+}
+
 static struct tied count_tied(const struct join *j, uint32_t netns, const struct address *a,
-			      uint32_t ifindex)
+			      const struct leaving *by)
 {
 	const struct ties *t = &j->ties;
 	struct tied tied = {0};
 
-	for (size_t i = ties_of(t, ifindex); i < t->count && t->items[i].ifindex == ifindex; i++) {
-		if (!join_has_address(j, t->items[i].netns, a))
+	for (size_t i = ties_of(t, by->ifindex); i < t->count && t->items[i].ifindex == by->ifindex;
+	     i++) {
+		if (!may_take(j, t->items[i].netns, a, by))
 			continue;
 		tied.count++;
 		tied.is_one |= t->items[i].netns == netns;
@@ -31,7 +40,7 @@ static struct tied count_tied(const struct join *j, uint32_t netns, const struct
 }
 
 enum arrival join_arrival(const struct join *j, uint32_t netns, const struct address *a,
-			  uint32_t ifindex)
+			  const struct leaving *by)
 {
 	struct tied tied;
 
@@ -39,7 +48,7 @@ enum arrival join_arrival(const struct join *j, uint32_t netns, const struct add
 		return netns == 0 && join_is_own(j, a) ? ARRIVAL_SURE : ARRIVAL_NONE;
 	if (!join_has_address(j, netns, a))
 		return ARRIVAL_NONE;
-	tied = count_tied(j, netns, a, ifindex);
+	tied = count_tied(j, netns, a, by);
 	if (tied.count == 0)
 		return ARRIVAL_UNTIED;
 	if (!tied.is_one)
@@ -47,9 +56,9 @@ enum arrival join_arrival(const struct join *j, uint32_t netns, const struct add
 	return tied.count == 1 ? ARRIVAL_SURE : ARRIVAL_ONE_OF_SEVERAL;
 }
 
-bool join_is_tied(const struct join *j, const struct address *a, uint32_t ifindex)
+bool join_is_tied(const struct join *j, const struct address *a, const struct leaving *by)
 {
-	return !join_is_own(j, a) && count_tied(j, 0, a, ifindex).count > 0;
+	return !join_is_own(j, a) && count_tied(j, 0, a, by).count > 0;
 }
 
 /* Does the namespace answer at the port of that listener? */
@@ -66,28 +75,29 @@ static bool answers(const struct join *j, uint32_t netns, const struct address *
 	return false;
 }
 
-static bool all_answer(const struct join *j, const struct address *a, uint32_t ifindex,
+static bool all_answer(const struct join *j, const struct address *a, const struct leaving *by,
 		       const struct listener *like)
 {
 	const struct ties *t = &j->ties;
 
-	for (size_t i = ties_of(t, ifindex); i < t->count && t->items[i].ifindex == ifindex; i++)
-		if (join_has_address(j, t->items[i].netns, a) &&
+	for (size_t i = ties_of(t, by->ifindex); i < t->count && t->items[i].ifindex == by->ifindex;
+	     i++)
+		if (may_take(j, t->items[i].netns, a, by) &&
 		    !answers(j, t->items[i].netns, a, like))
 			return false;
 	return true;
 }
 
 bool join_is_doubtful(const struct join *j, uint32_t listener, const struct address *a,
-		      uint32_t ifindex, uint32_t *ret_why)
+		      const struct leaving *by, uint32_t *ret_why)
 {
 	const struct listener *l = &j->list->listeners[listener];
-	enum arrival arrival = join_arrival(j, l->netns, a, ifindex);
+	enum arrival arrival = join_arrival(j, l->netns, a, by);
 
 	if (arrival == ARRIVAL_UNTIED)
 		*ret_why = j->reach->untied_str;
 	else if (arrival == ARRIVAL_ONE_OF_SEVERAL)
 		*ret_why = j->reach->several_str;
 	return arrival == ARRIVAL_UNTIED ||
-	       (arrival == ARRIVAL_ONE_OF_SEVERAL && !all_answer(j, a, ifindex, l));
+	       (arrival == ARRIVAL_ONE_OF_SEVERAL && !all_answer(j, a, by, l));
 }

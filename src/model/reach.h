@@ -76,6 +76,7 @@ struct reach_interval {
 	struct address target; /* destination as it arrives, when accepted */
 	uint16_t target_port;  /* of `first` (see shifts) */
 	uint32_t out_ifindex;
+	struct address gateway; /* forwarded: that it goes to there; family 0: to none */
 	uint32_t why_str; /* why it is unknown or rate-limited: a sentence; 0: nothing to say */
 };
 

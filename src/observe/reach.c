@@ -7,6 +7,7 @@
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
 #include "observe/reach_plan.h"
+#include "observe/reach_routes.h"
 #include "observe/reach_sources.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct answering {
 	const struct reach_plan *plan;
 	const struct reach_answers *answers;
 	struct reach *reach;
+	struct reach_routes routes;
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
 	uint32_t exhausted_str;
@@ -105,6 +107,8 @@ static void fill_target(const struct answering *w, const struct reach_span *span
 
 	i->forwarded = t->forwarded;
 	i->out_ifindex = t->out_ifindex;
+	if (t->forwarded)
+		i->gateway = reach_routes_gateway(&w->routes, &t->address, t->out_ifindex);
 	i->target = t->address;
 	i->nat = is_nat(w, span->first_point);
 	i->target_port = first_arrival(w, span->first_point);
@@ -224,9 +228,14 @@ static int answer(const struct mirror *m, const struct reach_plan *plan,
 	struct answering w = {
 		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
 
+	int r = reach_routes_read(&m->twin.host, &w.routes);
+
 	w.exhausted_str = strpool_add_text(&ret->strings,
 					   _("too many rules that depend on more than one packet"));
-	return add_classes(&w);
+	if (r >= 0)
+		r = add_classes(&w);
+	reach_routes_done(&w.routes);
+	return r;
 }
 
 static int ask(struct mirror *m, const struct reach_options *options, struct reach *ret,

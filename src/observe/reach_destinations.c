@@ -13,10 +13,7 @@
 
 bool planner_in_prefix(const struct address *a, const struct reach_prefix *prefix)
 {
-	struct address network = address_network(a, prefix->bits);
-	struct address other = address_network(&prefix->address, prefix->bits);
-
-	return a->family == prefix->address.family && address_equal(&network, &other);
+	return reach_prefix_has(prefix, a);
 }
 
 bool planner_is_local(const struct planner *p, const struct address *a)
@@ -200,9 +197,26 @@ static int add_bound_addresses(struct planner *p)
 	return r;
 }
 
+static bool has_address(const struct snapshot *s, uint32_t netns, const struct address *a)
+{
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == netns && address_equal(&s->addresses[i].address, a))
+			return true;
+	return false;
+}
+
+/* Does it lead right into the namespace, not to a gateway elsewhere? */
+static bool leads_into(const struct planner *p, const struct reach_route *route, uint32_t netns,
+		       const struct ties *ties)
+{
+	return ties_lead_to(ties, route->ifindex, netns) &&
+	       (!route->gateway.family ||
+		has_address(p->options->snapshot, netns, &route->gateway));
+}
+
 /*
  * The interface to which the most specific route to it leads: where the internet is not, and the
- * namespace is (0: any). 0: there is none.
+ * namespace is. 0: there is none.
  */
 static uint32_t lies_behind(const struct planner *p, const struct address *a, uint32_t netns,
 			    const struct ties *ties)
@@ -219,7 +233,7 @@ static uint32_t lies_behind(const struct planner *p, const struct address *a, ui
 			best = 0;
 		bits = route->prefix.bits;
 		if (!reach_routes_has_default(&p->routes, a->family, route->ifindex) &&
-		    (netns == 0 || ties_lead_to(ties, route->ifindex, netns)))
+		    leads_into(p, route, netns, ties))
 			best = route->ifindex;
 	}
 	return best;

@@ -15,7 +15,7 @@ static const char magic[16] = "portero reach 2";
 enum {
 	ADDRESS_BYTES = 17,
 	CLASS_BYTES = 28 + 2 * ADDRESS_BYTES,
-	INTERVAL_BYTES = 18 + ADDRESS_BYTES,
+	INTERVAL_BYTES = 18 + 2 * ADDRESS_BYTES,
 	GAP_BYTES = 12
 };
 
@@ -65,6 +65,7 @@ static void put_interval(struct buf *out, const struct reach_interval *i)
 	put(out, i->out_ifindex, 4);
 	put(out, i->why_str, 4);
 	put_address(out, &i->target);
+	put_address(out, &i->gateway);
 }
 
 static void put_body(struct buf *out, const struct reach *r)
@@ -202,6 +203,7 @@ static int get_interval(struct unpacking *u)
 	i->out_ifindex = (uint32_t)get(u, 4);
 	i->why_str = get_string(u);
 	get_address(u, &i->target);
+	get_address(u, &i->gateway);
 	if (i->first == 0 || i->first > i->last)
 		u->c.ok = false;
 	return 0;

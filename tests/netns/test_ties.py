@@ -114,13 +114,14 @@ def behind_near(m):
 
 def state_of(machine):
     """What is said of port 8080: a state, the namespaces it names, and why."""
-    seen = machine.status("--all", reach=True, env={})
+    seen = machine.status(reach=True, env={})
     ports = [p for p in seen["ports"] if p["port"] == 8080 and p.get("published")]
     if not ports:
         here = [f["here"] for f in seen["rest"]["forwards"] if f["from"] == 8080]
         assert len(here) == 1
         # where a namespace could not be looked at, nobody knows who listens in it
-        blind = any("network namespaces" in gap["what"] for gap in seen["missing"])
+        missing = machine.status("--all", "8080/tcp")["missing"]
+        blind = any("network namespaces" in gap["what"] for gap in missing)
         return ("closed" if here[0] else "silent" if blind else "elsewhere"), set(), None
     states = {p["state"] for p in ports}
     assert len(states) == 1
@@ -207,6 +208,30 @@ def test_behind_another_namespace(machine, who, accepts):
                   not p.get("published")]
         assert [p["state"] for p in inside] == ["unknown"]
         assert "directly behind" in inside[0]["reach"]["why"]
+
+
+@pytest.mark.parametrize("who", LISTENERS, ids=LISTENER_IDS)
+def test_behind_a_gateway(machine, make_ns, who):
+    """`near` has the address too, on the same bridge, but the route goes to another container."""
+    gateway = make_ns()
+    add_bridge(machine, "docker0", "10.9.0.1/24")
+    add_port(machine, "docker0", "p0", machine.near, "02:00:00:00:00:11")
+    add_port(machine, "docker0", "p1", gateway, "02:00:00:00:00:12")
+    give_address(machine.near, network="10.9.0.2/24", gateway="10.9.0.1")
+    ip("-n", machine.near.name, "addr", "add", ADDRESS + "/32", "dev", "eth0")
+    give_address(gateway, network="10.9.0.3/24", gateway="10.9.0.1")
+    ip("-n", machine.name, "route", "add", "172.17.0.0/24", "via", "10.9.0.3")
+    gateway.connect(machine.far, name="inner0", addresses=("172.17.0.1/24",))
+    give_address(machine.far)
+    gateway.sysctl(ipv4__ip_forward=1)
+    listen(machine, *who)
+    assert connects(machine) == ("far" in who)
+    assert state_of(machine)[0] in (("unknown",) if who else ELSEWHERE)
+    ip("-n", machine.name, "route", "replace", "172.17.0.0/24", "via", "10.9.0.2")
+    assert connects(machine) == ("near" in who)
+    state, names, _ = state_of(machine)
+    assert state == "open" if "near" in who else state in CLOSED
+    assert names == ({machine.near.name} if "near" in who else set())
 
 
 @pytest.mark.parametrize("place", [nowhere, alone, behind_other_bridge])

@@ -728,6 +728,21 @@ static void test_behind_another_namespace(void **state)
 	expect_unknown(80, false, "apart");
 }
 
+/* A gateway keeps what is for itself, and sends on the rest: also to its own side. */
+static void test_gateway(void **state)
+{
+	(void)state;
+	add_container();
+	listen_in_container(PROTO_TCP, 80, "0.0.0.0");
+	from_internet(VERDICT_DROP);
+	nat(8080, 8080, "172.17.0.2", 80, false)->gateway = parse("172.17.0.2");
+	nat(8082, 8082, "172.17.0.2", 80, false)->gateway = parse("172.17.0.3");
+	from_host(VERDICT_ACCEPT);
+	build();
+	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
+	expect_unknown(8082, true, "untied");
+}
+
 /* A macvlan interface leads to its like on the same interface; that one itself does not. */
 static void test_macvlan(void **state)
 {
@@ -1026,6 +1041,7 @@ int main(void)
 		TEST(test_none_is_behind_nor_listens),
 		TEST(test_bridges_in_a_row),
 		TEST(test_behind_another_namespace),
+		TEST(test_gateway),
 		TEST(test_macvlan),
 		TEST(test_below_macvlan),
 		TEST(test_kept_out_behind),

@@ -39,6 +39,7 @@ static void add_class(struct reach *r, const char *name, uint16_t cut)
 				     .target = {AF_INET, {172, 17, 0, 2}},
 				     .target_port = 80,
 				     .out_ifindex = 3,
+				     .gateway = {AF_INET, {10, 0, 0, 9}},
 				     .why_str = strpool_add_text(&r->strings, "a limit")};
 }
 
@@ -87,6 +88,7 @@ static void assert_same(const struct reach *a, const struct reach *b)
 		assert_true(address_equal(&x->target, &y->target));
 		assert_int_equal(x->target_port, y->target_port);
 		assert_int_equal(x->out_ifindex, y->out_ifindex);
+		assert_true(address_equal(&x->gateway, &y->gateway));
 	}
 }
 
