@@ -120,9 +120,12 @@ static ssize_t receive(const struct nl *n, void *room)
 	return -EIO;
 }
 
-/* One attempt: 0, 1 (interrupted) or a negative errno. */
-static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops,
-		     void *room)
+/*
+ * One attempt: 0, 1 (interrupted) or a negative errno. The answer ends with NLMSG_DONE, or the
+ * acknowledgement that the flags ask for.
+ */
+static int ask_once(struct nl *n, struct nlmsghdr *request, uint16_t flags,
+		    const struct nl_dump_ops *ops, void *room)
 {
 	mnl_cb_t control[NLMSG_DONE + 1] = {[NLMSG_ERROR] = take_end, [NLMSG_DONE] = take_end};
 	struct delivery d = {.ops = ops};
@@ -131,7 +134,7 @@ static int dump_once(struct nl *n, struct nlmsghdr *request, const struct nl_dum
 	bool interrupted = false;
 
 	request->nlmsg_seq = ++n->seq;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
 		return -errno;
 	while (r == MNL_CB_OK) {
@@ -157,11 +160,24 @@ int nl_dump(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *op
 		return err_set(e, -ENOMEM, _("out of memory"));
 	for (int i = 0; i < ATTEMPTS && r == 1; i++) {
 		ops->restart(ops->context);
-		r = dump_once(n, request, ops, room);
+		r = ask_once(n, request, NLM_F_DUMP, ops, room);
 	}
 	if (r < 0)
 		return err_set(e, r, _("the kernel's answer could not be read: %s"), strerror(-r));
 	return r;
+}
+
+int nl_get(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops, struct err *e)
+{
+	void cleanup_free *room = malloc(RECEIVE_SIZE);
+	int r;
+
+	if (!room)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	r = ask_once(n, request, NLM_F_ACK, ops, room);
+	if (r < 0)
+		return err_set(e, r, _("the kernel's answer could not be read: %s"), strerror(-r));
+	return 0;
 }
 
 /* --- messages that change something --------------------------------------------------------------

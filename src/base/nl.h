@@ -46,6 +46,12 @@ void nl_close(struct nl *n);
  */
 int nl_dump(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops, struct err *e);
 
+/*
+ * Sends a request that has one answer (its sequence number and flags are filled in here), and hands
+ * it to ops->message; ops->restart is not called. 0 or a negative errno.
+ */
+int nl_get(struct nl *n, struct nlmsghdr *request, const struct nl_dump_ops *ops, struct err *e);
+
 /* Told of each message that the kernel refused: its index in the buffer, the errno (positive), and
  * what the kernel says about it ("" when it says nothing). */
 typedef void nl_refused(size_t index, int error, const char *reason, void *context);

@@ -88,17 +88,12 @@ int json_print_reach(const struct view *v)
 static json_t *way(const struct view *v, const struct reach_way *w)
 {
 	const struct reach_class *c = &v->reach.classes[w->class];
-	const struct reach_interval *i = &v->reach.intervals[w->interval];
-	uint32_t why = i->why_str;
 
-	/* let in, and then filtered at the socket */
-	if (w->verdict != i->verdict)
-		why = reach_filtered_why(&v->reach, v->list.listeners[w->listener].socket);
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "name",
 			 source_class_id(c->source_class), "interface", str(v, c->ifname_str),
 			 "sources", str(v, c->sources_str), "destination", address(&c->destination),
 			 "family", family(c), "verdict", verdict_id(w->verdict), "why",
-			 str(v, why));
+			 str(v, w->why_str));
 }
 
 static const char *widest(const struct port_reach *r)

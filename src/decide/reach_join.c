@@ -83,12 +83,20 @@ bool join_has_address(const struct join *j, uint32_t netns, const struct address
 	return false;
 }
 
-/* Does the class knock at an address of the namespace that the listener is in? */
-static bool knocks_at(const struct join *j, const struct reach_class *c, const struct listener *l)
+/*
+ * Does the class knock at an address of the namespace that the listener is in? What is kept out
+ * would have gone where the route leads.
+ */
+static bool knocks_at(const struct join *j, const struct reach_class *c,
+		      const struct reach_interval *i, const struct listener *l)
 {
+	struct leaving route = {.ifindex = c->leads_to}, by = leaves_by(i);
+
 	if (!c->behind)
-		return l->netns == 0;
-	return l->netns != 0 && join_has_address(j, l->netns, &c->destination);
+		return true;
+	if (!lets_in(i->verdict))
+		return join_arrival(j, l->netns, &c->destination, &route) != ARRIVAL_NONE;
+	return i->forwarded && join_arrival(j, l->netns, arrives_on(c, i), &by) != ARRIVAL_NONE;
 }
 
 /*
@@ -100,10 +108,10 @@ static int add_own_way(struct join *j, const struct reach_class *c, uint32_t lis
 	const struct listener *l = &j->list->listeners[listener];
 	const struct reach_interval *i;
 
-	if (c->proto != l->proto || !knocks_at(j, c, l))
+	if (c->proto != l->proto || c->behind != (l->netns != 0))
 		return 0;
 	i = reach_find(j->reach, c, l->port);
-	if (!i)
+	if (!i || !knocks_at(j, c, i, l))
 		return 0;
 	if (lets_in(i->verdict) && arrives_at(i, l->port) != l->port)
 		return 0;
@@ -126,15 +134,25 @@ struct tally {
 	uint32_t why_str, dropped_str; /* of what is unknown, and dropped */
 };
 
-/* Packets that are let in may still be filtered at the socket: then nobody can say. */
+/*
+ * Packets that are let in may still be filtered at the socket, or get to another namespace: then
+ * nobody can say.
+ */
 static enum verdict verdict_of(const struct join *j, const struct reach_way *way, uint32_t *why_str)
 {
+	const struct reach_class *c = &j->reach->classes[way->class];
 	const struct reach_interval *i = &j->reach->intervals[way->interval];
 	uint32_t socket = j->list->listeners[way->listener].socket;
 	uint32_t filtered = lets_in(i->verdict) ? reach_filtered_why(j->reach, socket) : 0;
+	struct leaving by = leaves_by(i);
 
 	*why_str = filtered ? filtered : i->why_str;
-	return filtered ? VERDICT_UNKNOWN : i->verdict;
+	if (filtered)
+		return VERDICT_UNKNOWN;
+	if (lets_in(i->verdict) && i->forwarded &&
+	    join_is_doubtful(j, way->listener, arrives_on(c, i), &by, why_str))
+		return VERDICT_UNKNOWN;
+	return i->verdict;
 }
 
 static void count_way(const struct join *j, struct reach_way *way, struct tally *t,
@@ -142,10 +160,8 @@ static void count_way(const struct join *j, struct reach_way *way, struct tally 
 {
 	const struct reach_class *c = &j->reach->classes[way->class];
 	int rank = (int)source_class_rank(c->source_class);
-	uint32_t why_str;
 
-	way->verdict = verdict_of(j, way, &why_str);
-
+	way->verdict = verdict_of(j, way, &way->why_str);
 	if (c->source_class == SOURCE_HOST)
 		t->inside[way->verdict]++;
 	else
@@ -154,10 +170,10 @@ static void count_way(const struct join *j, struct reach_way *way, struct tally 
 		if (rank > t->widest_unknown)
 			t->widest_unknown = rank;
 		if (!t->why_str)
-			t->why_str = why_str;
+			t->why_str = way->why_str;
 	}
 	if (way->verdict == VERDICT_DROP && c->source_class != SOURCE_HOST && !t->dropped_str)
-		t->dropped_str = why_str;
+		t->dropped_str = way->why_str;
 	if (!lets_in(way->verdict) || rank < t->widest)
 		return;
 	if (rank > t->widest) {
@@ -203,17 +219,17 @@ static bool is_inside(const struct join *j, const struct port_row *row, const un
 	return j->reach->complete && !outside[VERDICT_DROP] && !outside[VERDICT_REJECT];
 }
 
-/* Does some class knock at the address, in a namespace that alone has it? */
+/* Does some class knock at the address, to which the route leads in that namespace alone? */
 static bool is_asked(const struct join *j, const struct address *a, uint32_t netns)
 {
-	for (size_t i = 0; i < j->s->address_count; i++)
-		if (j->s->addresses[i].netns != netns &&
-		    address_equal(&j->s->addresses[i].address, a))
-			return false;
-	for (size_t i = 0; i < j->reach->class_count; i++)
-		if (j->reach->classes[i].behind &&
-		    address_equal(&j->reach->classes[i].destination, a))
+	for (size_t i = 0; i < j->reach->class_count; i++) {
+		const struct reach_class *c = &j->reach->classes[i];
+		struct leaving route = {.ifindex = c->leads_to};
+
+		if (c->behind && address_equal(&c->destination, a) &&
+		    join_arrival(j, netns, a, &route) == ARRIVAL_SURE)
 			return true;
+	}
 	return false;
 }
 
@@ -234,9 +250,21 @@ static bool has_other_ways(const struct join *j, const struct listener *l)
 	return false;
 }
 
+/* Is there no interface here behind which the namespace is? */
+static bool is_untied(const struct join *j, uint32_t netns)
+{
+	for (size_t i = 0; i < j->ties.count; i++)
+		if (j->ties.items[i].netns == netns)
+			return false;
+	return netns != 0;
+}
+
 static void look_at_other_ways(const struct join *j, const struct port_row *row,
 			       struct port_reach *r)
 {
+	if (r->state == PORT_UNKNOWN && r->way_count == 0 && j->reach->available &&
+	    is_untied(j, row->netns))
+		r->why_str = j->reach->apart_str;
 	if (r->state != PORT_FILTERED && r->state != PORT_REJECTED)
 		return;
 	for (uint32_t i = 0; i < row->listener_count; i++)
@@ -297,10 +325,12 @@ int reach_join(const struct snapshot *s, const struct reach *reach, struct liste
 		return -ENOMEM;
 	for (size_t k = 0; k < reach->class_count; k++)
 		j.has_outside |= reach->classes[k].source_class != SOURCE_HOST;
-	r = index_addresses(&j) < 0 || judge_own_rows(&j, row_count) < 0 ||
+	r = index_addresses(&j) < 0 || ties_find(s, &j.ties) < 0 ||
+			    judge_own_rows(&j, row_count) < 0 ||
 			    join_published(&j, row_count) < 0 || join_silence(&j) < 0
 		    ? -ENOMEM
 		    : 0;
+	ties_done(&j.ties);
 	map_done(&j.published);
 	map_done(&j.places);
 	if (r < 0)

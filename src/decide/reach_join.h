@@ -15,7 +15,8 @@ struct reach_way {
 	uint32_t class;	   /* in classes[] of the reach */
 	uint32_t interval; /* in intervals[] of the reach */
 	uint16_t port; /* the port that was knocked at; not the listener's where NAT changes it */
-	enum verdict verdict; /* of the interval, and of what filters at the socket itself */
+	enum verdict verdict; /* of the interval, and of what is not known of the rest of the way */
+	uint32_t why_str;     /* of the reach: why it is unknown or rate-limited */
 };
 
 /* Ports that are sent on to another address, where no listener is known. */

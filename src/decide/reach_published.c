@@ -10,19 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Is it an address of portero's own namespace? */
-static bool is_own(const struct join *j, const struct address *a)
+/* May packets of the interval arrive in that namespace? */
+static bool may_arrive(const struct join *j, uint32_t netns, const struct reach_class *c,
+		       const struct reach_interval *i)
 {
-	return address_is_loopback(a) || join_has_address(j, 0, a);
-}
+	const struct address *a = arrives_on(c, i);
+	struct leaving by = leaves_by(i);
 
-/*
- * May packets to the address arrive in that namespace? Several namespaces may have it: which one
- * they get to is for the routes to say, so each counts.
- */
-static bool may_arrive(const struct join *j, uint32_t netns, const struct address *a)
-{
-	return is_own(j, a) ? netns == 0 : join_has_address(j, netns, a);
+	if (netns == 0)
+		return join_is_own(j, a);
+	return i->forwarded && join_arrival(j, netns, a, &by) != ARRIVAL_NONE;
 }
 
 /* Adds a row once for each listener and first port. */
@@ -80,22 +77,24 @@ static bool is_sent_to(const struct join *j, const struct reach_class *c,
 	const struct listener *l = &j->list->listeners[listener];
 
 	if (l->proto != c->proto || !ports_to(i, l->port, first, last) ||
-	    !join_serves(j, l, arrives_on(c, i), c->ifindex) ||
-	    !may_arrive(j, l->netns, arrives_on(c, i)))
+	    !join_serves(j, l, arrives_on(c, i), c->ifindex) || !may_arrive(j, l->netns, c, i))
 		return false;
 	return l->netns != 0 || *first != l->port || *last != l->port;
 }
 
 /*
- * Is the address that of another namespace of this machine, all of whose listeners were seen? Then
- * it is known that nobody listens there.
+ * Does it arrive in another namespace of this machine, all of whose listeners were seen? Then it is
+ * known that nobody listens there.
  */
-static bool is_seen(const struct join *j, const struct address *a)
+static bool is_seen(const struct join *j, const struct reach_class *c,
+		    const struct reach_interval *i)
 {
-	for (size_t i = 0; i < j->s->gap_count; i++)
-		if (j->s->gaps[i].kind == GAP_NETNS || j->s->gaps[i].kind == GAP_LISTENERS)
+	struct leaving by = leaves_by(i);
+
+	for (size_t k = 0; k < j->s->gap_count; k++)
+		if (j->s->gaps[k].kind == GAP_NETNS || j->s->gaps[k].kind == GAP_LISTENERS)
 			return false;
-	return !is_own(j, a) && join_has_address(j, SNAPSHOT_NONE, a);
+	return join_is_tied(j, arrives_on(c, i), &by);
 }
 
 static int add_forward(struct join *j, const struct reach_class *c, const struct reach_interval *i,
@@ -124,7 +123,7 @@ static int add_forward(struct join *j, const struct reach_class *c, const struct
 		.target = *arrives_on(c, i),
 		.target_port = arrives_at(i, first),
 		.shifts = i->shifts || !i->nat,
-		.here = is_seen(j, arrives_on(c, i)),
+		.here = is_seen(j, c, i),
 		.class = (uint32_t)(c - j->reach->classes),
 	};
 	return 0;

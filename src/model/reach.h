@@ -87,6 +87,7 @@ struct reach_interval {
 	struct address target; /* destination as it arrives, when accepted */
 	uint16_t target_port;  /* of `first` (see shifts) */
 	uint32_t out_ifindex;
+	struct address gateway; /* forwarded: that it goes to there; family 0: to none */
 	uint32_t why_str; /* why it is unknown or rate-limited: a sentence; 0: nothing to say */
 };
 
@@ -100,6 +101,7 @@ struct reach_class {
 	struct address source;	    /* the representative that was asked with */
 	struct address destination; /* of the machine, or of a container behind it */
 	bool behind;		    /* destination is not the machine's own */
+	uint32_t leads_to;    /* behind: the interface to which its route leads; 0: who knows */
 	uint32_t others_str;  /* why some of its sources may get in where this one does not; or 0 */
 	uint32_t sources_str; /* who is meant, in words: "10.0.0.0/8, @blocklist"; 0: class */
 	uint32_t first_interval, interval_count;
@@ -120,6 +122,10 @@ struct reach {
 	bool complete;	     /* nothing is unknown that the twin should have known */
 	bool available;	     /* there was a twin; false: every verdict is unknown, gaps say why */
 	uint32_t generation; /* of nf_tables, that was seen */
+	/* sentences for what the twin cannot tell, when it lets packets out to other namespaces: */
+	uint32_t untied_str;  /* none that has the address is behind the interface */
+	uint32_t several_str; /* more than one is, and not all of them listen */
+	uint32_t apart_str;   /* the namespace is behind none of this machine's interfaces */
 	struct reach_class *classes;
 	size_t class_count, class_cap;
 	struct reach_interval *intervals;

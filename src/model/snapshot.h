@@ -126,11 +126,25 @@ struct interface_address {
 	bool loopback; /* the interface is a loopback one */
 };
 
+/* How an interface leads on to another. */
+enum link_kind {
+	LINK_OTHER,
+	LINK_PAIR, /* veth, netkit: what goes in at one end comes out at the other */
+	LINK_BRIDGE,
+	LINK_MACVLAN, /* these two pass packets on to their like on the same interface: not so in */
+	LINK_IPVLAN,  /* their modes private and vepa, which are LINK_OTHER */
+};
+
 /* An interface, with or without addresses. */
 struct interface_info {
 	uint32_t netns;
 	uint32_t ifindex;
 	uint32_t name_str;
+	uint32_t master;     /* the bridge (or the like) that it is a port of; 0: none */
+	uint32_t link;	     /* the other end of a pair, or what it is on top of; 0: not known */
+	uint32_t link_netns; /* where that is: its own namespace, or portero's own; no other */
+	int32_t link_nsid;   /* the number that its own namespace gave to that one; -1: itself */
+	enum link_kind kind;
 	bool loopback;
 };
 

@@ -7,9 +7,12 @@
 
 #include "model/snapshot.h"
 
-/* Appends to s->interfaces and s->addresses with the given namespace index. 0 or a negative errno.
+/*
+ * Appends to s->interfaces and s->addresses with the given namespace index. `own` is a descriptor
+ * of portero's own namespace, for telling which interfaces lead there; -1: none can be told. 0 or a
+ * negative errno.
  */
-int interfaces_read(struct snapshot *s, uint32_t netns, struct err *e);
+int interfaces_read(struct snapshot *s, uint32_t netns, int own, struct err *e);
 
 /* One RTM_NEWADDR or RTM_NEWLINK payload each; -EBADMSG when malformed. For tests and the fuzzer.
  */

@@ -36,6 +36,7 @@ struct look {
 	struct netns_list namespaces;
 	struct join join;
 	uint32_t netns; /* index of the one that is being read */
+	int own;	/* a descriptor of portero's own namespace, or negative */
 	int number;	/* of the look, from 0 */
 };
 
@@ -123,7 +124,7 @@ static int read_namespace(void *context)
 	struct err e = {0};
 	int r;
 
-	r = interfaces_read(look->s, look->netns, &e);
+	r = interfaces_read(look->s, look->netns, look->own, &e);
 	if (r < 0)
 		snapshot_add_gap(look->s, GAP_DETAILS,
 				 _("the addresses of the interfaces are not known"), e.msg, "");
@@ -205,12 +206,14 @@ static void read_other_namespace(struct look *look, const struct netns_entry *en
 
 static int read_kernel_view(struct look *look)
 {
+	int cleanup_close own = -1;
 	int r;
 
 	look->netns = 0;
 	r = read_namespace(look);
-	if (r < 0)
+	if (r < 0 || look->namespaces.count == 0)
 		return r;
+	own = look->own = netns_open_own();
 	for (size_t i = 0; i < look->namespaces.count; i++) {
 		const struct netns_entry *entry = &look->namespaces.entries[i];
 

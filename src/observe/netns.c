@@ -33,21 +33,30 @@ static void close_dir(DIR **dir)
 }
 
 /* SIOCGSKNS (Linux 4.10): a descriptor of the namespace of a socket; needs CAP_NET_ADMIN. */
-static uint64_t own_by_socket(void)
+static int own_by_socket(void)
 {
 	int cleanup_close socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int cleanup_close fd = socket_fd < 0 ? -1 : ioctl(socket_fd, SIOCGSKNS);
+	int fd = socket_fd < 0 ? -1 : ioctl(socket_fd, SIOCGSKNS);
 
-	return fd < 0 ? 0 : ns_inum(fd);
+	return fd < 0 ? -errno : fd;
+}
+
+int netns_open_own(void)
+{
+	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? own_by_socket() : fd;
 }
 
 uint64_t netns_own(void)
 {
 	struct stat st;
+	int cleanup_close fd = -1;
 
 	if (stat("/proc/thread-self/ns/net", &st) == 0)
 		return (uint64_t)st.st_ino;
-	return own_by_socket();
+	fd = own_by_socket();
+	return fd < 0 ? 0 : ns_inum(fd);
 }
 
 static int add(struct netns_list *list, struct map *seen, const struct netns_entry *entry)

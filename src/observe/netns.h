@@ -28,6 +28,8 @@ struct netns_list {
 
 /* The namespace this process is in; 0 when it cannot be told (no /proc, and not root). */
 uint64_t netns_own(void);
+/* A descriptor of it, or a negative errno. */
+int netns_open_own(void);
 /* 0 or a negative errno. */
 int netns_list_read(struct netns_list *list, struct err *e);
 /*

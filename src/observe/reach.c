@@ -77,6 +77,20 @@ static void keep(const struct mirror *m, const struct reach_options *options,
 		reach_cache_save(options->cache_dir, key, reach);
 }
 
+/* For whoever joins the answers with other namespaces. */
+static void add_sentences(struct reach *r)
+{
+	r->untied_str = strpool_add_text(
+		&r->strings, _("no network namespace with the address that it is sent on to is "
+			       "directly behind the interface that its route leads to"));
+	r->several_str = strpool_add_text(
+		&r->strings, _("several network namespaces behind the same interface have the "
+			       "address that it is sent on to, and not all of them listen"));
+	r->apart_str = strpool_add_text(
+		&r->strings,
+		_("its network namespace is not directly behind an interface of this machine"));
+}
+
 /* From the cache, or else from a twin. */
 static int take(struct mirror *m, const struct reach_options *options, struct reach *ret,
 		struct err *e)
@@ -95,6 +109,7 @@ static int take(struct mirror *m, const struct reach_options *options, struct re
 	if (!kept && in_time && uses_cache(options))
 		keep(m, options, ret);
 	ret->generation = m->nft.generation;
+	add_sentences(ret);
 	reach_gaps_add_filtered(m, options->snapshot, ret);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/i18n.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "model/ties.h"
 #include "observe/mirror.h"
 #include "observe/reach_pack.h"
 
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,15 +57,41 @@ static uint64_t inode_of(const struct snapshot *s, uint32_t netns)
 	return netns < s->netns_count ? s->netns[netns].inum : SNAPSHOT_NONE;
 }
 
+/*
+ * Marks the namespaces that count: only those directly behind an interface of this machine are
+ * asked about. By which one is in the key, too.
+ */
+static bool *mix_ties(uint64_t *key, const struct snapshot *s)
+{
+	struct ties cleanup_call(ties_done) ties = {0};
+	bool *counts = calloc(s->netns_count + 1, sizeof(*counts));
+	uint64_t sum = 0;
+
+	if (!counts || ties_find(s, &ties) < 0) {
+		free(counts);
+		return NULL;
+	}
+	counts[0] = true;
+	for (size_t i = 0; i < ties.count; i++) {
+		if (ties.items[i].netns >= s->netns_count)
+			continue;
+		counts[ties.items[i].netns] = true;
+		sum += map_mix(inode_of(s, ties.items[i].netns), ties.items[i].ifindex);
+	}
+	mix(key, sum);
+	return counts;
+}
+
 /* Who listens decides which ports and addresses are asked for. They come in any order. */
-static void mix_sockets(uint64_t *key, const struct snapshot *s)
+static void mix_sockets(uint64_t *key, const struct snapshot *s, const bool *counts)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < s->socket_count; i++) {
 		const struct socket_info *socket = &s->sockets[i];
 
-		if (socket->kind == SOCKET_PORT)
+		if (socket->kind == SOCKET_PORT && socket->netns < s->netns_count &&
+		    counts[socket->netns])
 			sum += map_mix(map_mix(inode_of(s, socket->netns), socket->port),
 				       hash_address(&socket->address));
 	}
@@ -71,7 +99,7 @@ static void mix_sockets(uint64_t *key, const struct snapshot *s)
 }
 
 /* Of several addresses, the order decides which one is asked for; namespaces come in any. */
-static void mix_addresses(uint64_t *key, const struct snapshot *s)
+static void mix_addresses(uint64_t *key, const struct snapshot *s, const bool *counts)
 {
 	uint64_t others = 0;
 
@@ -82,7 +110,7 @@ static void mix_addresses(uint64_t *key, const struct snapshot *s)
 
 		if (a->netns == 0)
 			mix(key, one);
-		else
+		else if (a->netns < s->netns_count && counts[a->netns])
 			others += one;
 	}
 	mix(key, others);
@@ -129,12 +157,16 @@ static bool mix_place(uint64_t *key)
 uint64_t reach_cache_key(const struct mirror *m, const struct reach_options *options)
 {
 	uint64_t key = m->fingerprint;
+	bool cleanup_free *counts = NULL;
 
 	if (!mix_place(&key))
 		return 0;
 	mix_options(&key, options);
-	mix_sockets(&key, options->snapshot);
-	mix_addresses(&key, options->snapshot);
+	counts = mix_ties(&key, options->snapshot);
+	if (!counts)
+		return 0;
+	mix_sockets(&key, options->snapshot, counts);
+	mix_addresses(&key, options->snapshot, counts);
 	mix_obstacles(&key, &m->obstacles);
 	return key ? key : 1;
 }

@@ -18,7 +18,8 @@ enum { REACH_CACHE_FILES = 16 }; /* of which the one that was used last is the l
 
 /*
  * A number for all that decides the answers: what was asked, what `m` has read (mirror_read and
- * mirror_look), the listeners and addresses of the snapshot, the namespace, portero itself, and the
+ * mirror_look), the listeners and addresses of the snapshot (of the namespaces that are directly
+ * behind this one, and by which interfaces), the namespace, portero itself, and the
  * language of its sentences. Never 0; 0: it cannot be told, do not use the cache.
  */
 uint64_t reach_cache_key(const struct mirror *m, const struct reach_options *options);

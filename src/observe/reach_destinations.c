@@ -13,10 +13,7 @@
 
 bool planner_in_prefix(const struct address *a, const struct reach_prefix *prefix)
 {
-	struct address network = address_network(a, prefix->bits);
-	struct address other = address_network(&prefix->address, prefix->bits);
-
-	return a->family == prefix->address.family && address_equal(&network, &other);
+	return reach_prefix_has(prefix, a);
 }
 
 bool planner_is_local(const struct planner *p, const struct address *a)
@@ -51,10 +48,9 @@ int planner_add_destination(struct planner *p, const struct destination *d)
 	return 0;
 }
 
-static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex,
-			   bool behind)
+static int add_destination(struct planner *p, const struct address *a, uint32_t ifindex)
 {
-	const struct destination d = {.address = *a, .ifindex = ifindex, .behind = behind};
+	const struct destination d = {.address = *a, .ifindex = ifindex};
 
 	return planner_add_destination(p, &d);
 }
@@ -148,7 +144,7 @@ static int add_local_routes(struct planner *p)
 			 : -ENOMEM;
 	for (size_t i = 0; i < c.count && r >= 0; i++)
 		if (same[i] == i)
-			r = add_destination(p, &c.items[i].address, 0, false);
+			r = add_destination(p, &c.items[i].address, 0);
 	free(c.items);
 	free(same);
 	return r;
@@ -214,40 +210,79 @@ static int add_bound_addresses(struct planner *p)
 	return r;
 }
 
-/* Does the most specific route to it lead to where the internet is not? */
-static bool lies_behind(const struct planner *p, const struct address *a)
+static bool has_address(const struct snapshot *s, uint32_t netns, const struct address *a)
 {
-	const struct reach_route *best = NULL;
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == netns && address_equal(&s->addresses[i].address, a))
+			return true;
+	return false;
+}
+
+/* Does it lead right into the namespace, not to a gateway elsewhere? */
+static bool leads_into(const struct planner *p, const struct reach_route *route, uint32_t netns,
+		       const struct ties *ties)
+{
+	return ties_lead_to(ties, route->ifindex, netns) &&
+	       (!route->gateway.family ||
+		has_address(p->options->snapshot, netns, &route->gateway));
+}
+
+/*
+ * The interface to which the most specific route to it leads: where the internet is not, and the
+ * namespace is. 0: there is none.
+ */
+static uint32_t lies_behind(const struct planner *p, const struct address *a, uint32_t netns,
+			    const struct ties *ties)
+{
+	uint32_t best = 0, bits = 0;
 
 	for (size_t i = 0; i < p->routes.count; i++) {
 		const struct reach_route *route = &p->routes.items[i];
 
-		if (route->prefix.bits > 0 && planner_in_prefix(a, &route->prefix) &&
-		    (!best || route->prefix.bits > best->prefix.bits))
-			best = route;
+		if (route->prefix.bits == 0 || route->prefix.bits < bits ||
+		    !planner_in_prefix(a, &route->prefix))
+			continue;
+		if (route->prefix.bits > bits)
+			best = 0;
+		bits = route->prefix.bits;
+		if (!reach_routes_has_default(&p->routes, a->family, route->ifindex) &&
+		    leads_into(p, route, netns, ties))
+			best = route->ifindex;
 	}
-	return best && !reach_routes_has_default(&p->routes, a->family, best->ifindex);
+	return best;
+}
+
+static int add_behind(struct planner *p, const struct address *a, uint32_t leads_to)
+{
+	const struct destination d = {.address = *a, .behind = true, .leads_to = leads_to};
+
+	return planner_add_destination(p, &d);
 }
 
 /* Addresses of other namespaces that somebody listens on: packets may be sent on to them. */
 static int add_addresses_behind(struct planner *p)
 {
 	const struct snapshot *s = p->options->snapshot;
+	struct ties cleanup_call(ties_done) ties = {0};
 	bool cleanup_free *listens = calloc(s->netns_count + 1, sizeof(*listens));
 	int r = 0;
 
-	if (!listens)
+	if (!listens || ties_find(s, &ties) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->socket_count; i++)
 		if (s->sockets[i].kind == SOCKET_PORT && s->sockets[i].netns < s->netns_count)
 			listens[s->sockets[i].netns] = true;
 	for (size_t i = 0; i < s->address_count && r >= 0; i++) {
 		const struct interface_address *a = &s->addresses[i];
+		uint32_t leads_to;
 
-		if (a->netns != 0 && a->netns < s->netns_count && listens[a->netns] &&
-		    !address_is_loopback(&a->address) && !address_is_link_local(&a->address) &&
-		    !planner_is_local(p, &a->address) && lies_behind(p, &a->address))
-			r = add_destination(p, &a->address, 0, true);
+		if (a->netns == 0 || a->netns >= s->netns_count || !listens[a->netns] ||
+		    address_is_loopback(&a->address) || address_is_link_local(&a->address) ||
+		    planner_is_local(p, &a->address))
+			continue;
+		leads_to = lies_behind(p, &a->address, a->netns, &ties);
+		if (leads_to)
+			r = add_behind(p, &a->address, leads_to);
 	}
 	return r;
 }
@@ -265,7 +300,7 @@ int planner_find_destinations(struct planner *p)
 	for (size_t i = 0; i < ARRAY_LEN(loopback) && r >= 0; i++)
 		if (loopback[i].family == AF_INET ||
 		    interface_of(p->options->snapshot, &loopback[i]))
-			r = add_destination(p, &loopback[i], 1, false);
+			r = add_destination(p, &loopback[i], 1);
 	if (r >= 0)
 		r = add_bound_addresses(p);
 	if (r >= 0)
@@ -273,8 +308,8 @@ int planner_find_destinations(struct planner *p)
 	if (r >= 0 && !p->options->to.family)
 		r = planner_add_groups(p);
 	if (r >= 0 && p->options->to.family && p->destination_count == 0)
-		r = add_destination(p, &p->options->to, 0,
-				    !planner_is_local(p, &p->options->to) &&
-					    !is_in_local_route(p, &p->options->to));
+		r = planner_is_local(p, &p->options->to) || is_in_local_route(p, &p->options->to)
+			    ? add_destination(p, &p->options->to, 0)
+			    : add_behind(p, &p->options->to, 0);
 	return r;
 }

@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 
 /* What a file begins with; the number changes with what follows. */
-static const char magic[16] = "portero reach 1";
+static const char magic[16] = "portero reach 2";
 
 /* Bytes of one of each, at least: what bounds the counts of a file. */
 enum {
 	ADDRESS_BYTES = 17,
-	CLASS_BYTES = 24 + 2 * ADDRESS_BYTES,
-	INTERVAL_BYTES = 18 + ADDRESS_BYTES,
+	CLASS_BYTES = 28 + 2 * ADDRESS_BYTES,
+	INTERVAL_BYTES = 18 + 2 * ADDRESS_BYTES,
 	GAP_BYTES = 12
 };
 
@@ -43,6 +43,7 @@ static void put_class(struct buf *out, const struct reach_class *c)
 	put(out, c->within, 1);
 	put(out, c->proto, 1);
 	put(out, c->behind, 1);
+	put(out, c->leads_to, 4);
 	put(out, c->ifindex, 4);
 	put(out, c->ifname_str, 4);
 	put(out, c->sources_str, 4);
@@ -64,6 +65,7 @@ static void put_interval(struct buf *out, const struct reach_interval *i)
 	put(out, i->out_ifindex, 4);
 	put(out, i->why_str, 4);
 	put_address(out, &i->target);
+	put_address(out, &i->gateway);
 }
 
 static void put_body(struct buf *out, const struct reach *r)
@@ -174,6 +176,7 @@ static int get_class(struct unpacking *u)
 	c->within = (enum source_class)get_below(u, 1, SOURCE_CLASS_COUNT);
 	c->proto = (enum proto)get_below(u, 1, PROTO_COUNT);
 	c->behind = get_bool(u);
+	c->leads_to = (uint32_t)get(u, 4);
 	c->ifindex = (uint32_t)get(u, 4);
 	c->ifname_str = get_string(u);
 	c->sources_str = get_string(u);
@@ -200,6 +203,7 @@ static int get_interval(struct unpacking *u)
 	i->out_ifindex = (uint32_t)get(u, 4);
 	i->why_str = get_string(u);
 	get_address(u, &i->target);
+	get_address(u, &i->gateway);
 	if (i->first == 0 || i->first > i->last)
 		u->c.ok = false;
 	return 0;

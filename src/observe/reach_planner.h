@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "model/ties.h"
 #include "observe/mirror.h"
 #include "observe/reach_plan.h"
 #include "observe/reach_routes.h"
@@ -14,8 +15,9 @@ struct destination {
 	struct address address;
 	uint32_t ifindex; /* whose address it is; 0: any interface's packets may go there */
 	bool behind;
-	bool group; /* multicast or broadcast: for datagrams of neighbours at `ifindex` */
-	bool bound; /* somebody listens on the very address */
+	uint32_t leads_to; /* behind: the interface to which its route leads; 0: who knows */
+	bool group;	   /* multicast or broadcast: for datagrams of neighbours at `ifindex` */
+	bool bound;	   /* somebody listens on the very address */
 	/* own addresses with the same number are treated alike where they are not those of the
 	 * interface; 0: it may be another than all */
 	uint64_t alike;

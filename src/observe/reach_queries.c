@@ -97,6 +97,7 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 	q->class.source = q->flow.source = who->source;
 	q->class.destination = q->flow.destination = to->address;
 	q->class.behind = to->behind;
+	q->class.leads_to = to->leads_to;
 	q->class.sources_str = who->text;
 	q->flow.source_port = who->source_port;
 	q->flow.group = to->group;

@@ -12,18 +12,38 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static int add(struct reach_routes *r, const struct reach_prefix *prefix, uint32_t ifindex)
+static int add(struct reach_routes *r, const struct reach_prefix *prefix, uint32_t ifindex,
+	       const struct address *gateway)
 {
 	if (ifindex == 0 || (r->count >= REACH_ROUTE_LIMIT && prefix->bits > 0))
 		return 0;
 	for (size_t i = 0; i < r->count; i++)
 		if (r->items[i].ifindex == ifindex && r->items[i].prefix.bits == prefix->bits &&
-		    address_equal(&r->items[i].prefix.address, &prefix->address))
+		    address_equal(&r->items[i].prefix.address, &prefix->address) &&
+		    address_equal(&r->items[i].gateway, gateway))
 			return 0;
 	if (mem_grow(&r->items, &r->cap, r->count + 1, sizeof(*r->items)) < 0)
 		return -ENOMEM;
-	r->items[r->count++] = (struct reach_route){*prefix, ifindex};
+	r->items[r->count++] = (struct reach_route){*prefix, ifindex, *gateway};
 	return 0;
+}
+
+/* Of a route or hop: RTA_GATEWAY is of the route's family, RTA_VIA says of which it is. */
+static struct address gateway_of(struct cur attributes, uint8_t family)
+{
+	struct address gateway = {0};
+	struct cur value;
+	uint16_t its_family;
+
+	if (nla_find(attributes, RTA_GATEWAY, &value)) {
+		gateway.family = family;
+	} else if (nla_find(attributes, RTA_VIA, &value)) {
+		cur_read(&value, &its_family, sizeof(its_family));
+		gateway.family = (uint8_t)its_family;
+	}
+	if (gateway.family)
+		cur_read(&value, gateway.bytes, gateway.family == AF_INET ? 4 : 16);
+	return gateway;
 }
 
 /* The interfaces of a multipath route (struct rtnexthop, each with attributes of its own). */
@@ -31,21 +51,23 @@ static int add_hops(struct reach_routes *r, const struct reach_prefix *prefix, s
 {
 	while (hops.ok && hops.left >= sizeof(struct rtnexthop)) {
 		struct rtnexthop hop;
+		struct address gateway;
 		size_t more;
 
 		cur_read(&hops, &hop, sizeof(hop));
 		if (hop.rtnh_len < sizeof(hop))
 			return 0;
 		more = RTNH_ALIGN(hop.rtnh_len) - sizeof(hop);
-		cur_take(&hops, more < hops.left ? more : hops.left);
-		if (add(r, prefix, (uint32_t)hop.rtnh_ifindex) < 0)
+		gateway = gateway_of(cur_slice(&hops, more < hops.left ? more : hops.left),
+				     prefix->address.family);
+		if (add(r, prefix, (uint32_t)hop.rtnh_ifindex, &gateway) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* Of a nexthop object: the interface; of a group of them, none is told here. */
-static uint32_t hop_interface(const struct rt_image *image, uint32_t id)
+/* Of a nexthop object: the interface and gateway; of a group of them, none is told here. */
+static uint32_t hop_interface(const struct rt_image *image, uint32_t id, struct address *gateway)
 {
 	for (size_t i = 0; i < image->count; i++) {
 		const struct rt_item *item = &image->items[i];
@@ -58,8 +80,13 @@ static uint32_t hop_interface(const struct rt_image *image, uint32_t id)
 		if (!nla_find(c, NHA_ID, &value))
 			continue;
 		cur_read(&value, &number, sizeof(number));
-		if (number == id)
-			return item->ifindex;
+		if (number != id)
+			continue;
+		if (nla_find(c, NHA_GATEWAY, &value)) {
+			gateway->family = value.left == 4 ? AF_INET : AF_INET6;
+			cur_read(&value, gateway->bytes, value.left == 4 ? 4 : 16);
+		}
+		return item->ifindex;
 	}
 	return 0;
 }
@@ -69,8 +96,9 @@ static int read_route(struct reach_routes *r, const struct rt_image *image,
 {
 	struct cur c = cur_init(rt_image_payload(image, item), item->len), value;
 	struct reach_prefix prefix = {0};
+	struct address gateway;
 	struct rtmsg m;
-	uint32_t id = 0;
+	uint32_t id = 0, ifindex = item->ifindex;
 
 	cur_read(&c, &m, sizeof(m));
 	if (!c.ok || m.rtm_type != RTN_UNICAST || m.rtm_dst_len > 128)
@@ -83,11 +111,12 @@ static int read_route(struct reach_routes *r, const struct rt_image *image,
 		return 0;
 	if (nla_find(c, RTA_MULTIPATH, &value))
 		return add_hops(r, &prefix, value);
-	if (item->ifindex == 0 && nla_find(c, RTA_NH_ID, &value)) {
+	gateway = gateway_of(c, item->family);
+	if (ifindex == 0 && nla_find(c, RTA_NH_ID, &value)) {
 		cur_read(&value, &id, sizeof(id));
-		return add(r, &prefix, hop_interface(image, id));
+		ifindex = hop_interface(image, id, &gateway);
 	}
-	return add(r, &prefix, item->ifindex);
+	return add(r, &prefix, ifindex, &gateway);
 }
 
 /* --- what routing compares with -----------------------------------------------------------------
@@ -191,6 +220,37 @@ void reach_routes_done(struct reach_routes *r)
 {
 	free(r->items);
 	*r = (struct reach_routes){0};
+}
+
+bool reach_prefix_has(const struct reach_prefix *prefix, const struct address *a)
+{
+	struct address network = address_network(a, prefix->bits);
+	struct address other = address_network(&prefix->address, prefix->bits);
+
+	return a->family == prefix->address.family && address_equal(&network, &other);
+}
+
+struct address reach_routes_gateway(const struct reach_routes *r, const struct address *to,
+				    uint32_t ifindex)
+{
+	struct address gateway = {0};
+	uint32_t bits = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct reach_route *route = &r->items[i];
+
+		if (route->ifindex != ifindex || !reach_prefix_has(&route->prefix, to) ||
+		    (found && route->prefix.bits < bits))
+			continue;
+		if (!found || route->prefix.bits > bits)
+			gateway = route->gateway;
+		else if (!address_equal(&gateway, &route->gateway))
+			gateway = (struct address){.family = to->family};
+		bits = route->prefix.bits;
+		found = true;
+	}
+	return gateway;
 }
 
 bool reach_routes_local(const struct rt_image *image, const struct rt_item *item,

@@ -17,6 +17,7 @@ enum { REACH_ROUTE_LIMIT = 4096 }; /* the more would be a router of the internet
 struct reach_route {
 	struct reach_prefix prefix; /* bits 0: the default route */
 	uint32_t ifindex;
+	struct address gateway; /* family 0: none, it is for whoever has the destination there */
 };
 
 struct reach_routes {
@@ -27,6 +28,14 @@ struct reach_routes {
 /* Unicast routes of all tables, one item for each interface that a route has. 0 or -ENOMEM. */
 int reach_routes_read(const struct rt_image *image, struct reach_routes *ret);
 void reach_routes_done(struct reach_routes *r);
+/*
+ * The gateway to which a packet goes that leaves by that interface; family 0: to none. Where it
+ * may be one of several, it is the address 0.0.0.0 or ::, which nobody has.
+ */
+struct address reach_routes_gateway(const struct reach_routes *r, const struct address *to,
+				    uint32_t ifindex);
+/* Is the address in the network? */
+bool reach_prefix_has(const struct reach_prefix *prefix, const struct address *a);
 /*
  * Is it a route that makes a whole network the machine's own (ip route add local)? Its network in
  * *ret then.

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
+#include "observe/reach_routes.h"
 #include "observe/reach_sources.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct answering {
 	const struct reach_plan *plan;
 	const struct reach_answers *answers;
 	struct reach *reach;
+	struct reach_routes routes;
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
 	uint32_t exhausted_str, late_str, left_str;
@@ -139,6 +141,8 @@ static void fill_target(const struct answering *w, const struct reach_span *span
 
 	i->forwarded = t->forwarded;
 	i->out_ifindex = t->out_ifindex;
+	if (t->forwarded)
+		i->gateway = reach_routes_gateway(&w->routes, &t->address, t->out_ifindex);
 	i->target = t->address;
 	i->nat = is_nat(w, span->first_point);
 	i->target_port = first_arrival(w, span->first_point);
@@ -355,6 +359,8 @@ int reach_tell(const struct mirror *m, const struct reach_plan *plan,
 	w.left = calloc(plan->count + 1, sizeof(*w.left));
 	w.skip = calloc(plan->count + 1, sizeof(*w.skip));
 	if (w.row && w.baseline && w.left && w.skip)
+		r = reach_routes_read(&m->twin.host, &w.routes);
+	if (r >= 0)
 		r = add_classes(&w);
 	add_gaps(&w);
 	for (size_t i = 0; w.left && i < plan->count; i++)
@@ -363,5 +369,6 @@ int reach_tell(const struct mirror *m, const struct reach_plan *plan,
 	free(w.row);
 	free(w.baseline);
 	free(w.skip);
+	reach_routes_done(&w.routes);
 	return r;
 }

@@ -47,6 +47,10 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     for test, seen in room.COMPARED:
         write(f"compared: {test}: {seen.classes} classes, {seen.ports} ports, "
               f"{len(seen.differences)} differences, {len(seen.unsure)} left open")
+    if room.COMPARED:
+        all_seen = [seen for _, seen in room.COMPARED]
+        write(f"compared in all: {sum(s.classes for s in all_seen)} classes, "
+              f"{sum(s.ports for s in all_seen)} ports")
     if room.TABLE:
         write("| what the front end says | what packets do | what portero says |")
         write("|---|---|---|")

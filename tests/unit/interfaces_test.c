@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* interfaces: recorded links and addresses, decoded exactly, cut off everywhere and damaged. */
 #include "base/mem.h"
+#include "base/nla.h"
 #include "observe/interfaces.h"
 #include "unit.h"
 
@@ -86,6 +87,61 @@ static void test_recorded_links(void **state)
 		assert_int_equal(info.loopback, cases[i].loopback);
 		assert_string_equal(name, cases[i].name);
 	}
+}
+
+/* A link with IFLA_LINKINFO of that kind and, if `type`, that attribute in its data. */
+static struct interface_info link_of(const char *kind, uint16_t type, const void *value, size_t len)
+{
+	struct buf message = {0};
+	struct ifinfomsg m = {.ifi_index = 5};
+	struct interface_info info;
+	char name[16];
+	size_t nest, data;
+
+	buf_add(&message, &m, sizeof(m));
+	nla_put_u32(&message, IFLA_LINK, 8);
+	nla_put_u32(&message, IFLA_MASTER, 9);
+	nla_put_u32(&message, IFLA_LINK_NETNSID, 3);
+	nest = nla_begin_nest(&message, IFLA_LINKINFO);
+	nla_put_text(&message, IFLA_INFO_KIND, kind);
+	if (type) {
+		data = nla_begin_nest(&message, IFLA_INFO_DATA);
+		nla_put(&message, type, value, len);
+		nla_end_nest(&message, data);
+	}
+	nla_end_nest(&message, nest);
+	for (size_t cut = 0; cut < message.len; cut++) /* no more than what is there is read */
+		decode_link(message.data, cut, &info, name);
+	assert_int_equal(decode_link(message.data, message.len, &info, name), 0);
+	buf_done(&message);
+	return info;
+}
+
+static void test_links_of_kinds(void **state)
+{
+	static const uint32_t modes[] = {MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA,
+					 MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PASSTHRU};
+	static const uint16_t flags[] = {0, IPVLAN_F_PRIVATE, IPVLAN_F_VEPA};
+	struct interface_info info = link_of("veth", 0, NULL, 0);
+
+	(void)state;
+	assert_int_equal(info.kind, LINK_PAIR);
+	assert_int_equal(info.link, 8);
+	assert_int_equal(info.master, 9);
+	assert_int_equal(info.link_nsid, 3);
+	assert_int_equal(link_of("netkit", 0, NULL, 0).kind, LINK_PAIR);
+	assert_int_equal(link_of("bridge", 0, NULL, 0).kind, LINK_BRIDGE);
+	assert_int_equal(link_of("vlan", 0, NULL, 0).kind, LINK_OTHER);
+	assert_int_equal(link_of("a-kind-of-which-nobody-heard", 0, NULL, 0).kind, LINK_OTHER);
+	assert_int_equal(link_of("macvlan", 0, NULL, 0).kind, LINK_OTHER);
+	assert_int_equal(link_of("ipvlan", 0, NULL, 0).kind, LINK_OTHER);
+	assert_int_equal(link_of("ipvlan", IFLA_IPVLAN_FLAGS, flags, 1).kind, LINK_OTHER);
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		assert_int_equal(link_of("macvlan", IFLA_MACVLAN_MODE, &modes[i], 4).kind,
+				 modes[i] == MACVLAN_MODE_BRIDGE ? LINK_MACVLAN : LINK_OTHER);
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		assert_int_equal(link_of("ipvlan", IFLA_IPVLAN_FLAGS, &flags[i], 2).kind,
+				 flags[i] == 0 ? LINK_IPVLAN : LINK_OTHER);
 }
 
 static void test_recorded_addresses(void **state)
@@ -305,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded_links),
+		cmocka_unit_test(test_links_of_kinds),
 		cmocka_unit_test(test_recorded_addresses),
 		cmocka_unit_test(test_recorded_link_local),
 		cmocka_unit_test(test_truncations),

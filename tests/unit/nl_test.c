@@ -176,7 +176,7 @@ static void test_interfaces_read(void **state)
 	(void)state;
 	snapshot_add_interface(&s)->ifindex = 4711;
 	snapshot_add_address(&s)->ifindex = 4711;
-	assert_int_equal(interfaces_read(&s, 3, &e), 0);
+	assert_int_equal(interfaces_read(&s, 3, -1, &e), 0);
 	assert_int_equal(s.interfaces[0].ifindex, 4711);
 	assert_int_equal(s.addresses[0].ifindex, 4711);
 	assert_true(s.interface_count >= 2);

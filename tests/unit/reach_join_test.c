@@ -8,7 +8,8 @@
 #include "scene.h"
 #include "unit.h"
 
-enum { OTHER = 1, CONTAINER_ETH = 7 }; /* index of a container's namespace; its interface */
+/* Index of a container's namespace, and of another; its interface, and those here to it. */
+enum { OTHER = 1, THIRD = 2, CONTAINER_ETH = 7, DOCKER = 20, VETH, OTHER_DOCKER, OTHER_VETH };
 
 static struct snapshot s;
 static struct listener_list list;
@@ -21,6 +22,9 @@ static int begin(void **state)
 	(void)state;
 	scene_begin(&s);
 	reach = (struct reach){.available = true, .complete = true};
+	reach.untied_str = strpool_add_text(&reach.strings, "untied");
+	reach.several_str = strpool_add_text(&reach.strings, "several");
+	reach.apart_str = strpool_add_text(&reach.strings, "apart");
 	clients = false;
 	return 0;
 }
@@ -51,26 +55,52 @@ static void listen_on(enum proto proto, uint16_t port, const char *address)
 	scene_hold(&s, p);
 }
 
-/* A container with 172.17.0.2 and fd00:1::2 in a namespace of its own. */
-static void add_container(void)
+static struct interface_info *add_interface(uint32_t netns, uint32_t ifindex, enum link_kind kind,
+					    uint32_t link, uint32_t master)
+{
+	struct interface_info *info = snapshot_add_interface(&s);
+
+	*info = (struct interface_info){
+		.netns = netns, .ifindex = ifindex, .kind = kind, .link = link, .master = master};
+	return info;
+}
+
+/* A container with 172.17.0.2 and fd00:1::2 in a namespace of its own, which pairs with `veth`. */
+static void add_container_at(uint32_t netns, uint32_t veth)
 {
 	static const char *const addresses[] = {"172.17.0.2", "fd00:1::2"};
 
-	*snapshot_add_netns(&s) = (struct netns_info){.inum = 99, .container = SNAPSHOT_NONE};
+	assert_int_equal(s.netns_count, netns);
+	*snapshot_add_netns(&s) =
+		(struct netns_info){.inum = 98 + netns, .container = SNAPSHOT_NONE};
+	add_interface(netns, CONTAINER_ETH, LINK_PAIR, veth, 0);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		struct interface_address *a = snapshot_add_address(&s);
 
-		a->netns = OTHER;
+		a->netns = netns;
 		a->ifindex = CONTAINER_ETH;
 		a->address = parse(addresses[i]);
 		a->prefix_len = 16;
 	}
 }
 
-static void listen_in_container(enum proto proto, uint16_t port, const char *address)
+/* ... behind a bridge of this machine. */
+static void add_container(void)
+{
+	add_interface(0, DOCKER, LINK_BRIDGE, 0, 0);
+	add_interface(0, VETH, LINK_PAIR, 0, DOCKER);
+	add_container_at(OTHER, VETH);
+}
+
+static void listen_in(uint32_t netns, enum proto proto, uint16_t port, const char *address)
 {
 	listen_on(proto, port, address);
-	s.sockets[s.socket_count - 1].netns = OTHER;
+	s.sockets[s.socket_count - 1].netns = netns;
+}
+
+static void listen_in_container(enum proto proto, uint16_t port, const char *address)
+{
+	listen_in(OTHER, proto, port, address);
 }
 
 /* A class whose ports all get this verdict, until span() says something else of some. */
@@ -145,6 +175,7 @@ static struct reach_interval *nat(uint16_t first, uint16_t last, const char *tar
 	i->target_port = port;
 	i->shifts = shifts;
 	i->forwarded = !address_is_loopback(&i->target) && i->target.bytes[0] != 10;
+	i->out_ifindex = i->forwarded ? DOCKER : 0;
 	return i;
 }
 
@@ -556,24 +587,222 @@ static void test_forward_to_unknown(void **state)
 	assert_int_equal(join.silent[PROTO_TCP][PORT_CLOSED], 0);
 }
 
-/* Two namespaces have the address; which one the packets get to is not known here. */
+/* --- to which namespace ------------------------------------------------------------------------
+ */
+
+static void publish_8080(void)
+{
+	from_internet(VERDICT_DROP);
+	nat(8080, 8080, "172.17.0.2", 80, false);
+	from_host(VERDICT_ACCEPT);
+	build();
+}
+
+static void expect_unknown(uint16_t port, bool published, const char *why)
+{
+	const struct port_reach *r = &row_of(port, published)->reach;
+
+	assert_string_equal(port_state_id(r->state), "unknown");
+	assert_false(r->reached);
+	assert_string_equal(reach_text(&reach, r->why_str), why);
+}
+
+/* Two have the address: only the one that is behind the interface gets the packets. */
 static void test_address_of_two_namespaces(void **state)
 {
-	struct interface_address *a;
+	(void)state;
+	add_container();
+	add_container_at(THIRD, 0);
+	listen_in(THIRD, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	assert_int_equal(count_published(), 0);
+	assert_int_equal(join.forward_count, 1);
+	assert_true(join.forwards[0].here);
+	expect_unknown(80, false, "apart");
+}
+
+static void test_both_namespaces_listen(void **state)
+{
+	(void)state;
+	add_container();
+	add_container_at(THIRD, 0);
+	listen_in(THIRD, PROTO_TCP, 80, "0.0.0.0");
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
+	assert_int_equal(list.listeners[row_of(8080, true)->first_listener].netns, OTHER);
+	assert_int_equal(join.forward_count, 0);
+}
+
+/* Behind one bridge: which one answers for the address is the bridge's affair. */
+static void test_two_behind_one_bridge(void **state)
+{
+	(void)state;
+	add_container();
+	add_interface(0, OTHER_VETH, LINK_PAIR, 0, DOCKER);
+	add_container_at(THIRD, OTHER_VETH);
+	listen_in(THIRD, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	expect_unknown(8080, true, "several");
+	assert_int_equal(join.ways[row_of(8080, true)->reach.first_way].verdict, VERDICT_UNKNOWN);
+	assert_int_equal(join.forward_count, 0);
+}
+
+static void test_two_behind_one_bridge_that_both_listen(void **state)
+{
+	(void)state;
+	add_container();
+	add_interface(0, OTHER_VETH, LINK_PAIR, 0, DOCKER);
+	add_container_at(THIRD, OTHER_VETH);
+	listen_in(THIRD, PROTO_TCP, 80, "0.0.0.0");
+	listen_in(OTHER, PROTO_TCP, 80, "172.17.0.2");
+	publish_8080();
+	assert_int_equal(count_published(), 2);
+	for (size_t i = 0; i < list.row_count; i++)
+		if (list.rows[i].published)
+			assert_int_equal(list.rows[i].reach.state, PORT_OPEN);
+}
+
+static void test_two_behind_one_bridge_and_nobody_listens(void **state)
+{
+	(void)state;
+	add_container();
+	add_interface(0, OTHER_VETH, LINK_PAIR, 0, DOCKER);
+	add_container_at(THIRD, OTHER_VETH);
+	publish_8080();
+	assert_int_equal(count_published(), 0);
+	assert_true(join.forwards[0].here);
+}
+
+/* The address is that of a namespace, but the route leads elsewhere. */
+static void test_none_is_behind(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_BRIDGE, 0, 0);
+	add_interface(0, OTHER_DOCKER, LINK_BRIDGE, 0, 0);
+	add_interface(0, OTHER_VETH, LINK_PAIR, 0, OTHER_DOCKER);
+	add_container_at(OTHER, OTHER_VETH);
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	expect_unknown(8080, true, "untied");
+}
+
+/* ... and where nobody listens, it may be answered elsewhere. */
+static void test_none_is_behind_nor_listens(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_BRIDGE, 0, 0);
+	add_container_at(OTHER, 0);
+	publish_8080();
+	assert_int_equal(join.forward_count, 1);
+	assert_false(join.forwards[0].here);
+}
+
+/* A bridge whose port is paired with that of another. */
+static void test_bridges_in_a_row(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_BRIDGE, 0, 0);
+	add_interface(0, 30, LINK_PAIR, 31, DOCKER);
+	add_interface(0, 31, LINK_PAIR, 30, OTHER_DOCKER);
+	add_interface(0, OTHER_DOCKER, LINK_BRIDGE, 0, 0);
+	add_interface(0, OTHER_VETH, LINK_PAIR, 0, OTHER_DOCKER);
+	add_container_at(OTHER, OTHER_VETH);
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
+}
+
+/* What another namespace has paired with it is none of this machine's. */
+static void test_behind_another_namespace(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_PAIR, 0, 0);
+	*snapshot_add_netns(&s) = (struct netns_info){.inum = 99, .container = SNAPSHOT_NONE};
+	add_interface(OTHER, CONTAINER_ETH, LINK_PAIR, DOCKER, 0);
+	add_interface(OTHER, DOCKER, LINK_BRIDGE, 0, 0)->link_netns = OTHER;
+	add_container_at(THIRD, 0);
+	listen_in(THIRD, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	expect_unknown(8080, true, "untied");
+	expect_unknown(80, false, "apart");
+}
+
+/* A gateway keeps what is for itself, and sends on the rest: also to its own side. */
+static void test_gateway(void **state)
+{
+	(void)state;
+	add_container();
+	listen_in_container(PROTO_TCP, 80, "0.0.0.0");
+	from_internet(VERDICT_DROP);
+	nat(8080, 8080, "172.17.0.2", 80, false)->gateway = parse("172.17.0.2");
+	nat(8082, 8082, "172.17.0.2", 80, false)->gateway = parse("172.17.0.3");
+	from_host(VERDICT_ACCEPT);
+	build();
+	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
+	expect_unknown(8082, true, "untied");
+}
+
+/* A macvlan interface leads to its like on the same interface; that one itself does not. */
+static void test_macvlan(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_MACVLAN, SCENE_ETH, 0);
+	add_container_at(OTHER, SCENE_ETH);
+	s.interfaces[s.interface_count - 1].kind = LINK_MACVLAN;
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
+}
+
+static void test_below_macvlan(void **state)
+{
+	(void)state;
+	add_interface(0, DOCKER, LINK_OTHER, 0, 0);
+	add_interface(0, VETH, LINK_IPVLAN, DOCKER, 0);
+	add_container_at(OTHER, DOCKER);
+	s.interfaces[s.interface_count - 1].kind = LINK_MACVLAN;
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	publish_8080();
+	expect_unknown(8080, true, "untied");
+}
+
+/* What is kept out would have gone to the one behind the route alone. */
+static void test_kept_out_behind(void **state)
+{
+	struct reach_class *c;
 
 	(void)state;
 	add_container();
-	*snapshot_add_netns(&s) = (struct netns_info){.inum = 100, .container = SNAPSHOT_NONE};
-	a = snapshot_add_address(&s);
-	a->netns = 2;
-	a->address = parse("172.17.0.2");
-	listen_on(PROTO_TCP, 80, "0.0.0.0");
-	s.sockets[0].netns = 2;
-	from_internet(VERDICT_DROP);
-	nat(8080, 8080, "172.17.0.2", 80, false);
+	for (size_t i = 0; i < s.address_count; i++) /* it has but the one that is asked */
+		if (s.addresses[i].netns == OTHER && s.addresses[i].address.family == AF_INET6)
+			s.addresses[i].netns = 0;
+	add_container_at(THIRD, 0);
+	listen_in(OTHER, PROTO_TCP, 80, "0.0.0.0");
+	listen_in(THIRD, PROTO_TCP, 81, "0.0.0.0");
+	c = add_class(SOURCE_INTERNET, SCENE_ETH, PROTO_TCP, "172.17.0.2", VERDICT_DROP);
+	c->behind = true;
+	c->leads_to = DOCKER;
+	from_host(VERDICT_ACCEPT);
 	build();
-	assert_int_equal(row_of(8080, true)->reach.state, PORT_OPEN);
-	assert_int_equal(join.forward_count, 0);
+	expect_nobody(80, PORT_FILTERED);
+	expect_unknown(81, false, "apart");
+}
+
+/* Sent to one behind the machine, NAT turns it to another. */
+static void test_nat_behind(void **state)
+{
+	struct reach_interval *i;
+
+	(void)state;
+	add_container();
+	listen_in_container(PROTO_TCP, 80, "0.0.0.0");
+	add_class(SOURCE_INTERNET, SCENE_ETH, PROTO_TCP, "172.17.0.2", VERDICT_DROP)->behind = true;
+	reach.classes[0].leads_to = DOCKER;
+	i = nat(80, 80, "172.18.0.2", 80, false);
+	i->out_ifindex = OTHER_DOCKER;
+	build();
+	assert_false(row_of(80, false)->reach.reached);
 }
 
 static void test_redirect(void **state)
@@ -668,7 +897,9 @@ static void test_behind(void **state)
 	from_internet(VERDICT_DROP);
 	c = add_class(SOURCE_LINK, SCENE_ETH, PROTO_TCP, "172.17.0.2", VERDICT_ACCEPT);
 	c->behind = true;
+	c->leads_to = DOCKER;
 	reach.intervals[c->first_interval].forwarded = true;
+	reach.intervals[c->first_interval].out_ifindex = DOCKER;
 	from_host(VERDICT_ACCEPT);
 	scene_build(&s, false, &list);
 	assert_int_equal(reach_join(&s, &reach, &list, &join), 0);
@@ -802,6 +1033,19 @@ int main(void)
 		TEST(test_container_not_seen),
 		TEST(test_forward_to_unknown),
 		TEST(test_address_of_two_namespaces),
+		TEST(test_both_namespaces_listen),
+		TEST(test_two_behind_one_bridge),
+		TEST(test_two_behind_one_bridge_that_both_listen),
+		TEST(test_two_behind_one_bridge_and_nobody_listens),
+		TEST(test_none_is_behind),
+		TEST(test_none_is_behind_nor_listens),
+		TEST(test_bridges_in_a_row),
+		TEST(test_behind_another_namespace),
+		TEST(test_gateway),
+		TEST(test_macvlan),
+		TEST(test_below_macvlan),
+		TEST(test_kept_out_behind),
+		TEST(test_nat_behind),
 		TEST(test_redirect),
 		TEST(test_redirected_range),
 		TEST(test_range_around_own_number),

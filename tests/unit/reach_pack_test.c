@@ -18,6 +18,7 @@ static void add_class(struct reach *r, const char *name, uint16_t cut)
 	c->ifindex = 7;
 	c->proto = PROTO_UDP;
 	c->behind = true;
+	c->leads_to = 9;
 	c->source = (struct address){AF_INET, {10, 1, 2, 3}};
 	c->destination = (struct address){AF_INET6, {0xfd, [15] = 1}};
 	c->ifname_str = strpool_add_text(&r->strings, name);
@@ -38,6 +39,7 @@ static void add_class(struct reach *r, const char *name, uint16_t cut)
 				     .target = {AF_INET, {172, 17, 0, 2}},
 				     .target_port = 80,
 				     .out_ifindex = 3,
+				     .gateway = {AF_INET, {10, 0, 0, 9}},
 				     .why_str = strpool_add_text(&r->strings, "a limit")};
 }
 
@@ -68,6 +70,7 @@ static void assert_same(const struct reach *a, const struct reach *b)
 		assert_int_equal(x->ifindex, y->ifindex);
 		assert_int_equal(x->proto, y->proto);
 		assert_int_equal(x->behind, y->behind);
+		assert_int_equal(x->leads_to, y->leads_to);
 		assert_true(address_equal(&x->source, &y->source));
 		assert_true(address_equal(&x->destination, &y->destination));
 		assert_int_equal(x->first_interval, y->first_interval);
@@ -85,6 +88,7 @@ static void assert_same(const struct reach *a, const struct reach *b)
 		assert_true(address_equal(&x->target, &y->target));
 		assert_int_equal(x->target_port, y->target_port);
 		assert_int_equal(x->out_ifindex, y->out_ifindex);
+		assert_true(address_equal(&x->gateway, &y->gateway));
 	}
 }
 
