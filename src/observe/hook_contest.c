@@ -181,7 +181,7 @@ static void consider(struct ordering *o, const uint8_t *order, bool all)
 /* The next one in alphabetical order; false after the last. */
 static bool permute(uint8_t *order, size_t count)
 {
-	size_t i = count - 1, k = count - 1;
+	size_t i = count - 1, k = i;
 	uint8_t swap;
 
 	while (i > 0 && order[i - 1] > order[i])

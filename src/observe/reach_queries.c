@@ -278,15 +278,16 @@ static int plan_groups(struct planner *p, const struct twin_link *link,
 
 /* One source, whoever it is. */
 static int plan_who(struct planner *p, const struct twin_link *link, const struct destination *to,
-		    struct who *who)
+		    const struct who *who)
 {
 	struct reach_ties_sources cleanup_call(reach_ties_sources_done) ties = {0};
+	struct who tied = *who;
 
 	if (reach_ties_look(&p->plan->ties, &who->source, 1, &ties) < 0)
 		return -ENOMEM;
-	who->ties = &ties;
-	who->reference = REACH_NO_SOURCE;
-	return add_queries(p, link, to, who, &(struct places){.first = p->plan->count});
+	tied.ties = &ties;
+	tied.reference = REACH_NO_SOURCE;
+	return add_queries(p, link, to, &tied, &(struct places){.first = p->plan->count});
 }
 
 /* One source that the user gave. */
