@@ -32,5 +32,8 @@ enum {
  */
 int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
 		  struct reach_answers *ret, struct err *e);
+/* The same in one order of chains at one priority (see hook_order); for reach_orders. */
+int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
+			uint64_t deadline, struct reach_answers *ret, struct err *e);
 /* Why packets that are let in open nothing; "" for those that do. */
 const char *reach_reply_text(enum reply reply);
