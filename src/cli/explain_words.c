@@ -71,6 +71,10 @@ static void add_reply(const struct explanation *x, struct buf *out)
 	case REPLY_NO_ROUTE:
 		buf_add_text(out, _("is let in, but no route leads the machine's answer back"));
 		break;
+	case REPLY_SOME:
+		buf_add_text(out, _("is let in, but the machine's own rules let its answer out to "
+				    "some ports of the sender only"));
+		break;
 	default:
 		buf_add_text(out, _("is let in, but the machine does not answer it, and why is not "
 				    "known"));

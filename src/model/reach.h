@@ -43,6 +43,7 @@ struct flow {
 	uint16_t source_port; /* 0: an ordinary one */
 	bool group;	      /* destination: a multicast group, or a broadcast address */
 	bool replied;	      /* a SYN that the machine takes is also to be answered (see reply) */
+	bool exact;	      /* ... by somebody who listens: rules may tell that from a refusal */
 };
 
 /* What became of the machine's answer to a SYN that it took. */
@@ -51,7 +52,9 @@ enum reply {
 	REPLY_NONE,	/* it made none, and why is not known */
 	REPLY_NO_ROUTE, /* it made none: no route leads back to the sender */
 	REPLY_DROPPED,	/* rules dropped it on its way out */
-	REPLY_SENT,
+	REPLY_SOME,	/* ... but not to another port of the sender */
+	REPLY_SENT,	/* it passed all rules of output and postrouting */
+	REPLY_LEFT, /* it was seen behind the interface; of the machine's own: where it arrives */
 };
 
 /* What one kernel did with one packet. */

@@ -248,9 +248,9 @@ static int take_stage(struct hook_orders *o, struct hook_contest *contest)
 	contest->stage = (uint8_t)o->stage_count;
 	o->stages[o->stage_count++] = (struct hook_stage){
 		.order_count = contest->order_count,
-		.own_packets =
-			first->space == HOOK_OF_PACKETS &&
-			(first->hook == NF_INET_LOCAL_OUT || first->hook == NF_INET_POST_ROUTING),
+		/* all others are passed by answers, too */
+		.own_packets = first->space == HOOK_OF_PACKETS &&
+			       first->hook == NF_INET_LOCAL_OUT && first->nat,
 	};
 	return 0;
 }

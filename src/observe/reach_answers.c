@@ -38,7 +38,7 @@ static struct reach_answer answer_at(const struct reach_plan *plan, const struct
 	uint16_t first = items[ask->first].port, port = items[point].port;
 	struct reach_answer ret = *a;
 
-	if (a->shifts || a->target_port == first)
+	if (a->shifts || (a->target_port == first && !a->stays))
 		ret.target_port = (uint16_t)(a->target_port + (port - first));
 	return ret;
 }
@@ -62,7 +62,8 @@ static bool is_same(const struct reach_answer *a, const struct reach_answer *b)
 {
 	return a->verdicts == b->verdicts && a->kinds == b->kinds && a->doubt == b->doubt &&
 	       a->target == b->target && a->target_port == b->target_port &&
-	       a->shifts == b->shifts && a->odd == b->odd && a->late == b->late;
+	       a->shifts == b->shifts && a->stays == b->stays && a->odd == b->odd &&
+	       a->reply == b->reply && a->late == b->late;
 }
 
 bool reach_answers_are_alike(const struct reach_plan *plan, const struct reach_answers *a,

@@ -22,7 +22,8 @@ struct reach_answer {
 	uint16_t target_port;
 	uint8_t reply; /* enum reply: what kept the answer to an accepted SYN from getting out */
 	bool shifts;   /* of a point with several ports: their target ports follow one another */
-	bool odd;      /* ... or do neither that, nor stay the same */
+	bool stays;    /* ... or are one */
+	bool odd;      /* ... or neither */
 	bool late;     /* not all of it was asked when the time was over */
 };
 

@@ -32,6 +32,7 @@ struct explorer {
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
 	uint64_t deadline;
+	bool moves; /* rules give packets other destination ports */
 	/* of one call of twin_probe */
 	uint16_t *ports;
 	uint32_t *asks;
@@ -160,9 +161,11 @@ static enum verdict with_reply(const struct outcome *o)
 	case REPLY_DROPPED:
 		return VERDICT_DROP;
 	case REPLY_NONE:
+	case REPLY_SOME:
 		return VERDICT_UNKNOWN;
 	case REPLY_NOT_ASKED:
 	case REPLY_SENT:
+	case REPLY_LEFT:
 		break;
 	}
 	return VERDICT_ACCEPT;
@@ -215,6 +218,14 @@ static int add_item(struct explorer *x, const struct assignment *before, uint16_
 	return 0;
 }
 
+static bool has_met(const struct met_doubt *met, size_t count, uint16_t doubt)
+{
+	for (size_t i = 0; i < count; i++)
+		if (met[i].doubt == doubt)
+			return true;
+	return false;
+}
+
 /*
  * The doubts that one packet met, in order: each that was decided as "does not match", and comes
  * after the last one that was decided otherwise, is a way that was not gone yet. A STOP has no
@@ -230,7 +241,9 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 		if (assignment_has(assignment, met[i].doubt))
 			start = i + 1;
 	for (size_t i = start; i < count; i++) {
-		if (met[i].doubt >= x->m->doubts.count)
+		/* who is asked again with a listener meets the same once more */
+		if (met[i].doubt >= x->m->doubts.count ||
+		    has_met(met + start, i - start, met[i].doubt))
 			continue;
 		if (x->m->doubts.items[met[i].doubt].kind == DOUBT_STOP) {
 			a->verdicts = (uint8_t)((a->verdicts & ~(1u << VERDICT_DROP)) |
@@ -243,6 +256,52 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 	return 0;
 }
 
+/* Does the answer get out to another port of the sender? */
+static int is_for_some(struct explorer *x, uint32_t query, uint16_t port, bool *ret)
+{
+	struct flow flow = x->plan->queries[query].flow;
+	int r = 0;
+
+	*ret = false;
+	if (flow.source_port)
+		return 0;
+	flow.replied = flow.exact = true;
+	for (size_t i = 0; i < x->plan->replies.port_count && !*ret && r >= 0; i++) {
+		struct outcome outcome = {0};
+
+		flow.source_port = x->plan->replies.ports[i];
+		r = twin_probe(x->m->probe, &flow, &port, 1, &outcome, NULL, x->e);
+		*ret = r >= 0 && outcome.verdict == VERDICT_ACCEPT && outcome.reply >= REPLY_SENT;
+	}
+	return r;
+}
+
+/* What keeps from saying for certain that an answer does not get out, or does. */
+static int doubt_reply(struct explorer *x, uint32_t query, size_t i)
+{
+	const struct reach_replies *replies = &x->plan->replies;
+	struct outcome *o = &x->outcomes[i];
+	bool some = false;
+	int r = 0;
+
+	if (o->verdict != VERDICT_ACCEPT || o->reply == REPLY_NOT_ASKED)
+		return 0;
+	/* a filter behind all other rules; what goes out by no TAP is not seen there */
+	if (o->reply == REPLY_SENT && replies->egress && x->plan->queries[query].flow.ifindex)
+		o->reply = REPLY_NONE;
+	if (o->reply >= REPLY_SENT)
+		return 0;
+	/* one port does not speak for all, where it is not known which ports rules mean; nor does
+	 * the twin's listener for one with a user, a mark or an interface of its own */
+	if (replies->odd || (is_range(x, query, x->asks[i]) && replies->opaque))
+		o->reply = REPLY_NONE;
+	if (o->reply == REPLY_DROPPED)
+		r = is_for_some(x, query, x->ports[i], &some);
+	if (some)
+		o->reply = REPLY_SOME;
+	return r;
+}
+
 /* Asks `count` of the asks (x->asks, x->ports) of one query. The job may move: no pointer to it. */
 static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 {
@@ -251,16 +310,18 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 	int r;
 
 	flow.replied = true;
+	flow.exact = x->plan->replies.rules;
+	if (!flow.source_port && x->plan->replies.one_port)
+		flow.source_port = REACH_ORDINARY_PORT;
 	r = twin_probe(x->m->probe, &flow, x->ports, count, x->outcomes, &x->met, x->e);
 
 	for (size_t i = 0; i < count && r >= 0; i++) {
 		struct assignment assignment = x->jobs[job].assignment;
 		size_t first = met;
 
-		/* one port does not speak for all, where it is not known which ports rules mean */
-		if (is_range(x, query, x->asks[i]) && x->plan->constants.source_ports.opaque)
-			x->outcomes[i].reply = REPLY_NOT_ASKED;
-
+		r = doubt_reply(x, query, i);
+		if (r < 0)
+			break;
 		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]), x->lasts[i],
 				 &x->outcomes[i]);
 		while (met < x->met.count && x->met.items[met].index == i)
@@ -417,6 +478,7 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - port));
 	}
 	a->shifts = follows;
+	a->stays = same && !follows;
 	a->odd = !same && !follows;
 	return 0;
 }
@@ -428,7 +490,7 @@ static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 	const struct reach_answer *a = answer_of(x, query, ask);
 
 	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (a->target_port != items[points->first].port ||
+	       (x->moves || a->target_port != items[points->first].port ||
 		!address_equal(&x->ret->targets[a->target].address,
 			       &x->plan->queries[query].flow.destination));
 }
@@ -492,9 +554,12 @@ int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t 
 	/* all others together have as many as order 0 */
 	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;
+	uint32_t moved;
 	int r;
 
 	*ret = (struct reach_answers){0};
+	x.moves = map_get(&plan->constants.ties.ties_by_group, RULE_MOVED, &moved) ||
+		  plan->constants.ties.off;
 	r = prepare(&x);
 	while (r >= 0 && x.next < x.job_count && m->loads - before < limit && !is_over(&x)) {
 		size_t job = x.next++;
@@ -529,8 +594,12 @@ const char *reach_reply_text(enum reply reply)
 	case REPLY_NONE:
 		return _("packets get in, but the machine does not answer them, and why is not "
 			 "known");
+	case REPLY_SOME:
+		return _("packets get in, but the machine's own rules let its answer out to some "
+			 "ports of the sender only");
 	case REPLY_NOT_ASKED:
 	case REPLY_SENT:
+	case REPLY_LEFT:
 		break;
 	}
 	return "";

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 enum {
-	ORDINARY_PORT = 40000, /* that twin_probe sends from: no rule is meant for it */
 	SOURCE_PORT_LIMIT = 64,
 };
 
@@ -247,7 +246,7 @@ static int find_constants(struct planner *p)
 		r = rule_constants_add_legacy(c, legacy->tables[i].family,
 					      legacy_image_blob(legacy, &legacy->tables[i]),
 					      legacy->tables[i].size, &ipsets.messages, p->e);
-	return r < 0 ? r : reach_replies_constants(&p->m->nft, legacy, c);
+	return r < 0 ? r : reach_replies_find(p->m, p->options->snapshot, c, &p->plan->replies);
 }
 
 /* The source ports that are not treated as an ordinary one is; all other intervals, one port each.
@@ -262,7 +261,8 @@ static int find_source_ports(struct planner *p)
 	if (!cuts->opaque)
 		r = reach_points_build(cuts, NULL, 0, false, points);
 	for (size_t i = 0; i < points->count; i++)
-		if (ORDINARY_PORT < points->items[i].first || ORDINARY_PORT > points->items[i].last)
+		if (REACH_ORDINARY_PORT < points->items[i].first ||
+		    REACH_ORDINARY_PORT > points->items[i].last)
 			points->items[kept++] = points->items[i];
 	if (cuts->opaque || kept > SOURCE_PORT_LIMIT) {
 		reach_add_gap(p->reach, _("who sends from special source ports"),

@@ -11,6 +11,7 @@
 #include "model/reach.h"
 #include "observe/reach.h"
 #include "observe/reach_points.h"
+#include "observe/reach_replies.h"
 #include "observe/reach_ties.h"
 #include "observe/rule_constants.h"
 
@@ -39,6 +40,8 @@ struct reach_query {
 	uint32_t others; /* + 1, of plan->others: where class.others_str holds; 0: everywhere */
 };
 
+enum { REACH_ORDINARY_PORT = 40000 }; /* that twin_probe sends from: no rule is meant for it */
+
 struct reach_plan {
 	struct rule_constants constants;
 	struct reach_points points; /* of every query */
@@ -48,6 +51,7 @@ struct reach_plan {
 	struct reach_ask_list asks;
 	size_t answer_count;
 	struct reach_ties ties;
+	struct reach_replies replies;
 	bool *listened;	  /* by point: somebody listens there, so it is asked first */
 	uint64_t *others; /* ties.words for each list: points where others may get something else */
 	size_t other_count, other_cap;

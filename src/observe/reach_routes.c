@@ -184,9 +184,16 @@ static int add_rule_constants(const struct rt_image *image, const struct rt_item
 	if (r == 0 && nla_find(attributes, FRA_DST, &value))
 		r = add_rule_prefix(c, ip4 ? RULE_DESTINATION4 : RULE_DESTINATION6, value,
 				    m.dst_len, group);
-	/* looked up backwards, source and destination change places */
+	/* looked up backwards, and for answers, sources and destinations change places */
 	if (r == 0 && nla_find(attributes, FRA_DST, &value))
 		r = add_rule_prefix(c, ip4 ? RULE_SOURCE4 : RULE_SOURCE6, value, m.dst_len, group);
+	if (r == 0 && nla_find(attributes, FRA_SRC, &value))
+		r = add_rule_prefix(c, ip4 ? RULE_DESTINATION4 : RULE_DESTINATION6, value,
+				    m.src_len, group);
+	if (nla_find(attributes, FRA_SPORT_RANGE, &value))
+		cut(&c->destination_ports, value);
+	if (nla_find(attributes, FRA_DPORT_RANGE, &value))
+		cut(&c->source_ports, value);
 	return r;
 }
 

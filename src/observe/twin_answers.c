@@ -35,14 +35,6 @@ static struct outcome *find_open(struct answer_batch *b, const struct frame_seen
 	return &b->outcomes[index];
 }
 
-void twin_answers_take_packet(struct answer_batch *b, const struct frame_seen *seen)
-{
-	struct outcome *o = frame_is_refusal(seen) ? find_open(b, seen) : NULL;
-
-	if (o)
-		o->verdict = VERDICT_REJECT;
-}
-
 /* The machine's own answer, of which the log tells that the packet itself was let in before. */
 static void take_reply(struct answer_batch *b, const struct frame_seen *seen, enum reply reply)
 {
@@ -51,6 +43,16 @@ static void take_reply(struct answer_batch *b, const struct frame_seen *seen, en
 
 	if (o && o->verdict == VERDICT_ACCEPT && !o->forwarded && o->reply < reply)
 		o->reply = reply;
+}
+
+void twin_answers_take_packet(struct answer_batch *b, const struct frame_seen *seen)
+{
+	struct outcome *o = frame_is_refusal(seen) ? find_open(b, seen) : NULL;
+
+	if (o)
+		o->verdict = VERDICT_REJECT;
+	else if (seen->what == FRAME_RST || seen->what == FRAME_SYN_ACK)
+		take_reply(b, seen, REPLY_LEFT);
 }
 
 static void take_sunk(struct answer_batch *b, const struct nflog_message *m,

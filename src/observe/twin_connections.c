@@ -88,5 +88,8 @@ int twin_connections_forget_some(struct twin_connections *c, const struct flow *
 		put_tuple(&b, flow, ports[i]);
 		nla_end_message(&b, message);
 	}
-	return nl_send(c->filter, &b, NULL, NULL, NULL) == 0 ? 0 : twin_connections_forget(c, e);
+	if (nl_send(c->filter, &b, NULL, NULL, NULL) == 0)
+		return 0;
+	c->count++;
+	return twin_connections_forget(c, e);
 }

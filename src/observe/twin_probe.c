@@ -304,7 +304,7 @@ static void send_batch(struct asking *a, const uint16_t *ports)
 		a->knock.cookie = b->first_cookie + (uint32_t)i;
 		if (a->connects && !a->flow->source_port)
 			a->knock.source_port = (uint16_t)(SOURCE_PORT + p->connections.count);
-		p->connections.count += a->connects;
+		p->connections.count += a->connects && !a->flow->source_port;
 		if (send_one(a) < 0)
 			continue;
 		b->outcomes[i].verdict = VERDICT_DROP; /* unless something else is seen of it */
@@ -312,18 +312,25 @@ static void send_batch(struct asking *a, const uint16_t *ports)
 	}
 }
 
-static int ask_batch(struct asking *a, size_t first, struct err *e)
+/* `index`: of its first packet in the caller's array. */
+static int ask_batch(struct asking *a, size_t first, uint32_t index, struct err *e)
 {
 	int r;
 
 	a->batch.outcomes = a->ret + first;
-	a->batch.first_index = (uint32_t)first;
+	a->batch.first_index = index;
 	send_batch(a, a->ports + first);
 	r = read_answers(a, e);
 	if (r < 0 || a->in || a->batch.open == 0)
 		return r;
 	r = twin_loop_settle(&a->p->loop, e);
 	return r < 0 ? r : read_answers(a, e);
+}
+
+/* What the machine sends itself must also come in again. */
+static enum reply reply_of(const struct asking *a, const struct outcome *o)
+{
+	return !a->in && o->reply == REPLY_SENT ? REPLY_DROPPED : o->reply;
 }
 
 /*
@@ -344,12 +351,11 @@ static int look_for_reply(struct asking *a, size_t index, struct err *e)
 	}
 	one.ret = &again;
 	one.batch.count = 1;
-	one.batch.met = NULL;
 	one.ports = a->ports + index;
-	r = ask_batch(&one, 0, e);
-	if (r < 0 || again.verdict != VERDICT_ACCEPT)
+	r = ask_batch(&one, 0, (uint32_t)index, e);
+	if (r < 0)
 		return r;
-	o->reply = again.reply;
+	o->reply = again.verdict == VERDICT_ACCEPT ? reply_of(a, &again) : REPLY_NONE;
 	if (o->reply != REPLY_NONE)
 		return 0;
 	if (twin_replies_route(a->p->netns, &o->target, &a->flow->source, a->flow->ifindex) == 0)
@@ -364,7 +370,8 @@ static int look_for_replies(struct asking *a, size_t first, struct err *e)
 	for (size_t i = first; i < first + a->batch.count && r == 0; i++) {
 		const struct outcome *o = &a->ret[i];
 
-		if (o->verdict != VERDICT_ACCEPT || o->forwarded || o->reply == REPLY_SENT)
+		if (o->verdict != VERDICT_ACCEPT || o->forwarded ||
+		    (reply_of(a, o) >= REPLY_SENT && !a->flow->exact))
 			continue;
 		if (a->p->connections.count >= CONNECTIONS)
 			r = twin_connections_forget(&a->p->connections, e);
@@ -404,6 +411,19 @@ static bool may_meet(const struct asking *a)
 	       (!a->in || a->flow->proto == PROTO_TCP);
 }
 
+/* By packet, and in the order of meeting for each. They nearly are: only answers come late. */
+static void sort_met(struct met_doubts *met)
+{
+	for (size_t i = 1; i < met->count; i++) {
+		struct met_doubt item = met->items[i];
+		size_t at = i;
+
+		for (; at > 0 && met->items[at - 1].index > item.index; at--)
+			met->items[at] = met->items[at - 1];
+		met->items[at] = item;
+	}
+}
+
 static int ask_all(struct asking *a, struct err *e)
 {
 	struct twin_connections *connections = &a->p->connections;
@@ -419,12 +439,14 @@ static int ask_all(struct asking *a, struct err *e)
 		    connections->count + a->batch.count > CONNECTIONS)
 			r = twin_connections_forget(connections, e);
 		if (r == 0)
-			r = ask_batch(a, first, e);
+			r = ask_batch(a, first, (uint32_t)first, e);
 		if (r == 0 && a->connects && a->flow->source_port)
 			r = clear_batch(a, first, e);
 		if (r == 0 && a->batch.replied)
 			r = look_for_replies(a, first, e);
 	}
+	if (a->batch.met)
+		sort_met(a->batch.met);
 	return r;
 }
 

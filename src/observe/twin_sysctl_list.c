@@ -50,6 +50,7 @@ const char *const sysctl_globals[] = {
 	"ipv4/udp_early_demux",
 	"ipv4/ip_default_ttl",
 	"ipv4/fwmark_reflect",
+	"ipv4/tcp_fwmark_accept",
 	"ipv4/raw_l3mdev_accept",
 	"ipv4/tcp_l3mdev_accept",
 	"ipv4/udp_l3mdev_accept",
