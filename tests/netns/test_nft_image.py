@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import PORTERO, ROOT, SLOW, need_program, wait_until
+from harness import PORTERO, ROOT, SLOW, need_program
 
 TOOL = Path(PORTERO).resolve().parent / "netns" / "nft_copy"
 DATA = ROOT / "tests" / "unit" / "data" / "nft"
@@ -539,6 +539,8 @@ try:
         i += 1
         nft.stdin.write(f"add element ip t s {{ 10.0.{i >> 8 & 255}.{i & 255} }}\\nadd rule ip t c udp dport {i % 65535 + 1} drop\\n")
         nft.stdin.flush()
+        if i == 2000: # over what the pipe takes: the first are done
+            print("changing", flush=True)
 except BrokenPipeError:
     pass
 """
@@ -548,7 +550,8 @@ def test_while_it_changes(pair):
     a, b = pair
     load(a, "table ip t { set s { type ipv4_addr; }; chain c { ip saddr @s drop; }; }")
     churn = a.python(CHURN)
-    wait_until(lambda: "udp dport 20 " in inside(a, "nft", "list", "ruleset"), what="a change")
+    # nft itself begins to list anew each time, and would not come to an end
+    assert churn.stdout.readline().strip() == b"changing"
     for _ in range(5):
         answer = copy(a, b)
         assert answer["lost"] == "" and answer["attempts"] == 1
