@@ -246,7 +246,9 @@ static int find_constants(struct planner *p)
 		r = rule_constants_add_legacy(c, legacy->tables[i].family,
 					      legacy_image_blob(legacy, &legacy->tables[i]),
 					      legacy->tables[i].size, &ipsets.messages, p->e);
-	return r < 0 ? r : reach_replies_find(p->m, p->options->snapshot, c, &p->plan->replies);
+	return r < 0 ? r
+		     : reach_replies_find(p->m, p->options->snapshot, &ipsets.messages, c,
+					  &p->plan->replies, p->e);
 }
 
 /* The source ports that are not treated as an ordinary one is; all other intervals, one port each.

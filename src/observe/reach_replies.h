@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/err.h"
 #include "observe/rule_constants.h"
 
 #include <stdbool.h>
@@ -30,7 +31,8 @@ struct reach_replies {
  * To be called when all constants are there. Where rules for output may stop an answer, or send it
  * elsewhere, what they say of destinations is also of senders, what they say of sources also of the
  * machine's addresses, and what of source ports, of the ports that are asked: an answer has these
- * the other way round. 0 or -ENOMEM.
+ * the other way round. 0 or a negative errno.
  */
-int reach_replies_find(const struct mirror *m, const struct snapshot *s, struct rule_constants *c,
-		       struct reach_replies *ret);
+int reach_replies_find(const struct mirror *m, const struct snapshot *s,
+		       const struct ipset_messages *ipsets, struct rule_constants *c,
+		       struct reach_replies *ret, struct err *e);
