@@ -456,6 +456,12 @@ static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *
 	return r;
 }
 
+static bool is_moved(const struct explorer *x, uint32_t query, const struct reach_answer *a)
+{
+	return !address_equal(&x->ret->targets[a->target].address,
+			      &x->plan->queries[query].flow.destination);
+}
+
 /*
  * An ask stands for several ports. When NAT gives its packets another port, do the others get the
  * same one, or do they follow one by one?
@@ -474,6 +480,9 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 
 		if (r < 0)
 			return r;
+		/* let in by a limit only: where nothing moves the first, it moves none */
+		if (!at[i] && a->target_port == port && !is_moved(x, query, a))
+			return 0;
 		same &= at[i] == a->target_port;
 		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - port));
 	}
@@ -490,9 +499,7 @@ static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 	const struct reach_answer *a = answer_of(x, query, ask);
 
 	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (x->moves || a->target_port != items[points->first].port ||
-		!address_equal(&x->ret->targets[a->target].address,
-			       &x->plan->queries[query].flow.destination));
+	       (x->moves || a->target_port != items[points->first].port || is_moved(x, query, a));
 }
 
 static int look_at_shifts(struct explorer *x)

@@ -2,7 +2,7 @@
 """
 For random rulesets, what `portero reach` says is what real packets get: zero differences.
 
-PORTERO_RANDOM is how many rulesets are tried (25), PORTERO_SEED the first of them. A failure names
+PORTERO_RANDOM is how many rulesets are tried (12), PORTERO_SEED the first of them. A failure names
 its seed: PORTERO_SEED=N PORTERO_RANDOM=1 shows that ruleset.
 """
 import os
@@ -15,7 +15,7 @@ import rulesets
 from harness import need_program, require_namespaces, skip_sanitized
 from world import Said, Tally, Trial, World
 
-COUNT = int(os.environ.get("PORTERO_RANDOM", "25"))
+COUNT = int(os.environ.get("PORTERO_RANDOM", "12"))
 FIRST = int(os.environ.get("PORTERO_SEED", "0"))
 WORLD_LASTS = 100  # rulesets
 
