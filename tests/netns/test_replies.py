@@ -15,6 +15,7 @@ RULES = {
     "silent": ("tcp flags rst drop; accept", {}),
     "marked": ("tcp flags & (syn | ack) == syn | ack tcp sport 80 drop; tcp flags rst drop; accept",
                {80: "drop"}),
+    "handshake": ("tcp flags & (syn | ack) == syn | ack tcp sport 80 drop; accept", {80: "drop"}),
     "nothing": ("", {22: "drop", 80: "drop", 443: "drop", 8080: "drop"}),
     "later": ("accept\n}\nchain post { type filter hook postrouting priority 0; tcp sport 443 drop",
               {443: "drop"}),
@@ -161,3 +162,71 @@ def test_routes_back_to_some(listening):
     who = {part: v for names, v in found.items() for part in names.split(", ")}
     assert who["internet"] == who["private"] == who["10.9.0.0/16"] == "drop"
     assert who["203.0.113.0/24"] == who["10.0.0.0/8"] == who["192.0.2.0/24"] == "accept"
+
+
+def out_rules(ns, rules, policy="drop"):
+    need_program("nft")
+    ns.nft("table inet t {\nchain out { type filter hook output priority 0; policy "
+           f"{policy}; oif lo accept\nip6 nexthdr icmpv6 accept; {rules}\n}}\n}}")
+
+
+def test_own_addresses(listening):
+    """Rules for output and routing may tell the machine's own addresses apart: the answer's source."""
+    ip("-n", listening.name, "addr", "add", "192.0.2.3/24", "dev", "eth0")
+    out_rules(listening, "ip saddr 192.0.2.3 accept")
+    for address, expected in (("192.0.2.1", "drop"), ("192.0.2.3", "accept")):
+        assert set(connect(listening.peer, address).values()) == {expected}
+        answer = reach(listening, "-t", "-4", "--to", address)
+        assert verdict(answer, 80) == verdict(answer, 80, name="link") == expected
+    assert find(status(listening, "-4"), 80)["state"] == "open"
+
+
+def test_own_addresses_of_policy_routing(listening):
+    ip("-n", listening.name, "addr", "add", "192.0.2.3/24", "dev", "eth0")
+    for words in ("route delete default", "rule add from 192.0.2.3 lookup 100",
+                  "route add default via 192.0.2.2 table 100"):
+        ip("-n", listening.name, *words.split())
+    for address, expected in (("192.0.2.1", "drop"), ("192.0.2.3", "accept")):
+        assert verdict(reach(listening, "-t", "-4", "--to", address), 80) == expected
+
+
+def test_ports_of_the_sender(listening):
+    """What only some ports of the sender get is neither open nor closed."""
+    out_rules(listening, "tcp dport 49152-65535 accept")
+    answer = reach(listening, "-t", "-4")
+    assert verdict(answer, 80) == "unknown"
+    assert any("ports of the sender" in i.get("why", "") for c in answer["classes"]
+               for i in c["intervals"])
+    assert find(status(listening, "-4"), 80)["state"] == "unknown"
+
+
+def test_rules_for_source_ports_near_the_ordinary_one(listening):
+    need_program("nft")
+    listening.nft("table inet t {\nchain in { type filter hook input priority 0; policy drop;\n"
+                  "tcp sport 32768-40099 accept\n}\n}")
+    answer = reach(listening, "-t", "-4", "--full")
+    assert {i["verdict"] for c in answer["classes"] for i in c["intervals"]
+            if c["name"] == "internet" and c["interface"] == "eth0"} == {"accept"}
+
+
+def test_limited_answers(listening):
+    out_rules(listening, "tcp flags & (syn | ack) == syn | ack limit rate 50/second accept")
+    assert verdict(reach(listening, "-t", "-4"), 80) == "rate-limited"
+
+
+def test_rules_for_egress(listening):
+    """What comes behind all rules of postrouting is not known to let an answer out."""
+    need_program("nft")
+    listening.nft("table netdev e {\nchain c { type filter hook egress device eth0 priority 0;\n"
+                  "tcp sport 80 drop\n}\n}")
+    assert connect(listening.peer)[80] == "drop"
+    answer = reach(listening, "-t", "-4")
+    assert verdict(answer, 80) == "unknown" and verdict(answer, 22) == "accept"
+
+
+def test_listener_of_a_user(listening):
+    """Routing may look at whose socket answers; the twin's is nobody's."""
+    ip("-n", listening.name, "route", "delete", "default")
+    ip("-n", listening.name, "rule", "add", "uidrange", "1000-2000", "lookup", "100")
+    ip("-n", listening.name, "route", "add", "default", "via", "192.0.2.2", "table", "100")
+    assert verdict(reach(listening, "-t", "-4"), 80) == "unknown"
