@@ -305,7 +305,8 @@ int planner_find_destinations(struct planner *p)
 		r = add_bound_addresses(p);
 	if (r >= 0)
 		r = add_addresses_behind(p);
-	if (r >= 0 && !p->options->to.family)
+	/* who names an address that is nobody's may mean a group */
+	if (r >= 0 && (!p->options->to.family || p->destination_count == 0))
 		r = planner_add_groups(p);
 	if (r >= 0 && p->options->to.family && p->destination_count == 0)
 		r = planner_is_local(p, &p->options->to) || is_in_local_route(p, &p->options->to)
