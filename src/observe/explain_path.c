@@ -397,7 +397,7 @@ static int trace_all(struct mirror *m, const struct assignment *assignment, stru
 	flow.replied = x->reply == REPLY_DROPPED && flow.ifindex;
 
 	if (r == 0 && flow.replied)
-		listener = listen_at_target(m, x);
+		listener = listen_at_target(m, x); /* NOLINT(clang-analyzer-deadcode*): closed */
 	if (r == 0 && m->legacy.count)
 		r = legacy_path_begin(path, &m->legacy, &m->legacy_sockets, assignment, e);
 	if (r >= 0)

@@ -184,6 +184,8 @@ static bool permute(uint8_t *order, size_t count)
 	size_t i = count - 1, k = i;
 	uint8_t swap;
 
+	if (count < 2)
+		return false;
 	while (i > 0 && order[i - 1] > order[i])
 		i--;
 	if (i == 0)

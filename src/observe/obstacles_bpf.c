@@ -92,7 +92,7 @@ static int look_at_tcx(struct obstacles *ret)
 static int look_at_lookup(struct obstacles *ret)
 {
 	int cleanup_close netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	char name[BPF_OBJ_NAME_LEN];
+	char name[BPF_OBJ_NAME_LEN] = "";
 
 	if (netns >= 0 && attached(netns, BPF_SK_LOOKUP, 0, name) == 0)
 		return 0;
