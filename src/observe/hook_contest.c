@@ -206,7 +206,7 @@ static bool permute(uint8_t *order, size_t count)
 /* Order 0 and its reverse first: they turn all pairs of both families at once. */
 static void consider_all(struct ordering *o, bool all)
 {
-	uint8_t order[HOOK_MEMBERS], reverse[HOOK_MEMBERS];
+	uint8_t order[HOOK_MEMBERS] = {0}, reverse[HOOK_MEMBERS] = {0};
 	size_t count = o->contest->count;
 
 	for (size_t i = 0; i < count; i++) {
