@@ -461,10 +461,12 @@ static const struct probe_port *find_port(const struct twin_probe *p, uint32_t i
 /* Frames for groups have addresses of their own (RFC 1112, RFC 2464). */
 static void put_group_mac(const struct address *group, uint8_t mac[FRAME_MAC_LEN])
 {
+	static const uint8_t ip4[] = {0x01, 0x00, 0x5e};
+
 	if (!address_is_multicast(group)) {
 		memset(mac, 0xff, FRAME_MAC_LEN);
 	} else if (group->family == AF_INET) {
-		memcpy(mac, "\x01\x00\x5e", 3);
+		memcpy(mac, ip4, sizeof(ip4));
 		memcpy(mac + 3, group->bytes + 1, 3);
 		mac[3] &= 0x7f;
 	} else {
