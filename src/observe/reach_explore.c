@@ -299,6 +299,8 @@ static int doubt_reply(struct explorer *x, uint32_t query, size_t i)
 		r = is_for_some(x, query, x->ports[i], &some);
 	if (some)
 		o->reply = REPLY_SOME;
+	else if (o->reply == REPLY_DROPPED && replies->more_ports)
+		o->reply = REPLY_NONE;
 	return r;
 }
 

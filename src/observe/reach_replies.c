@@ -68,17 +68,23 @@ static bool is_cut(const struct port_cuts *cuts, uint32_t port)
 	return cuts->cut[port / 64] >> (port % 64) & 1;
 }
 
-/* One of each interval of the ports that clients have, but for the ordinary one's. */
+/*
+ * One of each interval of the sender's ports, but for the ordinary one's: who attacks may send from
+ * port 80, to which the machine may send.
+ */
 static void find_client_ports(const struct port_cuts *cuts, struct reach_replies *ret)
 {
-	uint32_t first = 1024;
+	uint32_t first = 1;
 
-	for (uint32_t port = 1025; port <= 65536; port++) {
+	for (uint32_t port = 2; port <= 65536; port++) {
 		if (port < 65536 && !is_cut(cuts, port))
 			continue;
-		if ((REACH_ORDINARY_PORT < first || REACH_ORDINARY_PORT >= port) &&
-		    ret->port_count < REPLY_PORT_LIMIT)
-			ret->ports[ret->port_count++] = (uint16_t)(port - 1);
+		if (first > REACH_ORDINARY_PORT || port <= REACH_ORDINARY_PORT) {
+			if (ret->port_count < REPLY_PORT_LIMIT)
+				ret->ports[ret->port_count++] = (uint16_t)(port - 1);
+			else
+				ret->more_ports = true;
+		}
 		first = port;
 	}
 }

@@ -14,7 +14,7 @@
 struct mirror;
 struct snapshot;
 
-enum { REPLY_PORT_LIMIT = 32 };
+enum { REPLY_PORT_LIMIT = 48 };
 
 struct reach_replies {
 	bool rules;  /* some may stop an answer, or tell one from another */
@@ -25,6 +25,7 @@ struct reach_replies {
 			*/
 	uint16_t ports[REPLY_PORT_LIMIT]; /* of senders: those that rules for output may mean */
 	size_t port_count;
+	bool more_ports; /* there are more of them */
 };
 
 /*

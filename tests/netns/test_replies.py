@@ -200,6 +200,15 @@ def test_ports_of_the_sender(listening):
     assert find(status(listening, "-4"), 80)["state"] == "unknown"
 
 
+@pytest.mark.parametrize("rules", [
+    "tcp dport 80 accept", "\n".join(f"tcp dport {2000 + 2 * i} accept" for i in range(100))],
+    ids=["privileged", "many"])
+def test_ports_to_which_the_machine_may_send(listening, rules):
+    """Who sends from such a port gets an answer, whoever it was meant for."""
+    out_rules(listening, rules)
+    assert verdict(reach(listening, "-t", "-4"), 22) == "unknown"
+
+
 def test_rules_for_source_ports_near_the_ordinary_one(listening):
     need_program("nft")
     listening.nft("table inet t {\nchain in { type filter hook input priority 0; policy drop;\n"
