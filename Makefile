@@ -64,7 +64,7 @@ endif
 # The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
 LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
 
-PKGS     := libbpf libmnl jansson
+PKGS     := libbpf libmnl jansson yaml-0.1
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
 OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
@@ -76,7 +76,7 @@ OURFLAGS := $(filter-out -D_FORTIFY_SOURCE=3,$(OURFLAGS)) -fsanitize=address,und
 LDFLAGS  += -fsanitize=address,undefined
 endif
 
-SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/cli/*.c))
+SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
 GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,24 +38,58 @@ static char *const *mutable(const char *const *strings)
 	return same;
 }
 
-/* Its pid, or a negative errno. */
-static pid_t spawn(const char *path, const char *const *argv, const char *extra, int output)
+/* Ours of three pipes, and the program's; -1: there is none. */
+struct ends {
+	int input, output, errors;
+};
+
+static void close_ends(const struct ends *ends)
 {
-	const char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", extra, NULL};
+	const int fds[] = {ends->input, ends->output, ends->errors};
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static int open_pipe(int *ret_read, int *ret_write)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_read = fds[0];
+	*ret_write = fds[1];
+	return 0;
+}
+
+static int add_stream(posix_spawn_file_actions_t *actions, int fd, int as)
+{
+	if (fd >= 0)
+		return posix_spawn_file_actions_adddup2(actions, fd, as);
+	return posix_spawn_file_actions_addopen(actions, as, "/dev/null",
+						as == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
+}
+
+/* Its pid, or a negative errno. What the caller ignores (SIGPIPE) the program does not. */
+static pid_t spawn(const char *path, const struct run *run, const struct ends *ends)
+{
+	const char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", run->extra,
+				     NULL};
 	posix_spawn_file_actions_t actions;
 	pid_t pid = 0;
 	int r = posix_spawn_file_actions_init(&actions);
 
 	if (r)
 		return -r;
-	r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	r = add_stream(&actions, ends->input, STDIN_FILENO);
 	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+		r = add_stream(&actions, ends->output, STDOUT_FILENO);
 	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY,
-						     0);
+		r = add_stream(&actions, ends->errors, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn(&pid, path, &actions, NULL, mutable(argv), mutable(environment));
+		r = posix_spawn(&pid, path, &actions, NULL, mutable(run->argv),
+				mutable(environment));
 	posix_spawn_file_actions_destroy(&actions);
 	return r ? -r : pid;
 }
@@ -67,27 +102,64 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int read_all(int fd, size_t limit, long end_ms, struct buf *out)
+/* One read of what there is; the descriptor is closed, and -1, at its end. */
+static int take_output(int *fd, size_t limit, struct buf *out)
 {
-	size_t start = out->len;
+	char room[4096];
+	ssize_t got = read(*fd, room, sizeof(room));
 
-	for (;;) {
-		struct pollfd wait = {.fd = fd, .events = POLLIN};
-		long left = end_ms - now_ms();
-		char room[4096];
-		ssize_t got;
-
-		if (left <= 0 || poll(&wait, 1, (int)left) == 0)
-			return -ETIMEDOUT;
-		got = read(fd, room, sizeof(room));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : 0;
-		if (out->len - start + (size_t)got > limit)
-			return -E2BIG;
-		buf_add(out, room, (size_t)got);
+	if (got < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (got == 0) {
+		close(*fd);
+		*fd = -1;
+		return 0;
 	}
+	if (out->len + (size_t)got > limit)
+		return -E2BIG;
+	buf_add(out, room, (size_t)got);
+	return 0;
+}
+
+/* One write of what is left; the descriptor is closed, and -1, at its end. A program that does not
+ * read all is no error: its exit code tells. Sockets, as MSG_NOSIGNAL needs no change of signals.
+ */
+static void give_input(int *fd, const struct run *run, size_t *at)
+{
+	ssize_t put =
+		send(*fd, run->input + *at, run->input_len - *at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (put > 0)
+		*at += (size_t)put;
+	else if (put < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (put < 0 || *at == run->input_len) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
+static int talk(const struct run *run, struct ends *ours, long end_ms)
+{
+	size_t at = 0;
+	int r = 0;
+
+	while (r >= 0 && (ours->output >= 0 || ours->errors >= 0)) {
+		struct pollfd wait[] = {{ours->output, POLLIN, 0},
+					{ours->errors, POLLIN, 0},
+					{ours->input, POLLOUT, 0}};
+		long left = end_ms - now_ms();
+
+		if (left <= 0 || poll(wait, ARRAY_LEN(wait), (int)left) == 0)
+			return -ETIMEDOUT;
+		if (wait[2].revents)
+			give_input(&ours->input, run, &at);
+		if (wait[0].revents)
+			r = take_output(&ours->output, run->limit, run->out);
+		if (r >= 0 && wait[1].revents)
+			r = take_output(&ours->errors, run->limit, run->errors);
+	}
+	return r;
 }
 
 /* Ends it when it stays longer, even if it has nothing more to say. */
@@ -112,28 +184,57 @@ static int wait_for(pid_t pid, long end_ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
+static int open_ends(const struct run *run, struct ends *ours, struct ends *its)
+{
+	int r = open_pipe(&ours->output, &its->output), pair[2];
+
+	if (r >= 0 && run->errors)
+		r = open_pipe(&ours->errors, &its->errors);
+	if (r < 0 || !run->input)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours->input = pair[0];
+	its->input = pair[1];
+	return 0;
+}
+
+int run_with(const struct run *run)
+{
+	struct ends ours = {-1, -1, -1}, its = {-1, -1, -1};
+	char path[256];
+	long end_ms = now_ms() + run->patience_ms;
+	pid_t pid;
+	int r;
+
+	if (!find_program(run->argv[0], path, sizeof(path)))
+		return -ENOENT;
+	r = open_ends(run, &ours, &its);
+	pid = r < 0 ? r : spawn(path, run, &its);
+	close_ends(&its);
+	if (pid >= 0) {
+		int code;
+
+		r = talk(run, &ours, end_ms);
+		code = wait_for(pid, r < 0 ? 0 : end_ms);
+		r = r < 0 ? r : code;
+	} else {
+		r = pid;
+	}
+	close_ends(&ours);
+	if (run->out->failed || (run->errors && run->errors->failed))
+		return -ENOMEM;
+	return r;
+}
+
 int run_program(const char *const *argv, const char *extra, size_t limit, int patience_ms,
 		struct buf *out)
 {
-	int cleanup_close reader = -1;
-	char path[256];
-	long end_ms;
-	pid_t pid;
-	int fds[2], r, code;
+	const struct run wish = {.argv = argv,
+				 .extra = extra,
+				 .limit = out->len + limit,
+				 .patience_ms = patience_ms,
+				 .out = out};
 
-	if (!find_program(argv[0], path, sizeof(path)))
-		return -ENOENT;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	reader = fds[0];
-	pid = spawn(path, argv, extra, fds[1]);
-	close(fds[1]);
-	if (pid < 0)
-		return pid;
-	end_ms = now_ms() + patience_ms;
-	r = read_all(reader, limit, end_ms, out);
-	code = wait_for(pid, r < 0 ? 0 : end_ms);
-	if (out->failed)
-		return -ENOMEM;
-	return r < 0 ? r : code;
+	return run_with(&wish);
 }

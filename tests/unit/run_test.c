@@ -95,11 +95,68 @@ static void test_too_much(void **state)
 	buf_done(&out);
 }
 
+enum { BIG = 3 << 20, PATIENCE_MS = 20000 };
+
+static int run_shell(const char *script, const char *input, size_t input_len, struct buf *out,
+		     struct buf *errors)
+{
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	const struct run wish = {.argv = argv,
+				 .input = input,
+				 .input_len = input_len,
+				 .limit = BIG,
+				 .patience_ms = PATIENCE_MS,
+				 .out = out,
+				 .errors = errors};
+
+	return run_with(&wish);
+}
+
+/* More than any pipe holds, both ways at once. */
+static void test_input_comes_back(void **state)
+{
+	struct buf cleanup_call(buf_done) out = {0};
+	char cleanup_free *input = malloc(BIG);
+
+	(void)state;
+	assert_non_null(input);
+	for (size_t i = 0; i < BIG; i++)
+		input[i] = (char)('a' + i % 23);
+	assert_int_equal(run_shell("cat", input, BIG, &out, NULL), 0);
+	assert_int_equal(out.len, BIG);
+	assert_memory_equal(out.data, input, BIG);
+}
+
+static void test_input_that_nobody_reads(void **state)
+{
+	struct buf cleanup_call(buf_done) out = {0};
+	char cleanup_free *input = calloc(1, BIG);
+
+	(void)state;
+	assert_int_equal(run_shell("exec <&-; exit 3", input, BIG, &out, NULL), 3);
+}
+
+static void test_errors_are_apart(void **state)
+{
+	struct buf cleanup_call(buf_done) out = {0};
+	struct buf cleanup_call(buf_done) errors = {0};
+
+	(void)state;
+	assert_int_equal(run_shell("echo good; echo bad >&2; exit 1", "", 0, &out, &errors), 1);
+	assert_string_equal(buf_text(&out), "good\n");
+	assert_string_equal(buf_text(&errors), "bad\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_output),	 cmocka_unit_test(test_appends),
-		cmocka_unit_test(test_missing),	 cmocka_unit_test(test_hangs),
+		cmocka_unit_test(test_input_comes_back),
+		cmocka_unit_test(test_input_that_nobody_reads),
+		cmocka_unit_test(test_errors_are_apart),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_appends),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_too_much),
 	};
 
