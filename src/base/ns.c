@@ -17,6 +17,21 @@ uint64_t ns_inum(int fd)
 	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 
+int ns_new(void)
+{
+	int cleanup_close own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd;
+
+	if (own < 0 || unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	if (setns(own, CLONE_NEWNET) < 0)
+		abort();
+	return fd;
+}
+
 int ns_run(int fd, int (*work)(void *context), void *context, struct err *e)
 {
 	int cleanup_close own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

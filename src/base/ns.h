@@ -12,6 +12,14 @@
 uint64_t ns_inum(int fd);
 
 /*
+ * Makes a network namespace, in which nothing is but a loopback interface that is down, and which
+ * dies with the last descriptor or process in it. A descriptor, or a negative errno (-EPERM without
+ * CAP_SYS_ADMIN; -EINVAL, -ENOSYS: the kernel has none). The calling thread stays where it was; the
+ * process ends (abort) as with ns_run().
+ */
+int ns_new(void);
+
+/*
  * Runs work(context) with the calling thread inside the network namespace `fd`, and brings the
  * thread back. Returns what work returned; a negative errno when the namespace could not be entered
  * (-EPERM without CAP_SYS_ADMIN). If the way back fails, the process ends (abort): going on in the

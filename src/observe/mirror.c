@@ -6,8 +6,10 @@
 #include "base/nl.h"
 #include "base/ns.h"
 #include "observe/legacy_rewrite.h"
+#include "observe/nft_graft.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,15 @@ static int find_orders(struct mirror *m, struct nl *filter, struct err *e)
 	return 0;
 }
 
+static int plant(struct mirror *m, struct err *e)
+{
+	int r = m->planned ? nft_graft_put(&m->nft, NFPROTO_INET, MIRROR_PLANNED_TABLE, m->planned)
+			   : 0;
+
+	return r < 0 ? err_set(e, r, _("the planned rules could not be copied: %s"), strerror(-r))
+		     : 0;
+}
+
 int mirror_read(struct mirror *m, struct err *e)
 {
 	struct nl cleanup_call(nl_close) filter = {0};
@@ -35,6 +46,8 @@ int mirror_read(struct mirror *m, struct err *e)
 		r = nl_open(&route, NETLINK_ROUTE, e);
 	if (r >= 0)
 		r = nft_image_read(&filter, &m->nft, e);
+	if (r >= 0)
+		r = plant(m, e);
 	if (r >= 0)
 		r = legacy_image_read(&m->legacy, e);
 	if (r >= 0)
@@ -180,13 +193,14 @@ void mirror_done(struct mirror *m)
 	ipset_image_done(&m->ipset);
 	legacy_image_done(&m->legacy);
 	nft_image_done(&m->nft);
-	*m = (struct mirror){.twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	*m = (struct mirror){.planned = m->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
 }
 
 /* Is the machine still what was read? */
 static bool is_same(const struct mirror *m)
 {
-	struct mirror again = {.twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	struct mirror again = {
+		.planned = m->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
 	bool same = mirror_read(&again, NULL) == 0 && again.fingerprint == m->fingerprint;
 
 	mirror_done(&again);

@@ -22,7 +22,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the machine is to have in place of its own table `inet portero`: an image of that table, or
+ * an empty one. */
+#define MIRROR_PLANNED_TABLE "portero"
+
 struct mirror {
+	const struct nft_image *planned; /* NULL: the machine as it is; set by the caller */
 	/* of the machine */
 	struct nft_image nft;
 	struct legacy_image legacy;

@@ -15,6 +15,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int show_query(const struct mirror *m, const struct reach_plan *plan,
+		      const struct reach_answers *answers, const struct reach_query *q,
+		      const struct reach_options *options, struct reach *reach)
+{
+	bool blocked = reach_gaps_of_query(m, q, reach) != 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < q->asks.count && r >= 0; i++) {
+		const struct reach_ask *one = &plan->asks.items[q->asks.first + i];
+		const struct reach_answer *answer = &answers->items[q->first_answer + i];
+		struct reach_asked asked = {.flow = &q->flow,
+					    .behind = q->class.behind,
+					    .port = plan->points.items[one->first].port,
+					    .verdict = blocked ? VERDICT_UNKNOWN
+							       : reach_answer_verdict(answer)};
+
+		r = options->each(&asked, options->each_context);
+	}
+	return r;
+}
+
+/* Answer by answer, before those that are alike become one. */
+static int show_each(const struct mirror *m, const struct reach_plan *plan,
+		     const struct reach_answers *answers, const struct reach_options *options,
+		     struct reach *reach)
+{
+	int r = 0;
+
+	for (size_t i = 0; options->each && i < plan->count && r >= 0; i++)
+		r = show_query(m, plan, answers, &plan->queries[i], options, reach);
+	return r;
+}
+
 static int ask(struct mirror *m, const struct reach_options *options, struct reach *ret,
 	       bool *in_time, struct err *e)
 {
@@ -27,6 +60,9 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 	if (r >= 0) {
 		ret->available = true;
 		reach_gaps_add(m, ret);
+		r = show_each(m, &plan, &answers, options, ret);
+	}
+	if (r >= 0) {
 		r = reach_tell(m, &plan, &answers, options->from.family != 0, ret);
 		*in_time = !answers.out_of_time;
 	}
@@ -50,7 +86,7 @@ void reach_say_why_not(struct reach *ret, int code, const struct err *e)
 
 static bool uses_cache(const struct reach_options *options)
 {
-	return options->cache_dir && !options->no_cache;
+	return options->cache_dir && !options->no_cache && !options->each;
 }
 
 /* Are the answers of an unchanged machine at hand? `m` has read, and looked, then. */
@@ -128,7 +164,8 @@ static int take_until(struct mirror *m, const struct reach_options *options, str
 
 int reach_take(const struct reach_options *options, struct reach *ret, struct err *e)
 {
-	struct mirror m = {.twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	struct mirror m = {
+		.planned = options->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
 	struct err why = {0};
 	int r;
 

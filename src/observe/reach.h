@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+struct nft_image;
+
 enum {
 	/*
 	 * Seconds of asking, after which the rest is unknown. Nearly all rulesets take less than
@@ -22,6 +24,14 @@ enum {
 	REACH_PATIENCE_STATUS = 5,
 };
 
+/* One packet that was asked about, and what becomes of it and of all that are like it. */
+struct reach_asked {
+	const struct flow *flow;
+	bool behind; /* its destination is not the machine's own */
+	uint16_t port;
+	enum verdict verdict;
+};
+
 struct reach_options {
 	const struct snapshot
 		*snapshot; /* whose listeners' addresses and containers are asked for */
@@ -29,14 +39,22 @@ struct reach_options {
 	bool no_cache;
 	const char
 		*cache_dir; /* where the answers of an unchanged machine are kept; NULL: nowhere */
+	/* the machine as it would be with this (nft_graft_make), or nothing, in place of its table
+	 * inet portero; NULL: as it is */
+	const struct nft_image *planned;
 	/* what to ask; empty: everything */
 	struct address from, to;
 	const char *in;	    /* interface */
 	uint32_t protos;    /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
 	uint8_t families;   /* bits 1 (IPv4), 2 (IPv6); 0: both */
 	uint16_t only_port; /* for explain: this one alone; 0: all */
-	unsigned patience;  /* seconds; 0: REACH_PATIENCE, or _FULL */
-	uint64_t deadline;  /* made of it by reach_take */
+	/* called for each, in an order that depends on the rules' conditions alone, not on what
+	 * they do; 0, or a negative errno that ends it. Answers of the cache are not asked for
+	 * then. */
+	int (*each)(const struct reach_asked *asked, void *context);
+	void *each_context;
+	unsigned patience; /* seconds; 0: REACH_PATIENCE, or _FULL */
+	uint64_t deadline; /* made of it by reach_take */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/nla.h"
+#include "base/ns.h"
 #include "observe/twin_compare.h"
 #include "observe/twin_links.h"
 #include "observe/twin_routes.h"
@@ -15,7 +16,6 @@
 #include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +36,17 @@ static int refuse_namespace(int error, struct err *e)
 }
 
 /* Inside of the new namespace: what must be opened there. */
-static int open_inside(struct twin *t, struct err *e)
-{
-	int r;
+struct inside {
+	struct twin *twin;
+	struct err *e;
+};
 
-	t->ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (t->ns < 0)
-		return err_set(e, -errno, _("cannot open the twin's network namespace: %s"),
-			       strerror(errno));
-	r = nl_open(&t->route, NETLINK_ROUTE, e);
-	return r < 0 ? r : nl_open(&t->filter, NETLINK_NETFILTER, e);
+static int open_inside(void *context)
+{
+	const struct inside *in = context;
+	int r = nl_open(&in->twin->route, NETLINK_ROUTE, in->e);
+
+	return r < 0 ? r : nl_open(&in->twin->filter, NETLINK_NETFILTER, in->e);
 }
 
 static int check_tun(struct err *e)
@@ -82,20 +83,15 @@ static int check_net_admin(struct twin *t, struct err *e)
 
 int twin_open(struct twin *t, struct err *e)
 {
-	int cleanup_close own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct inside inside = {t, e};
 	int r;
 
 	*t = (struct twin){.ns = -1};
-	if (own < 0)
-		return err_set(e, -errno, _("cannot open this process's network namespace: %s"),
-			       strerror(errno));
 	r = nl_open(&t->host_route, NETLINK_ROUTE, e);
-	if (r == 0 && unshare(CLONE_NEWNET) < 0)
-		r = refuse_namespace(errno, e);
-	else if (r == 0) {
-		r = open_inside(t, e);
-		if (setns(own, CLONE_NEWNET) < 0)
-			abort(); /* it would answer for the wrong machine */
+	if (r == 0) {
+		t->ns = ns_new();
+		r = t->ns < 0 ? refuse_namespace(-t->ns, e)
+			      : ns_run(t->ns, open_inside, &inside, e);
 	}
 	if (r == 0)
 		r = check_net_admin(t, e);
