@@ -9,7 +9,6 @@
 #include "observe/nft_graft.h"
 
 #include <errno.h>
-#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,7 @@ static int find_orders(struct mirror *m, struct nl *filter, struct err *e)
 
 static int plant(struct mirror *m, struct err *e)
 {
-	int r = m->planned ? nft_graft_put(&m->nft, NFPROTO_INET, MIRROR_PLANNED_TABLE, m->planned)
+	int r = m->planned ? nft_graft_put(&m->nft, NFT_GRAFT_FAMILY, NFT_GRAFT_TABLE, m->planned)
 			   : 0;
 
 	return r < 0 ? err_set(e, r, _("the planned rules could not be copied: %s"), strerror(-r))

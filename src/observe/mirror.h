@@ -22,12 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the machine is to have in place of its own table `inet portero`: an image of that table, or
- * an empty one. */
-#define MIRROR_PLANNED_TABLE "portero"
-
 struct mirror {
-	const struct nft_image *planned; /* NULL: the machine as it is; set by the caller */
+	/* set by the caller: what the machine is to have in place of its table inet portero
+	 * (nft_graft); NULL: the machine as it is */
+	const struct nft_image *planned;
 	/* of the machine */
 	struct nft_image nft;
 	struct legacy_image legacy;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/nft_graft.h"
 #include "base/i18n.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/nl.h"
 #include "base/ns.h"
 #include "base/run.h"
+#include "observe/nft_attr.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -136,4 +138,55 @@ int nft_graft_put(struct nft_image *image, uint8_t family, const char *table,
 	nft_image_done(image);
 	*image = whole;
 	return 0;
+}
+
+/* --- comparing -----------------------------------------------------------------------------------
+ */
+
+/* Keys of the sets whose elements come from packets. */
+static int find_dynamic(const struct nft_image *image, struct map *ret)
+{
+	for (size_t i = 0; i < image->count; i++) {
+		uint64_t flags;
+
+		if (image->items[i].type != NFT_MSG_NEWSET)
+			continue;
+		flags = nft_attr_number(nft_image_attributes(image, i), NFTA_SET_FLAGS);
+		if (flags & NFT_SET_EVAL && map_set(ret, nft_image_item_key(image, i), 1) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int keep_table(const struct nft_image *whole, uint8_t family, const char *table,
+		      struct nft_image *ret)
+{
+	struct map cleanup_call(map_done) dynamic = {0};
+	int r = find_dynamic(whole, &dynamic);
+
+	for (size_t i = 0; i < whole->count && r >= 0; i++) {
+		uint32_t found;
+
+		if (!is_of(whole, i, family, table))
+			continue;
+		if (whole->items[i].type == NFT_MSG_NEWSETELEM &&
+		    map_get(&dynamic, nft_image_item_key(whole, i), &found))
+			continue;
+		r = add_item(ret, whole, i);
+	}
+	return r;
+}
+
+int nft_graft_read(uint8_t family, const char *table, struct nft_image *ret, struct err *e)
+{
+	struct nl cleanup_call(nl_close) filter = {0};
+	struct nft_image whole = {0};
+	int r = nl_open(&filter, NETLINK_NETFILTER, e);
+
+	if (r >= 0)
+		r = nft_image_read(&filter, &whole, e);
+	if (r >= 0 && keep_table(&whole, family, table, ret) < 0)
+		r = err_set(e, -ENOMEM, _("out of memory"));
+	nft_image_done(&whole);
+	return r;
 }

@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define NFT_GRAFT_FAMILY 1 /* NFPROTO_INET */
+#define NFT_GRAFT_TABLE	 "portero"
+
 /*
  * Loads the script (what `nft -f` reads) in a new network namespace, and reads what that has then.
  * *ret (zeroed by the caller) is to be done in every case. 0; -ENOENT: there is no nft; -EINVAL:
@@ -26,3 +29,10 @@ int nft_graft_make(const char *script, size_t len, struct nft_image *ret, struct
  */
 int nft_graft_put(struct nft_image *image, uint8_t family, const char *table,
 		  const struct nft_image *graft);
+
+/*
+ * Reads what the network namespace of the calling thread has in that table, so that it can be
+ * compared (nft_image_fingerprint) with what nft_graft_make() gives: the elements that packets add
+ * to sets are left out. No such table: an empty image. 0 or a negative errno.
+ */
+int nft_graft_read(uint8_t family, const char *table, struct nft_image *ret, struct err *e);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * planned: the machine as it is, and as it will be once the policy is applied: for `plan`, `apply`,
+ * `open` and `close`. The new rules are tried in a twin before anything is touched, and every
+ * packet that a twin is asked about must get what the policy says. Changes nothing.
+ */
+#pragma once
+
+#include "cli/policy_load.h"
+#include "cli/view.h"
+#include "decide/policy_match.h"
+#include "decide/policy_plan.h"
+#include "decide/policy_verify.h"
+#include "observe/explain.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An opening that other rules of the machine keep closed: for one packet that it should let in. */
+struct planned_blocked {
+	uint32_t opening;
+	bool wholly; /* none of the packets that it lets in gets through */
+	struct explanation explanation;
+};
+
+enum { PLANNED_BLOCKED_LIMIT = 8 }; /* that are explained */
+
+struct planned {
+	int64_t now_s;
+	struct policy policy;
+	struct policy_problems problems;
+	struct policy_links links;
+	struct buf script; /* what nft is to be given */
+	struct view now, after;
+	struct policy_verify verify;
+	struct plan plan;
+	bool is_applied; /* the kernel's table is already as it is to be */
+	bool has_table;	 /* it has one */
+	struct planned_blocked blocked[PLANNED_BLOCKED_LIMIT];
+	size_t blocked_count; /* that are explained */
+	size_t blocked_total;
+};
+
+/*
+ * 0: looked, tried and compared (which may have failed: see planned_holds); a negative errno with a
+ * sentence: there is no policy (-ENOENT), it has errors (-EINVAL: `problems` has them), the rules
+ * cannot be tried. planned_done() in every case.
+ */
+int planned_take(struct planned *p, const struct options *o, struct err *e);
+void planned_done(struct planned *p);
+/* Did the twin do exactly what the policy says? If not, nothing may be applied. */
+bool planned_holds(const struct planned *p);
+/* Would applying it change anything: who gets in, or the rules in the kernel? */
+bool planned_changes(const struct planned *p);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "decide/policy_verify.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_SERVER = 547, DHCP6_CLIENT = 546 };
+
+int policy_verify_begin(struct policy_verify *v)
+{
+	v->blocked = calloc(v->policy->opening_count + 1, sizeof(*v->blocked));
+	v->let_in = calloc(v->policy->opening_count + 1, sizeof(*v->let_in));
+	return v->blocked && v->let_in ? 0 : -ENOMEM;
+}
+
+void policy_verify_done(struct policy_verify *v)
+{
+	free(v->seen);
+	free(v->blocked);
+	free(v->let_in);
+	*v = (struct policy_verify){0};
+}
+
+static uint64_t hash_address(const struct address *a)
+{
+	return map_mix(a->family, map_hash_bytes(a->bytes, sizeof(a->bytes)));
+}
+
+static uint64_t key_of(const struct policy_question *q)
+{
+	const struct flow *f = q->flow;
+	uint64_t key = map_mix(f->ifindex, (uint64_t)f->proto << 32 | q->port);
+
+	key = map_mix(key, map_mix(hash_address(&f->source), hash_address(&f->destination)));
+	return map_mix(key, f->source_port);
+}
+
+int policy_verify_without(struct policy_verify *v, const struct policy_question *q)
+{
+	if (mem_grow_unset(&v->seen, &v->seen_cap, v->seen_count + 1, sizeof(*v->seen)) < 0)
+		return -ENOMEM;
+	v->seen[v->seen_count++] = (struct policy_seen){key_of(q), q->verdict};
+	return 0;
+}
+
+/* What the rules let in for the machine to get its address, whatever the policy says. */
+static bool is_dhcp(const struct policy_question *q)
+{
+	const struct flow *f = q->flow;
+
+	if (f->proto != PROTO_UDP)
+		return false;
+	if (f->source.family == AF_INET)
+		return f->source_port == DHCP_SERVER && q->port == DHCP_CLIENT;
+	return f->source_port == DHCP6_SERVER && q->port == DHCP6_CLIENT &&
+	       address_is_link_local(&f->source);
+}
+
+static enum policy_answer wanted_of(const struct policy_verify *v, const struct policy_question *q,
+				    uint32_t *ret_opening)
+{
+	const struct flow *f = q->flow;
+	const char *name = f->ifindex ? snapshot_interface_name(v->snapshot, 0, f->ifindex) : NULL;
+	struct policy_packet packet = {.ifname = name ? name : "",
+				       .source = f->source,
+				       .proto = f->proto,
+				       .port = q->port};
+
+	*ret_opening = POLICY_NO_OPENING;
+	/* the machine's own packets, and what is only routed through, are no policy's business */
+	if (f->ifindex == 0 || q->behind || is_dhcp(q))
+		return POLICY_OPEN;
+	if (v->policy->settings.undeclared == UNDECLARED_OBSERVE)
+		return POLICY_OPEN;
+	return policy_match(v->policy, v->links, &packet, v->now_s, ret_opening);
+}
+
+static bool lets_in(enum verdict verdict)
+{
+	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
+}
+
+static bool is_right(enum policy_answer wanted, enum verdict without, enum verdict with)
+{
+	switch (wanted) {
+	case POLICY_CLOSED:
+		return with == VERDICT_DROP || with == VERDICT_REJECT;
+	case POLICY_RATED:
+		return lets_in(without) ? lets_in(with) : with == without;
+	case POLICY_OPEN:
+		break;
+	}
+	return with == without;
+}
+
+static void note_opening(struct policy_verify *v, const struct policy_packet_seen *seen)
+{
+	if (seen->opening == POLICY_NO_OPENING)
+		return;
+	if (lets_in(seen->verdict))
+		v->let_in[seen->opening]++;
+	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED &&
+		 (seen->without == VERDICT_DROP || seen->without == VERDICT_REJECT))
+		v->blocked[seen->opening] = *seen;
+}
+
+int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
+{
+	struct policy_packet_seen seen = {.flow = *q->flow, .port = q->port, .verdict = q->verdict};
+	size_t at = v->asked++;
+
+	if (at >= v->seen_count || v->seen[at].key != key_of(q)) {
+		v->diverged = true;
+		return 0;
+	}
+	seen.without = v->seen[at].verdict;
+	seen.wanted = wanted_of(v, q, &seen.opening);
+	if (is_right(seen.wanted, seen.without, seen.verdict)) {
+		note_opening(v, &seen);
+		return 0;
+	}
+	if (seen.verdict == VERDICT_UNKNOWN) {
+		v->unknown++;
+		return 0;
+	}
+	if (v->difference_count < POLICY_DIFFERENCE_LIMIT)
+		v->differences[v->difference_count] = seen;
+	v->difference_count++;
+	return 0;
+}
+
+bool policy_verify_holds(const struct policy_verify *v)
+{
+	return !v->diverged && v->asked == v->seen_count && v->difference_count == 0;
+}

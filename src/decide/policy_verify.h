@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy_verify: does the kernel, with the planned rules, treat every packet as the policy says?
+ * Two copies of the machine are asked about the same packets: one in which the policy only observes
+ * (what would get in without it), then one in which it decides. A packet that the policy lets in
+ * must get what it got before, and any other must not get in. Pure.
+ */
+#pragma once
+
+#include "decide/policy_match.h"
+#include "model/policy.h"
+#include "model/reach.h"
+#include "model/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { POLICY_DIFFERENCE_LIMIT = 64 };
+
+/* A packet that the kernel treats otherwise than the policy says, or that is declared and blocked
+ * by other rules. */
+struct policy_packet_seen {
+	struct flow flow;
+	uint16_t port;
+	enum verdict verdict; /* where the policy decides */
+	enum verdict without; /* where it only observes */
+	enum policy_answer wanted;
+	uint32_t opening; /* that lets it in, or POLICY_NO_OPENING */
+};
+
+struct policy_verify {
+	/* set by the caller */
+	const struct policy *policy;
+	const struct policy_links *links;
+	const struct snapshot *snapshot;
+	int64_t now_s;
+	/* of the first copy: a hash of each packet, and its verdict */
+	struct policy_seen {
+		uint64_t key;
+		enum verdict verdict;
+	} * seen;
+	size_t seen_count, seen_cap;
+	/* results */
+	size_t asked;	/* in the second copy */
+	size_t unknown; /* that should be closed, of which nobody can say */
+	bool diverged;	/* the two copies were not asked the same: nothing is proved */
+	struct policy_packet_seen differences[POLICY_DIFFERENCE_LIMIT];
+	size_t difference_count;	    /* also those that had no room */
+	struct policy_packet_seen *blocked; /* by opening; wanted POLICY_CLOSED: it is not */
+	uint32_t *let_in;		    /* by opening: packets that get in */
+};
+
+/* 0 or -ENOMEM; ended with policy_verify_done() in every case. */
+int policy_verify_begin(struct policy_verify *v);
+void policy_verify_done(struct policy_verify *v);
+
+/* One packet to a destination of the machine, or (`behind`) of another one behind it. */
+struct policy_question {
+	const struct flow *flow;
+	bool behind;
+	uint16_t port;
+	enum verdict verdict;
+};
+/* Of the copy in which the policy observes: all of them, then all of the other. 0 or -ENOMEM. */
+int policy_verify_without(struct policy_verify *v, const struct policy_question *q);
+int policy_verify_with(struct policy_verify *v, const struct policy_question *q);
+/* Nothing is otherwise than it should be, and everything was asked. */
+bool policy_verify_holds(const struct policy_verify *v);
