@@ -88,6 +88,7 @@ static int take_inventory(struct view *v, const struct view_wish *wish, struct e
 		.cmdlines = wish->cmdlines,
 		.numeric = v->options->numeric,
 		.no_bpf = v->options->no_bpf,
+		.sockets_only = wish->reach_only,
 		.connections_of = wish->connections_of,
 	};
 	uint32_t listeners, netns;
@@ -177,7 +178,13 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 				 reach_text(&v->reach, v->reach.gaps[i].what_str),
 				 reach_text(&v->reach, v->reach.gaps[i].why_str),
 				 reach_text(&v->reach, v->reach.gaps[i].remedy_str));
-	r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
+	return 0;
+}
+
+static int join_rows(struct view *v, struct err *e)
+{
+	int r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
+
 	if (r >= 0 && !v->options->all)
 		r = keep_own_rows(v);
 	if (r >= 0)
@@ -185,30 +192,40 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
 
-int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
-	      struct err *e)
+static int build_rows(struct view *v, const struct view_wish *wish, struct err *e)
 {
+	const struct options *o = v->options;
 	struct listener_options listeners = {
 		.services = &v->services,
 		.clients = wish->clients,
-		.families = (options->ipv4 ? FAMILY_IPV4 : 0) | (options->ipv6 ? FAMILY_IPV6 : 0),
+		.families = (o->ipv4 ? FAMILY_IPV4 : 0) | (o->ipv6 ? FAMILY_IPV6 : 0),
 	};
 	struct err services = {0};
 	int r;
 
-	start_view(v, options);
-	v->with_reach = wish->reach && !options->no_reach;
-	r = take_inventory(v, wish, e);
-	if (r < 0)
-		return r;
 	if (services_load(&v->services, "/etc/services", &services) < 0)
 		snapshot_add_gap(&v->snapshot, GAP_OWNERS,
 				 _("the site's own names of services are not known"), services.msg,
 				 "");
 	r = listeners_build(&v->snapshot, &listeners, &v->list);
-	if (r < 0)
-		return err_set(e, r, _("out of memory"));
-	return v->with_reach ? take_reach(v, wish->ask, e) : 0;
+	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
+}
+
+int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
+	      struct err *e)
+{
+	int r;
+
+	start_view(v, options);
+	v->with_reach = wish->reach && !options->no_reach;
+	r = take_inventory(v, wish, e);
+	if (r >= 0 && !wish->reach_only)
+		r = build_rows(v, wish, e);
+	if (r >= 0 && v->with_reach)
+		r = take_reach(v, wish->ask, e);
+	if (r >= 0 && v->with_reach && !wish->reach_only)
+		r = join_rows(v, e);
+	return r;
 }
 
 void view_done(struct view *v)

@@ -45,6 +45,7 @@ struct view_wish {
 	uint16_t connections_of;
 	bool reach;			 /* look at the firewall too, unless --no-reach */
 	const struct reach_options *ask; /* what to ask there; NULL: everything */
+	bool reach_only;		 /* neither owners nor rows, which is half of the work */
 };
 
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */

@@ -462,6 +462,13 @@ static int look_until_sure(struct look *look)
 	return r;
 }
 
+static int tell_owners(const struct inventory_options *options, struct snapshot *s, struct err *e)
+{
+	explain_owners(s);
+	explain_udp(s);
+	return owner_resolve(s, options->cmdlines, options->numeric, e);
+}
+
 int inventory_take(const struct inventory_options *options, struct snapshot *s,
 		   struct inventory_status *status, struct err *e)
 {
@@ -481,9 +488,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 				       snapshot_text(s, s->gaps[0].why_str));
 		return err_set(e, r, "%s", strerror(-r));
 	}
-	explain_owners(s);
-	explain_udp(s);
-	r = owner_resolve(s, options->cmdlines, options->numeric, e);
+	if (!options->sockets_only)
+		r = tell_owners(options, s, e);
 	if (r == 0 && s->out_of_memory)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	return r;

@@ -21,6 +21,7 @@ struct inventory_options {
 	bool cmdlines;		 /* read the command lines too */
 	bool numeric;		 /* users as numbers */
 	bool no_bpf;		 /* as if BPF were refused: for doctor and tests */
+	bool sockets_only;	 /* what sockets there are, and not who their owners are */
 	uint16_t connections_of; /* also the connections of this local port; 0 = none */
 };
 
