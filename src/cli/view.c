@@ -77,6 +77,13 @@ bool view_shows(const struct view *v, uint32_t netns)
 	return netns == 0 || v->options->all;
 }
 
+static void read_ahead(void *context)
+{
+	struct view *v = context;
+
+	v->ahead = reach_read_ahead();
+}
+
 /*
  * Ports may be published to containers, and containers be reached: so with reach, their listeners
  * are looked at too. What they are not shown for stays a number.
@@ -90,6 +97,8 @@ static int take_inventory(struct view *v, const struct view_wish *wish, struct e
 		.no_bpf = v->options->no_bpf,
 		.sockets_only = wish->reach_only,
 		.connections_of = wish->connections_of,
+		.meanwhile = v->with_reach ? read_ahead : NULL,
+		.context = v,
 	};
 	uint32_t listeners, netns;
 	int r = inventory_take(&inventory, &v->snapshot, &v->status, e);
@@ -100,6 +109,7 @@ static int take_inventory(struct view *v, const struct view_wish *wish, struct e
 	listeners = v->snapshot.other_listeners;
 	netns = v->snapshot.other_netns;
 	inventory.all_netns = true;
+	inventory.meanwhile = NULL;
 	copy_gaps(&v->snapshot, 0, &v->own_gaps);
 	snapshot_done(&v->snapshot);
 	v->snapshot = (struct snapshot){0};
@@ -168,6 +178,7 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 	if (!ask)
 		options.patience = REACH_PATIENCE_STATUS;
 	options.snapshot = &v->snapshot;
+	options.ahead = v->ahead;
 	options.cache_dir = v->options->runtime_dir;
 	options.no_cache = v->options->no_cache;
 	r = reach_take(&options, &v->reach, e);
@@ -231,6 +242,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 void view_done(struct view *v)
 {
 	free(v->behind);
+	reach_read_free(v->ahead);
 	snapshot_done(&v->own_gaps);
 	reach_join_done(&v->join);
 	reach_done(&v->reach);

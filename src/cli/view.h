@@ -20,6 +20,7 @@ struct view {
 	bool with_reach; /* the firewall was to be looked at: reach and join are filled in */
 	struct reach reach;
 	struct reach_join join;
+	struct mirror *ahead; /* the firewall, read while the listeners were waited for */
 	/* rows of other namespaces that are reached by routing, when the list has only its own */
 	struct port_row *behind;
 	size_t behind_count;

@@ -480,6 +480,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 	/* the iterator tells pids and times of the first namespaces, which mean others in here */
 	if (!options->no_bpf && !in_other_pid_namespace() && !in_other_time_namespace())
 		look.iter = sock_iter_start();
+	if (options->meanwhile)
+		options->meanwhile(options->context);
 	r = look_until_sure(&look);
 	sock_iter_free(look.iter);
 	if (r < 0) {

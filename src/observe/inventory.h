@@ -23,6 +23,9 @@ struct inventory_options {
 	bool no_bpf;		 /* as if BPF were refused: for doctor and tests */
 	bool sockets_only;	 /* what sockets there are, and not who their owners are */
 	uint16_t connections_of; /* also the connections of this local port; 0 = none */
+	/* What else there is to do while the kernel loads the BPF program; may be NULL. */
+	void (*meanwhile)(void *context);
+	void *context; /* of meanwhile() */
 };
 
 /* How each source answered, for `portero doctor`. */

@@ -48,9 +48,11 @@ struct mirror {
 	struct assignment loaded;
 };
 
+/* What a mirror is before it has read, and after mirror_done(). */
+extern const struct mirror mirror_none;
 /*
- * Reads the rules of the network namespace that the thread is in, and their fingerprint. 0 or a
- * negative errno. To be ended with mirror_done() in every case; *m zeroed before.
+ * Reads the rules of the network namespace that the thread is in, and their fingerprint, once. 0
+ * or a negative errno. To be ended with mirror_done() in every case; *m is mirror_none before.
  */
 int mirror_read(struct mirror *m, struct err *e);
 /* Looks for obstacles, once. `s` (may be NULL) as for obstacles_find(). 0 or a negative errno. */
