@@ -85,6 +85,15 @@ struct inode {
 	unsigned long i_ino;
 } KERNEL_STRUCT;
 
+/*
+ * A socket and the inode that the kernel makes with it. Inodes are read as a part of this: by their
+ * own name, they and net would push each other out of the kernel's slot (see hlist_node).
+ */
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+} KERNEL_STRUCT;
+
 struct dentry;
 struct vfsmount;
 
@@ -110,8 +119,8 @@ struct files_struct {
 
 /*
  * Two pointers side by side. Not list_head: the kernel keeps what its search found in 31 slots, by
- * a hash of the name, and there list_head meets inode and net: each would push out the other, to
- * be searched again at every turn.
+ * a hash of the name, and there list_head meets net: each would push out the other, to be searched
+ * again at every turn.
  */
 struct hlist_node {
 	struct hlist_node *next, **pprev;

@@ -40,13 +40,20 @@ static __always_inline void *slot_file(struct walk *w, __u32 fd)
 	return CAST(w->slots + fd, struct hlist_node)->next;
 }
 
+/* Around any inode, to read the inode itself. */
+static __always_inline struct socket_alloc *around(const struct inode *inode)
+{
+	return CAST((const char *)inode - bpf_core_field_offset(struct socket_alloc, vfs_inode),
+		    struct socket_alloc);
+}
+
 /* Not inlined: the verifier looks at it once, not for each slot of a step. */
 static __noinline int take(struct walk *w, __u32 fd)
 {
 	struct task_file_record *r = &record;
 	void *pointer = slot_file(w, fd);
 	struct socket *socket;
-	struct inode *inode;
+	struct socket_alloc *both;
 	struct file *file;
 	struct sock *sk;
 	__u16 family;
@@ -54,10 +61,10 @@ static __noinline int take(struct walk *w, __u32 fd)
 	if (!pointer || written > TASK_WALK_LIMIT)
 		return 0;
 	file = CAST(pointer, struct file);
-	inode = file->f_inode;
+	both = around(file->f_inode);
 	/* the node of a unix socket, opened with O_PATH, has that mode too, and no private_data:
 	 * zeroes */
-	if ((inode->i_mode & S_IFMT) != S_IFSOCK)
+	if ((both->vfs_inode.i_mode & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket = CAST(file->private_data, struct socket);
 	sk = socket->sk;
@@ -65,7 +72,7 @@ static __noinline int take(struct walk *w, __u32 fd)
 	if (!is_wanted(sk, family))
 		return 0;
 	r->fd = fd;
-	r->inode = inode->i_ino;
+	r->inode = both->vfs_inode.i_ino;
 	r->v6only = 0;
 	__builtin_memset(r->address, 0, sizeof(r->address));
 	fill_socket(r, sk, family);
@@ -78,7 +85,8 @@ static __noinline int take(struct walk *w, __u32 fd)
 
 static __always_inline void look(struct walk *w, __u32 fd, void *pointer)
 {
-	if (pointer && (CAST(pointer, struct file)->f_inode->i_mode & S_IFMT) == S_IFSOCK)
+	if (pointer && (around(CAST(pointer, struct file)->f_inode)->vfs_inode.i_mode & S_IFMT) ==
+			       S_IFSOCK)
 		take(w, fd);
 }
 

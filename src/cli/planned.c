@@ -182,7 +182,7 @@ static int try_rules(struct planned *p, struct err *e)
 int planned_take(struct planned *p, const struct options *o, struct err *e)
 {
 	static const struct reach_options patiently;
-	const struct view_wish wish = {.reach = true, .ask = &patiently};
+	const struct view_wish wish = {.connections = true, .reach = true, .ask = &patiently};
 	int r;
 
 	*p = (struct planned){.now_s = time(NULL)};

@@ -264,7 +264,7 @@ static int read_options(const struct options *o, struct reach_options *ask)
 int command_reach(const struct options *o)
 {
 	struct reach_options ask;
-	struct view_wish wish = {.reach = true, .ask = &ask};
+	struct view_wish wish = {.reach = true, .ask = &ask, .reach_only = true};
 	struct view v = {0};
 	struct err e = {0};
 	int code = read_options(o, &ask);

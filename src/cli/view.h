@@ -20,6 +20,7 @@ struct view {
 	bool with_reach; /* the firewall was to be looked at: reach and join are filled in */
 	struct reach reach;
 	struct reach_join join;
+	struct mirror *ahead; /* the firewall, read while the listeners were waited for */
 	/* rows of other namespaces that are reached by routing, when the list has only its own */
 	struct port_row *behind;
 	size_t behind_count;
@@ -43,14 +44,24 @@ struct view_wish {
 	bool cmdlines;
 	bool clients;
 	uint16_t connections_of;
+	bool connections;		 /* of every port */
 	bool reach;			 /* look at the firewall too, unless --no-reach */
 	const struct reach_options *ask; /* what to ask there; NULL: everything */
+	bool reach_only;		 /* neither owners nor rows, which is half of the work */
 };
 
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e);
 void view_done(struct view *v);
+/*
+ * The same look at who listens, with the answers to `ask` (whose snapshot is filled in) for who can
+ * reach it. *other shares all the rest with *v, and must be ended before that, by
+ * view_done_other(), in every case.
+ */
+int view_take_other(struct view *other, const struct view *v, const struct reach_options *ask,
+		    struct err *e);
+void view_done_other(struct view *other);
 /* Is that namespace one that is shown: portero's own, or with --all any? */
 bool view_shows(const struct view *v, uint32_t netns);
 /*

@@ -212,8 +212,7 @@ static int explain(struct mirror *m, const struct reach_options *options, enum p
 int explain_take(const struct reach_options *options, uint16_t port, enum proto proto,
 		 struct explanation *ret, struct err *e)
 {
-	struct mirror m = {
-		.planned = options->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	struct mirror m = mirror_of(options->planned);
 	struct err why = {0};
 	int r;
 

@@ -135,7 +135,7 @@ static int read_namespace(void *context)
 		return r;
 	}
 	note_tables(look, tables);
-	if (look->options->connections_of) {
+	if (look->options->connections_of || look->options->connections) {
 		struct sock_diag_wish wish = {true, look->options->connections_of};
 
 		r = sock_diag_dump(&wish, take_connection, look, tables, &e);
@@ -462,6 +462,13 @@ static int look_until_sure(struct look *look)
 	return r;
 }
 
+static int tell_owners(const struct inventory_options *options, struct snapshot *s, struct err *e)
+{
+	explain_owners(s);
+	explain_udp(s);
+	return owner_resolve(s, options->cmdlines, options->numeric, e);
+}
+
 int inventory_take(const struct inventory_options *options, struct snapshot *s,
 		   struct inventory_status *status, struct err *e)
 {
@@ -473,6 +480,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 	/* the iterator tells pids and times of the first namespaces, which mean others in here */
 	if (!options->no_bpf && !in_other_pid_namespace() && !in_other_time_namespace())
 		look.iter = sock_iter_start();
+	if (options->meanwhile)
+		options->meanwhile(options->context);
 	r = look_until_sure(&look);
 	sock_iter_free(look.iter);
 	if (r < 0) {
@@ -481,9 +490,8 @@ int inventory_take(const struct inventory_options *options, struct snapshot *s,
 				       snapshot_text(s, s->gaps[0].why_str));
 		return err_set(e, r, "%s", strerror(-r));
 	}
-	explain_owners(s);
-	explain_udp(s);
-	r = owner_resolve(s, options->cmdlines, options->numeric, e);
+	if (!options->sockets_only)
+		r = tell_owners(options, s, e);
 	if (r == 0 && s->out_of_memory)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	return r;

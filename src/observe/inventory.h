@@ -21,7 +21,12 @@ struct inventory_options {
 	bool cmdlines;		 /* read the command lines too */
 	bool numeric;		 /* users as numbers */
 	bool no_bpf;		 /* as if BPF were refused: for doctor and tests */
+	bool sockets_only;	 /* what sockets there are, and not who their owners are */
 	uint16_t connections_of; /* also the connections of this local port; 0 = none */
+	bool connections;	 /* ... of every port */
+	/* What else there is to do while the kernel loads the BPF program; may be NULL. */
+	void (*meanwhile)(void *context);
+	void *context; /* of meanwhile() */
 };
 
 /* How each source answered, for `portero doctor`. */

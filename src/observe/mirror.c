@@ -16,6 +16,11 @@
 
 enum { ATTEMPTS = 5 };
 
+struct mirror mirror_of(const struct nft_image *planned)
+{
+	return (struct mirror){.planned = planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+}
+
 static int find_orders(struct mirror *m, struct nl *filter, struct err *e)
 {
 	struct hook_list cleanup_call(hook_list_done) told = {.host = filter};
@@ -39,8 +44,11 @@ int mirror_read(struct mirror *m, struct err *e)
 	struct nl cleanup_call(nl_close) filter = {0};
 	struct nl cleanup_call(nl_close) route = {0};
 	uint64_t network = 0;
-	int r = nl_open(&filter, NETLINK_NETFILTER, e);
+	int r;
 
+	if (m->is_read)
+		return 0;
+	r = nl_open(&filter, NETLINK_NETFILTER, e);
 	if (r >= 0)
 		r = nl_open(&route, NETLINK_ROUTE, e);
 	if (r >= 0)
@@ -192,14 +200,13 @@ void mirror_done(struct mirror *m)
 	ipset_image_done(&m->ipset);
 	legacy_image_done(&m->legacy);
 	nft_image_done(&m->nft);
-	*m = (struct mirror){.planned = m->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	*m = mirror_of(m->planned);
 }
 
 /* Is the machine still what was read? */
 static bool is_same(const struct mirror *m)
 {
-	struct mirror again = {
-		.planned = m->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	struct mirror again = mirror_of(m->planned);
 	bool same = mirror_read(&again, NULL) == 0 && again.fingerprint == m->fingerprint;
 
 	mirror_done(&again);
@@ -208,13 +215,12 @@ static bool is_same(const struct mirror *m)
 
 int mirror_open(struct mirror *m, const struct snapshot *s, struct err *e)
 {
-	int r = 0;
+	int r;
 
 	for (int i = 0; i < ATTEMPTS; i++) {
 		if (i > 0)
 			mirror_done(m);
-		if (!m->is_read)
-			r = mirror_read(m, e);
+		r = mirror_read(m, e);
 		if (r >= 0)
 			r = mirror_build(m, s, e);
 		if (r < 0)

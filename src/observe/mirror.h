@@ -51,9 +51,12 @@ struct mirror {
 	struct assignment loaded;
 };
 
+/* What a mirror is before it has read, and after mirror_done(). */
+/* One with nothing in it; `planned` as there. */
+struct mirror mirror_of(const struct nft_image *planned);
 /*
- * Reads the rules of the network namespace that the thread is in, and their fingerprint. 0 or a
- * negative errno. To be ended with mirror_done() in every case; *m zeroed before.
+ * Reads the rules of the network namespace that the thread is in, and their fingerprint, once. 0
+ * or a negative errno. To be ended with mirror_done() in every case; *m is of mirror_of() before.
  */
 int mirror_read(struct mirror *m, struct err *e);
 /* Looks for obstacles, once. `s` (may be NULL) as for obstacles_find(). 0 or a negative errno. */

@@ -162,16 +162,37 @@ static int take_until(struct mirror *m, const struct reach_options *options, str
 	return take(m, &with_deadline, ret, e);
 }
 
+struct mirror *reach_read_ahead(void)
+{
+	struct mirror *m = malloc(sizeof(*m));
+
+	if (!m)
+		return NULL;
+	*m = mirror_of(NULL);
+	if (mirror_read(m, NULL) == 0)
+		return m;
+	reach_read_free(m);
+	return NULL;
+}
+
+void reach_read_free(struct mirror *ahead)
+{
+	if (ahead)
+		mirror_done(ahead);
+	free(ahead);
+}
+
 int reach_take(const struct reach_options *options, struct reach *ret, struct err *e)
 {
-	struct mirror m = {
-		.planned = options->planned, .twin = {.ns = -1}, .legacy_sockets = {-1, -1}};
+	/* what was read ahead is the machine as it is */
+	bool ahead = options->ahead && !options->planned;
+	struct mirror own = mirror_of(options->planned), *m = ahead ? options->ahead : &own;
 	struct err why = {0};
 	int r;
 
 	*ret = (struct reach){0};
-	r = take_until(&m, options, ret, &why);
-	mirror_done(&m);
+	r = take_until(m, options, ret, &why);
+	mirror_done(m);
 	if (r == -EINVAL && why.code == -EINVAL && (options->in || options->to.family)) {
 		if (e)
 			*e = why;

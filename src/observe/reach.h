@@ -32,11 +32,14 @@ struct reach_asked {
 	enum verdict verdict;
 };
 
+struct mirror;
+
 struct reach_options {
 	const struct snapshot
 		*snapshot; /* whose listeners' addresses and containers are asked for */
 	bool full;	   /* all 65,535 ports one by one */
 	bool no_cache;
+	struct mirror *ahead; /* of reach_read_ahead(), or NULL; used up by reach_take() */
 	const char
 		*cache_dir; /* where the answers of an unchanged machine are kept; NULL: nowhere */
 	/* the machine as it would be with this (nft_graft_make), or nothing, in place of its table
@@ -56,6 +59,13 @@ struct reach_options {
 	unsigned patience; /* seconds; 0: REACH_PATIENCE, or _FULL */
 	uint64_t deadline; /* made of it by reach_take */
 };
+
+/*
+ * Reads the firewall and the network, for reach_take(), while something else is waited for. To be
+ * ended with reach_read_free() in every case. NULL: it did not work, and reach_take() will tell.
+ */
+struct mirror *reach_read_ahead(void);
+void reach_read_free(struct mirror *ahead);
 
 /*
  * Fills *ret (zeroed by the caller, who ends it with reach_done in every case). 0: *ret has the

@@ -14,6 +14,8 @@
 
 enum { REACH_PACK_LIMIT = 8 << 20 }; /* bytes: more is not kept */
 
+/* By which a damaged file is told: of all that follows it. */
+uint64_t reach_pack_sum(const void *bytes, size_t len);
 /* Appends *r, under its key, without `filtered` and generation. *out may have failed after it. */
 void reach_pack(const struct reach *r, uint64_t key, struct buf *out);
 /*

@@ -133,7 +133,7 @@ static void sign(uint8_t *bytes, size_t len)
 
 	if (len < HEADING)
 		return;
-	hash = map_hash_bytes(bytes + HEADING, len - HEADING);
+	hash = reach_pack_sum(bytes + HEADING, len - HEADING);
 	for (int i = 0; i < 8; i++)
 		bytes[HASH_AT + i] = (uint8_t)(hash >> (8 * i));
 }
