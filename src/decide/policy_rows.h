@@ -5,13 +5,12 @@
 #pragma once
 
 #include "decide/listeners.h"
+#include "decide/policy_match.h"
 #include "model/policy.h"
 #include "model/snapshot.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { POLICY_NO_OPENING = UINT32_MAX };
 
 enum declared {
 	DECLARED_NO_POLICY, /* there is none to ask */

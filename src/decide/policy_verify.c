@@ -60,6 +60,19 @@ static bool is_dhcp(const struct policy_question *q)
 	       address_is_link_local(&f->source);
 }
 
+/* By which the rules know it: packets of a port of a bridge come in by the bridge. */
+static const char *interface_of(const struct snapshot *s, uint32_t ifindex)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; i < s->interface_count; i++)
+		if (s->interfaces[i].netns == 0 && s->interfaces[i].ifindex == ifindex)
+			name = s->interfaces[i].master
+				       ? snapshot_interface_name(s, 0, s->interfaces[i].master)
+				       : snapshot_text(s, s->interfaces[i].name_str);
+	return name ? name : "";
+}
+
 static enum policy_answer wanted_of(const struct policy_verify *v, const struct policy_question *q,
 				    uint32_t *ret_opening)
 {
