@@ -12,13 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int planned_exit_code(const struct planned *p)
-{
-	if (!planned_holds(p) || !snapshot_is_complete(&p->now.snapshot) || p->verify.unknown)
-		return EXIT_BLIND;
-	return planned_changes(p) ? EXIT_DIFFERENT : EXIT_DECLARED;
-}
-
 static void print_heading(const struct planned *p)
 {
 	struct buf cleanup_call(buf_done) openings = {0};
@@ -40,7 +33,7 @@ static int print_human(const struct planned *p)
 	plan_words_print(p);
 	plan_words_print_remarks(p);
 	if (!p->now.options->quiet)
-		policy_problems_print(&p->problems);
+		policy_load_print(p->now.options->policy_dir, &p->problems, stdout);
 	view_print_gaps(&p->now);
 	if (!planned_holds(p))
 		plan_words_print_refusal(p);
@@ -58,12 +51,6 @@ static int print_ruleset(const struct planned *p)
 	return EXIT_DECLARED;
 }
 
-int planned_fail(const struct planned *p, const struct err *e)
-{
-	policy_problems_print(&p->problems);
-	return command_fail("%s", e->msg);
-}
-
 int command_plan(const struct options *o)
 {
 	struct planned cleanup_free *p = calloc(1, sizeof(*p));
@@ -74,8 +61,8 @@ int command_plan(const struct options *o)
 		return command_fail(_("out of memory"));
 	if (o->word_count)
 		return command_fail(_("'portero plan' takes no arguments: '%.64s'"), o->words[0]);
-	if (planned_take(p, o, &e) < 0)
-		code = planned_fail(p, &e);
+	if (planned_take(p, o, NULL, &e) < 0)
+		code = planned_fail(p, o, &e);
 	else if (o->ruleset)
 		code = print_ruleset(p);
 	else if (o->json)

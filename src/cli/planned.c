@@ -2,6 +2,7 @@
 #include "cli/planned.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/command.h"
 #include "decide/policy_ruleset.h"
 #include "observe/nft_graft.h"
 #include "observe/reach.h"
@@ -43,15 +44,15 @@ static int make_images(struct planned *p, struct images *images, struct err *e)
 	return r;
 }
 
-static int compare_with_kernel(struct planned *p, const struct images *images, struct err *e)
+static int compare_with_kernel(struct planned *p, struct err *e)
 {
 	struct nft_image table = {0};
 	int r = nft_graft_read(NFT_GRAFT_FAMILY, NFT_GRAFT_TABLE, &table, e);
 
 	if (r >= 0) {
 		p->has_table = table.count != 0;
-		p->is_applied = p->has_table && nft_image_fingerprint(&table) ==
-							nft_image_fingerprint(&images->deciding);
+		p->is_applied = p->has_table &&
+				nft_image_fingerprint(&table) == nft_image_fingerprint(&p->rules);
 	}
 	nft_image_done(&table);
 	return r;
@@ -79,10 +80,10 @@ static int see_with(const struct reach_asked *asked, void *context)
 	return policy_verify_with(context, &q);
 }
 
-static int ask_observing(struct planned *p, const struct images *images, struct err *e)
+static int ask_observing(struct planned *p, struct err *e)
 {
 	const struct reach_options ask = {.snapshot = &p->now.snapshot,
-					  .planned = &images->observing,
+					  .planned = &p->observing,
 					  .each = see_without,
 					  .each_context = &p->verify};
 	struct reach reach = {0};
@@ -92,22 +93,21 @@ static int ask_observing(struct planned *p, const struct images *images, struct 
 	return r;
 }
 
-static int ask_deciding(struct planned *p, const struct images *images, struct err *e)
+static int ask_deciding(struct planned *p, struct err *e)
 {
 	const struct reach_options ask = {
-		.planned = &images->deciding, .each = see_with, .each_context = &p->verify};
+		.planned = &p->rules, .each = see_with, .each_context = &p->verify};
 
 	return view_take_other(&p->after, &p->now, &ask, e);
 }
 
 /* Which rule keeps it out, and whose it is. */
-static int explain_blocked(struct planned *p, const struct images *images, uint32_t opening,
-			   struct err *e)
+static int explain_blocked(struct planned *p, uint32_t opening, struct err *e)
 {
 	const struct policy_packet_seen *seen = &p->verify.blocked[opening];
 	struct planned_blocked *b = &p->blocked[p->blocked_count];
 	struct reach_options ask = {.snapshot = &p->now.snapshot,
-				    .planned = &images->deciding,
+				    .planned = &p->rules,
 				    .from = seen->flow.source,
 				    .to = seen->flow.destination};
 
@@ -118,7 +118,7 @@ static int explain_blocked(struct planned *p, const struct images *images, uint3
 	return explain_take(&ask, seen->port, seen->flow.proto, &b->explanation, e);
 }
 
-static int explain_all_blocked(struct planned *p, const struct images *images, struct err *e)
+static int explain_all_blocked(struct planned *p, struct err *e)
 {
 	int r = 0;
 
@@ -127,7 +127,7 @@ static int explain_all_blocked(struct planned *p, const struct images *images, s
 			continue;
 		p->blocked_total++;
 		if (p->blocked_count < PLANNED_BLOCKED_LIMIT)
-			r = explain_blocked(p, images, i, e);
+			r = explain_blocked(p, i, e);
 	}
 	return r;
 }
@@ -154,9 +154,20 @@ static int check_asked(const struct planned *p, struct err *e)
 		       reach->gap_count ? reach_text(reach, reach->gaps[0].why_str) : "?");
 }
 
+/* Asks two twins: one in which the policy only observes, and one in which it decides. */
+static int ask_twins(struct planned *p, struct err *e)
+{
+	int r = make_images(p, e);
+
+	if (r >= 0)
+		r = compare_with_kernel(p, e);
+	if (r >= 0)
+		r = ask_observing(p, e);
+	return r < 0 ? r : ask_deciding(p, e);
+}
+
 static int try_rules(struct planned *p, struct err *e)
 {
-	struct images cleanup_call(images_done) images = {0};
 	int r;
 
 	p->verify = (struct policy_verify){.policy = &p->policy,
@@ -165,33 +176,80 @@ static int try_rules(struct planned *p, struct err *e)
 					   .now_s = p->now_s};
 	if (policy_verify_begin(&p->verify) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	r = make_images(p, &images, e);
-	if (r >= 0)
-		r = compare_with_kernel(p, &images, e);
-	if (r >= 0)
-		r = ask_observing(p, &images, e);
-	if (r >= 0)
-		r = ask_deciding(p, &images, e);
+	r = ask_twins(p, e);
 	if (r >= 0)
 		r = check_asked(p, e);
 	if (r >= 0)
-		r = explain_all_blocked(p, &images, e);
+		r = explain_all_blocked(p, e);
 	return r < 0 ? r : build_plan(p, e);
 }
 
-int planned_take(struct planned *p, const struct options *o, struct err *e)
+/* The files of the folder, which need not be there yet when one is planned. */
+static int read_files(struct planned *p, const struct options *o, const struct planned_file *file,
+		      struct err *e)
+{
+	struct err why = {0};
+	int r = policy_files_read(o->policy_dir, &p->files, &p->problems, &why);
+
+	if (r == -ENOENT && file && file->text)
+		r = 0;
+	if (r < 0)
+		return err_set(e, r, "%s", why.msg);
+	return file ? policy_files_put(&p->files, file->name, file->text, e) : 0;
+}
+
+int planned_take(struct planned *p, const struct options *o, const struct planned_file *file,
+		 struct err *e)
 {
 	static const struct reach_options patiently;
 	const struct view_wish wish = {.connections = true, .reach = true, .ask = &patiently};
 	int r;
 
 	*p = (struct planned){.now_s = time(NULL)};
-	r = policy_load(o->policy_dir, &p->policy, &p->problems, e);
+	r = read_files(p, o, file, e);
+	if (r >= 0)
+		r = policy_load_files(&p->files, &p->policy, &p->problems, e);
+	if (r >= 0 && p->problems.error_count)
+		r = err_set(e, -EINVAL, _("the policy has errors: nothing was changed"));
 	if (r >= 0)
 		r = view_take(&p->now, o, &wish, e);
 	if (r >= 0 && policy_links_take(&p->now.snapshot, &p->links) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	return r < 0 ? r : try_rules(p, e);
+}
+
+static int ask_machine(struct planned *p, struct err *e)
+{
+	const struct reach_options ask = {.snapshot = &p->now.snapshot,
+					  .each = see_with,
+					  .each_context = &p->verify};
+	struct reach reach = {0};
+	int r = reach_take(&ask, &reach, e);
+
+	if (r >= 0 && !reach.available)
+		r = err_set(e, -EIO, _("what the new rules do cannot be looked at: %.400s"),
+			    reach.gap_count ? reach_text(&reach, reach.gaps[0].why_str) : "?");
+	reach_done(&reach);
+	return r;
+}
+
+/* Others may change their rules at any time, between two looks too: then both are taken again. */
+int planned_look_again(struct planned *p, struct err *e)
+{
+	enum { ATTEMPTS = 4 };
+	int r = compare_with_kernel(p, e);
+
+	if (r >= 0 && !p->is_applied)
+		return err_set(e, -EIO, _("the kernel does not have the rules that it was given"));
+	for (int i = 0; i < ATTEMPTS && r >= 0; i++) {
+		policy_verify_restart(&p->verify);
+		r = ask_observing(p, e);
+		if (r >= 0)
+			r = ask_machine(p, e);
+		if (!p->verify.diverged)
+			break;
+	}
+	return r;
 }
 
 void planned_done(struct planned *p)
@@ -202,7 +260,10 @@ void planned_done(struct planned *p)
 	policy_verify_done(&p->verify);
 	view_done_other(&p->after);
 	view_done(&p->now);
+	nft_image_done(&p->observing);
+	nft_image_done(&p->rules);
 	buf_done(&p->script);
+	policy_files_done(&p->files);
 	policy_links_done(&p->links);
 	policy_problems_done(&p->problems);
 	policy_done(&p->policy);
@@ -216,4 +277,17 @@ bool planned_holds(const struct planned *p)
 bool planned_changes(const struct planned *p)
 {
 	return !p->is_applied || !policy_plan_is_empty(&p->plan);
+}
+
+int planned_exit_code(const struct planned *p)
+{
+	if (!planned_holds(p) || !snapshot_is_complete(&p->now.snapshot) || p->verify.unknown)
+		return EXIT_BLIND;
+	return planned_changes(p) ? EXIT_DIFFERENT : EXIT_DECLARED;
+}
+
+int planned_fail(const struct planned *p, const struct options *o, const struct err *e)
+{
+	policy_load_print(o->policy_dir, &p->problems, stderr);
+	return command_fail("%s", e->msg);
 }

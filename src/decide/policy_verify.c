@@ -146,6 +146,14 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 	return 0;
 }
 
+void policy_verify_restart(struct policy_verify *v)
+{
+	v->seen_count = v->asked = v->unknown = v->difference_count = 0;
+	v->diverged = false;
+	memset(v->blocked, 0, v->policy->opening_count * sizeof(*v->blocked));
+	memset(v->let_in, 0, v->policy->opening_count * sizeof(*v->let_in));
+}
+
 bool policy_verify_holds(const struct policy_verify *v)
 {
 	return !v->diverged && v->asked == v->seen_count && v->difference_count == 0;

@@ -65,5 +65,7 @@ struct policy_question {
 /* Of the copy in which the policy observes: all of them, then all of the other. 0 or -ENOMEM. */
 int policy_verify_without(struct policy_verify *v, const struct policy_question *q);
 int policy_verify_with(struct policy_verify *v, const struct policy_question *q);
+/* Forgets what both copies said. */
+void policy_verify_restart(struct policy_verify *v);
 /* Nothing is otherwise than it should be, and everything was asked. */
 bool policy_verify_holds(const struct policy_verify *v);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/apply_check.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/reach.h"
+#include "observe/session.h"
+
+#include <string.h>
+
+static bool lets_in(enum verdict verdict)
+{
+	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
+}
+
+/* Does the connection exist? What an environment says may be long over. */
+static bool is_there(const struct snapshot *s, const struct session_peer *peer)
+{
+	for (size_t i = 0; i < s->connection_count; i++) {
+		const struct connection_info *c = &s->connections[i];
+		struct address address = c->peer;
+
+		address_unmap(&address);
+		if (c->netns == 0 && c->proto == PROTO_TCP && c->local_port == peer->server_port &&
+		    c->peer_port == peer->client_port && address_equal(&address, &peer->client))
+			return true;
+	}
+	return false;
+}
+
+/* Would the kernel let the client connect again? `rules`: with these; NULL: as it is. */
+static int ask(const struct planned *p, const struct session_peer *peer,
+	       const struct nft_image *rules, bool *ret, struct err *e)
+{
+	const struct reach_options ask = {.snapshot = &p->now.snapshot,
+					  .planned = rules,
+					  .from = peer->client,
+					  .protos = 1u << PROTO_TCP,
+					  .only_port = peer->server_port};
+	struct reach reach = {0};
+	int r = reach_take(&ask, &reach, e);
+
+	*ret = false;
+	for (size_t i = 0; r >= 0 && i < reach.class_count; i++) {
+		const struct reach_class *c = &reach.classes[i];
+		const struct reach_interval *at = reach_find(&reach, c, peer->server_port);
+
+		if (!c->behind && at && lets_in(at->verdict) &&
+		    address_equal(&c->destination, &peer->server))
+			*ret = true;
+	}
+	reach_done(&reach);
+	return r;
+}
+
+static int check_session(const struct planned *p, const struct session_peer *peer, struct buf *out,
+			 struct err *e)
+{
+	char client[ADDRESS_TEXT_SIZE];
+	bool now = false, then = false;
+	int r = ask(p, peer, NULL, &now, e);
+
+	if (r >= 0)
+		r = ask(p, peer, &p->rules, &then, e);
+	if (r < 0 || then || !now)
+		return r;
+	address_format(&peer->client, client);
+	buf_printf(out,
+		   _("You work from %s by port %u/tcp, and could not connect there again: declare "
+		     "an opening for it.\n"),
+		   client, peer->server_port);
+	return 0;
+}
+
+static void check_protected(const struct planned *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->plan.row_count; i++) {
+		const struct plan_row *row = &p->plan.rows[i];
+		const struct port_row *port;
+
+		if (row->kind != PLAN_CLOSES || row->before == PLAN_NONE)
+			continue;
+		port = &p->now.list.rows[row->before];
+		if (policy_protects(&p->policy, port->port, port->proto))
+			buf_printf(out,
+				   _("%u/%s is protected, and nobody could reach it any more.\n"),
+				   port->port, proto_name(port->proto));
+	}
+}
+
+int apply_check(const struct planned *p, struct buf *out, struct err *e)
+{
+	struct session_peer peers[SESSION_PEER_LIMIT];
+	size_t count = session_find(peers, SESSION_PEER_LIMIT);
+	int r = 0;
+
+	for (size_t i = 0; i < count && r >= 0; i++)
+		if (is_there(&p->now.snapshot, &peers[i]))
+			r = check_session(p, &peers[i], out, e);
+	check_protected(p, out);
+	return r;
+}

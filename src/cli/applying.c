@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * applying: the order is what makes it safe. Everything that can be refused is refused before
+ * anything is touched; the way back is ready before the first change; the kernel takes the rules in
+ * one transaction (see enforce/rollback for what a kill leaves at each step).
+ */
+#include "cli/applying.h"
+#include "base/file.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/apply_check.h"
+#include "cli/command.h"
+#include "cli/plan_words.h"
+#include "enforce/rollback.h"
+#include "enforce/state_store.h"
+#include "observe/nft_graft.h"
+#include "observe/reach.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct work {
+	const struct options *o;
+	const struct applying *a;
+	struct planned *p;
+	struct states states;
+	uint32_t state, window_s;
+	bool loaded; /* the firewall was touched */
+};
+
+int applying_parse_time(const char *text, uint32_t limit, uint32_t *ret)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	size_t len = strlen(text);
+	uint32_t factor = 1;
+	uint64_t number;
+
+	for (size_t i = 0; len > 1 && i < ARRAY_LEN(units); i++)
+		if (text[len - 1] == units[i].unit)
+			factor = units[i].seconds;
+	if (len > 1 && strchr("smhd", text[len - 1]))
+		len--;
+	if (text_parse_number(text, len, limit / factor, &number) < 0 || number == 0)
+		return -EINVAL;
+	*ret = (uint32_t)number * factor;
+	return 0;
+}
+
+/* --- before anything is touched -----------------------------------------------------------------
+ */
+
+static int read_window(struct work *w)
+{
+	w->window_s = ROLLBACK_WINDOW_S;
+	if (!w->o->confirm)
+		return 0;
+	if (w->o->no_confirm)
+		return command_fail(_("--confirm and --no-confirm exclude each other: choose one"));
+	if (applying_parse_time(w->o->confirm, ROLLBACK_WINDOW_LIMIT_S, &w->window_s) < 0)
+		return command_fail(_("'%.64s' is no time to confirm in: 120, 5m, 2h, at most 7d"),
+				    w->o->confirm);
+	return 0;
+}
+
+/* What others left who were killed is brought in order before anything is planned. */
+static int begin(struct work *w, struct err *e)
+{
+	struct rollback_end ended = {0};
+	int r = states_open(&w->states, w->o->state_dir, true, e);
+
+	if (r >= 0)
+		r = states_lock(&w->states, e);
+	if (r >= 0)
+		r = rollback_settle(&w->states, &ended, e);
+	if (r > 0)
+		fprintf(stderr,
+			_("portero: change %u was never confirmed, and has been undone; the "
+			  "firewall has state %u\n"),
+			ended.state, ended.loaded);
+	return r < 0 ? r : 0;
+}
+
+static bool ask_person(void)
+{
+	char answer[16];
+
+	printf("%s", _("Apply this? [y/N] "));
+	fflush(stdout);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	/* the word for yes begins with its letter in every language that portero speaks */
+	return strchr(_("yY"), answer[0]) && answer[0] && answer[0] != '\n';
+}
+
+static int agree(const struct work *w)
+{
+	if (w->o->yes)
+		return EXIT_DECLARED;
+	if (!isatty(STDIN_FILENO))
+		return command_fail(_("nobody can be asked here whether to apply this: say --yes"));
+	if (!ask_person()) {
+		puts(_("Nothing was changed."));
+		return EXIT_DIFFERENT;
+	}
+	return EXIT_DECLARED;
+}
+
+static int refuse_unsafe(const struct work *w, struct err *e)
+{
+	struct buf cleanup_call(buf_done) reasons = {0};
+
+	if (apply_check(w->p, &reasons, e) < 0)
+		return command_fail("%s", e->msg);
+	if (!reasons.len)
+		return EXIT_DECLARED;
+	fflush(stdout);
+	fputs(buf_text(&reasons), stderr);
+	if (w->o->force)
+		return EXIT_DECLARED;
+	return command_fail(_("refused, so as not to lock you out: nothing was changed (--force "
+			      "does it all the same)"));
+}
+
+/* Shows the plan, and everything that speaks against it. EXIT_DECLARED: go on. */
+static int consider(struct work *w, struct err *e)
+{
+	int code;
+
+	if (!w->o->quiet) {
+		plan_words_print(w->p);
+		plan_words_print_remarks(w->p);
+		policy_load_print(w->o->policy_dir, &w->p->problems, stdout);
+	}
+	if (!planned_holds(w->p)) {
+		plan_words_print_refusal(w->p);
+		return EXIT_BLIND;
+	}
+	if (w->p->verify.unknown && !w->o->force)
+		return command_fail(_("refused: it cannot be proved that all that is undeclared "
+				      "will be closed (see above); --force does it all the same"));
+	code = refuse_unsafe(w, e);
+	return code ? code : agree(w);
+}
+
+/* --- the change ---------------------------------------------------------------------------------
+ */
+
+static int add_state(struct work *w, struct err *e)
+{
+	const struct policy_files *files = &w->p->files;
+	struct state_file cleanup_free *copies = calloc(files->count + 1, sizeof(*copies));
+	struct state_wish wish = {.script = buf_text(&w->p->script),
+				  .script_len = w->p->script.len,
+				  .files = copies,
+				  .file_count = files->count,
+				  .why = w->o->why,
+				  .command = w->a->command};
+
+	if (!copies)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (size_t i = 0; i < files->count; i++)
+		copies[i] = (struct state_file){policy_files_name(files, i),
+						policy_files_text(files, i), files->files[i].len};
+	return state_add(&w->states, &wish, &w->state, e);
+}
+
+static int write_file(const struct work *w, const char *path, struct err *e)
+{
+	const struct planned_file *file = w->a->file;
+
+	if (file->text)
+		return file_write_at(AT_FDCWD, path, file->text, strlen(file->text), 0644) < 0
+			       ? err_set(e, -errno, _("cannot write %s: %s"), path, strerror(errno))
+			       : 0;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(e, -errno, _("cannot remove %s: %s"), path, strerror(errno));
+	return 0;
+}
+
+/* Is the kernel's table what was planned, and do packets get what the policy says? */
+static int look_again(struct work *w, struct err *e)
+{
+	int r = planned_look_again(w->p, e);
+
+	if (r < 0)
+		return r;
+	if (!planned_holds(w->p))
+		return err_set(e, -EIO,
+			       _("looked at again, the machine does not do what the policy says"));
+	return 0;
+}
+
+static int change_all(struct work *w, struct rollback *change, const char *path, struct err *e)
+{
+	int r = path ? write_file(w, path, e) : 0;
+
+	if (r < 0) {
+		rollback_disarm(&w->states, change);
+		return r;
+	}
+	r = rollback_load(&w->states, change, e);
+	w->loaded = r >= 0;
+	return r;
+}
+
+static int undo(struct work *w, const struct err *why)
+{
+	struct rollback_end end = {0};
+	struct err e = {0};
+
+	if (rollback_undo(&w->states, CHANGE_ROLLBACK, why->msg, w->a->command, &end, &e) < 0)
+		return command_fail(_("%s; and it could not be undone: %s"), why->msg, e.msg);
+	return command_fail(_("%s: it was undone, the firewall has state %u"), why->msg,
+			    end.loaded);
+}
+
+static int finish(struct work *w)
+{
+	struct rollback_end end = {0};
+	struct err e = {0};
+
+	if (w->o->no_confirm) {
+		if (rollback_confirm(&w->states, w->a->command, &end, &e) < 0)
+			return command_fail("%s", e.msg);
+		printf(_("Applied, as state %u, to stay.\n"), w->state);
+		return EXIT_DECLARED;
+	}
+	printf(_("Applied, as state %u. It is undone in %u seconds, unless you confirm it:\n"
+		 "    portero confirm\n"),
+	       w->state, w->window_s);
+	return EXIT_DECLARED;
+}
+
+static int make_change(struct work *w, const char *path, struct err *e)
+{
+	const struct rollback_wish wish = {.state = w->state,
+					   .window_s = w->window_s,
+					   .files = &path,
+					   .file_count = path ? 1 : 0,
+					   .why = w->o->why,
+					   .command = w->a->command};
+	struct rollback cleanup_call(rollback_done) change = {0};
+	int r = rollback_arm(&w->states, &wish, &change, e);
+
+	if (r >= 0)
+		r = change_all(w, &change, path, e);
+	if (r < 0 && !w->loaded)
+		state_remove(&w->states, w->state);
+	return r;
+}
+
+static int carry_out(struct work *w, struct err *e)
+{
+	char path[4096], *known = NULL;
+
+	if (w->a->file) {
+		known = policy_files_path(w->o->policy_dir, w->a->file->name, path, sizeof(path),
+					  e);
+		if (!known)
+			return command_fail("%s", e->msg);
+	}
+	if (add_state(w, e) < 0 || make_change(w, known, e) < 0)
+		return command_fail(_("%s (nothing was changed)"), e->msg);
+	if (look_again(w, e) < 0)
+		return undo(w, e);
+	return finish(w);
+}
+
+static int run(struct work *w, struct err *e)
+{
+	int code = read_window(w);
+
+	if (code)
+		return code;
+	if (begin(w, e) < 0)
+		return command_fail("%s", e->msg);
+	if (planned_take(w->p, w->o, w->a->file, e) < 0)
+		return planned_fail(w->p, w->o, e);
+	if (!w->a->file && !planned_changes(w->p)) {
+		plan_words_print(w->p);
+		return EXIT_DECLARED;
+	}
+	code = consider(w, e);
+	return code ? code : carry_out(w, e);
+}
+
+int applying_run(const struct options *o, const struct applying *a)
+{
+	struct planned cleanup_free *p = calloc(1, sizeof(*p));
+	struct work w = {.o = o, .a = a, .p = p, .states = {.dir_fd = -1, .lock_fd = -1}};
+	struct err e = {0};
+	int code;
+
+	if (!p)
+		return command_fail(_("out of memory"));
+	code = run(&w, &e);
+	planned_done(p);
+	states_close(&w.states);
+	return code;
+}

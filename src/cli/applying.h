@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * applying: carries a plan out, for `apply`, `open` and `close`: tried in a twin, loaded in one
+ * transaction, looked at once more, and undone by itself unless it is confirmed.
+ */
+#pragma once
+
+#include "cli/options.h"
+#include "cli/planned.h"
+
+#include <stdint.h>
+
+struct applying {
+	const char *command;		 /* "portero apply", for the log */
+	const struct planned_file *file; /* of the policy, that is to be written first; or NULL */
+	uint16_t only_port;		 /* tell of this one alone; 0: of all */
+	enum proto only_proto;
+};
+
+/* An exit code: EXIT_DECLARED when it is done, or nothing was to be done. */
+int applying_run(const struct options *o, const struct applying *a);
+/* "120", "120s", "5m", "2h", "1d": seconds, 1 to `limit`; or -EINVAL. */
+int applying_parse_time(const char *text, uint32_t limit, uint32_t *ret);
