@@ -5,9 +5,9 @@
  * one transaction (see enforce/rollback for what a kill leaves at each step).
  */
 #include "cli/applying.h"
-#include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/save.h"
 #include "base/text.h"
 #include "cli/apply_check.h"
 #include "cli/command.h"
@@ -18,9 +18,11 @@
 #include "observe/reach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct work {
@@ -171,16 +173,36 @@ static int add_state(struct work *w, struct err *e)
 	return state_add(&w->states, &wish, &w->state, e);
 }
 
-static int write_file(const struct work *w, const char *path, struct err *e)
+static int write_file(const struct work *w, struct err *e)
 {
 	const struct planned_file *file = w->a->file;
+	int cleanup_close dir = open(w->o->policy_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : 0;
 
-	if (file->text)
-		return file_write_at(AT_FDCWD, path, file->text, strlen(file->text), 0644) < 0
-			       ? err_set(e, -errno, _("cannot write %s: %s"), path, strerror(errno))
-			       : 0;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_set(e, -errno, _("cannot remove %s: %s"), path, strerror(errno));
+	if (r == 0 && file->text)
+		r = save_at(dir, file->name, file->text, strlen(file->text), 0644);
+	else if (r == 0)
+		r = save_remove(dir, file->name);
+	return r < 0 ? err_set(e, r, _("cannot change %.200s in %.200s: %s"), file->name,
+			       w->o->policy_dir, strerror(-r))
+		     : 0;
+}
+
+/* The first opening of all makes the folder. Its path, without links or dots, or a negative errno.
+ */
+static int find_path(const struct work *w, char *path, size_t size, struct err *e)
+{
+	char cleanup_free *folder = NULL;
+
+	if (mkdir(w->o->policy_dir, 0755) < 0 && errno != EEXIST)
+		return err_set(e, -errno, _("cannot make the folder %.300s: %s"), w->o->policy_dir,
+			       strerror(errno));
+	folder = realpath(w->o->policy_dir, NULL);
+	if (!folder)
+		return err_set(e, -errno, _("cannot find the folder %.300s: %s"), w->o->policy_dir,
+			       strerror(errno));
+	if ((size_t)snprintf(path, size, "%s/%s", folder, w->a->file->name) >= size)
+		return err_set(e, -ENAMETOOLONG, _("the path of %.300s is too long"), folder);
 	return 0;
 }
 
@@ -199,7 +221,7 @@ static int look_again(struct work *w, struct err *e)
 
 static int change_all(struct work *w, struct rollback *change, const char *path, struct err *e)
 {
-	int r = path ? write_file(w, path, e) : 0;
+	int r = path ? write_file(w, e) : 0;
 
 	if (r < 0) {
 		rollback_disarm(&w->states, change);

@@ -57,6 +57,35 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0; 1 when there are warnings; 2 when there are errors, or no policy."),
 	 SCOPE_POLICY, command_policy},
+	{"plan", "", N_("what applying the policy would change, port by port"),
+	 N_("Tries the policy's rules in a copy of this machine, and shows who gets in now, who "
+	    "would\n"
+	    "get in then, and who would lose access. Changes nothing. Needs root.\n"
+	    "\n"
+	    "Exit code: 0 when there is nothing to do, 1 when something would change, 2 on errors, "
+	    "or\n"
+	    "when something is not known."),
+	 SCOPE_PLAN, command_plan},
+	{"apply", "", N_("close all that is not declared; undone unless you confirm it"),
+	 N_("Shows the plan, asks, and puts the policy's rules into the kernel in one step: its "
+	    "own\n"
+	    "table, inet portero; no other rules are touched. Unless 'portero confirm' follows in "
+	    "time,\n"
+	    "what was before comes back by itself. Refuses what would lock you out.\n"
+	    "\n"
+	    "Exit code: 0 when it is done, or was already; 1 when you said no; 2 when it was not."),
+	 SCOPE_CHANGE, command_apply},
+	{"open", N_("PORT"), N_("declare one opening, and apply it (also: allow)"),
+	 N_("Writes an opening into a file of its own in the policy's folder, shows what that "
+	    "changes,\n"
+	    "and applies the policy. Without --from, to everybody. As with apply, it is undone by\n"
+	    "itself, with its file, unless you confirm it."),
+	 SCOPE_CHANGE | SCOPE_OPEN, command_open},
+	{"close", N_("PORT"), N_("take back what open declared, and apply it (also: deny)"),
+	 N_("Removes the file that 'portero open' wrote for the port, shows what that changes, "
+	    "and\n"
+	    "applies the policy. As with apply, it is undone by itself unless you confirm it."),
+	 SCOPE_CHANGE, command_close},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),
@@ -69,8 +98,17 @@ const struct command commands[] = {
 };
 const size_t command_count = ARRAY_LEN(commands);
 
+/* Words that most people know from ufw. */
+static const char *unalias(const char *name)
+{
+	if (strcmp(name, "allow") == 0)
+		return "open";
+	return strcmp(name, "deny") == 0 ? "close" : name;
+}
+
 const struct command *command_find(const char *name)
 {
+	name = unalias(name);
 	for (size_t i = 0; i < command_count; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];

@@ -30,12 +30,15 @@ static json_t *address(const struct address *a)
 	return json_string(text);
 }
 
+static json_t *place_in(const char *file, const struct policy_place *at)
+{
+	return json_pack("{s:o, s:i, s:i}", "file", escaped(file), "line", at->line, "column",
+			 at->column);
+}
+
 static json_t *place(const struct planned *p, const struct policy_place *at)
 {
-	if (!at->line)
-		return json_null();
-	return json_pack("{s:o, s:i, s:i}", "file", escaped(policy_text(&p->policy, at->file_str)),
-			 "line", at->line, "column", at->column);
+	return place_in(policy_text(&p->policy, at->file_str), at);
 }
 
 /* The port as it is at one time; null where nothing is sent on to it (any more). */
@@ -104,6 +107,14 @@ static void add_warning(json_t *list, const char *id, json_t *at, json_t *text)
 {
 	json_array_append_new(list,
 			      json_pack("{s:s, s:o, s:o}", "id", id, "place", at, "text", text));
+}
+
+static void add_problem(json_t *list, const struct policy_problems *all,
+			const struct policy_problem *one)
+{
+	add_warning(list, "policy",
+		    place_in(policy_problems_text(all, one->place.file_str), &one->place),
+		    escaped(policy_problems_text(all, one->text_str)));
 }
 
 static json_t *warnings(const struct planned *p)

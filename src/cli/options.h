@@ -19,7 +19,12 @@ struct options {
 	bool no_reach, no_cache, full;
 	bool listeners, programs; /* as -l and -p of ss: they change nothing */
 	const char *listening_on, *user, *unit, *sort;
-	const char *from, *to, *in, *proto; /* of a packet */
+	const char *from, *to, *in, *proto; /* of a packet; of an opening */
+	/* of a change */
+	bool ruleset, yes, force, no_confirm;
+	const char *confirm, *why;
+	/* of an opening */
+	const char *program, *container, *rate, *duration, *until, *owner;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	bool help, version;
@@ -39,6 +44,9 @@ enum option_scope {
 	SCOPE_REACH = 1 << 4,
 	SCOPE_EXPLAIN = 1 << 5,
 	SCOPE_POLICY = 1 << 6,
+	SCOPE_PLAN = 1 << 7,
+	SCOPE_CHANGE = 1 << 8, /* apply, open, close */
+	SCOPE_OPEN = 1 << 9,
 };
 
 struct option_row {

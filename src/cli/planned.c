@@ -220,9 +220,8 @@ int planned_take(struct planned *p, const struct options *o, const struct planne
 
 static int ask_machine(struct planned *p, struct err *e)
 {
-	const struct reach_options ask = {.snapshot = &p->now.snapshot,
-					  .each = see_with,
-					  .each_context = &p->verify};
+	const struct reach_options ask = {
+		.snapshot = &p->now.snapshot, .each = see_with, .each_context = &p->verify};
 	struct reach reach = {0};
 	int r = reach_take(&ask, &reach, e);
 

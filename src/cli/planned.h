@@ -32,9 +32,9 @@ struct planned {
 	struct policy policy;
 	struct policy_problems problems;
 	struct policy_links links;
-	struct policy_files files; /* the policy's, as they were read */
-	struct buf script;	   /* what nft is to be given */
-	struct nft_image rules;	   /* what the kernel makes of it */
+	struct policy_files files;  /* the policy's, as they were read */
+	struct buf script;	    /* what nft is to be given */
+	struct nft_image rules;	    /* what the kernel makes of it */
 	struct nft_image observing; /* the same, of rules that only observe */
 	struct view now, after;
 	struct policy_verify verify;

@@ -46,11 +46,10 @@ static int parse_files(const struct policy_files *files, struct policy *ret,
 	return r;
 }
 
-int policy_load(const char *dir, struct policy *ret, struct policy_problems *problems,
-		struct err *e)
+int policy_load_files(const struct policy_files *files, struct policy *ret,
+		      struct policy_problems *problems, struct err *e)
 {
 	struct policy_names cleanup_call(policy_names_done) names = {0};
-	struct policy_files cleanup_call(policy_files_done) files = {0};
 	const struct policy_facts facts = {
 		.now_s = time(NULL),
 		.context = &names,
@@ -59,20 +58,26 @@ int policy_load(const char *dir, struct policy *ret, struct policy_problems *pro
 		.has_user = has_user,
 		.has_program = has_program,
 	};
-	int r;
+	int r = parse_files(files, ret, problems);
 
-	*ret = (struct policy){0};
-	*problems = (struct policy_problems){0};
-	r = policy_files_read(dir, &files, problems, e);
-	if (r < 0)
-		return r;
-	r = parse_files(&files, ret, problems);
 	if (r == 0)
 		r = policy_review(ret, &facts, problems);
 	if (r < 0)
 		return err_set(e, r, _("out of memory"));
 	policy_problems_sort(problems);
 	return 0;
+}
+
+int policy_load(const char *dir, struct policy *ret, struct policy_problems *problems,
+		struct err *e)
+{
+	struct policy_files cleanup_call(policy_files_done) files = {0};
+	int r;
+
+	*ret = (struct policy){0};
+	*problems = (struct policy_problems){0};
+	r = policy_files_read(dir, &files, problems, e);
+	return r < 0 ? r : policy_load_files(&files, ret, problems, e);
 }
 
 static void print_place(const char *dir, const struct policy_problems *problems,

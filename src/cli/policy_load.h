@@ -6,6 +6,7 @@
 #pragma once
 
 #include "model/policy_problems.h"
+#include "observe/policy_files.h"
 
 #include <stdio.h>
 
@@ -16,5 +17,8 @@
  */
 int policy_load(const char *dir, struct policy *ret, struct policy_problems *problems,
 		struct err *e);
+/* The same of files that were read already; problems are added. */
+int policy_load_files(const struct policy_files *files, struct policy *ret,
+		      struct policy_problems *problems, struct err *e);
 /* Prints them, "DIR/FILE:LINE:COLUMN: error: ...", escaped. */
 void policy_load_print(const char *dir, const struct policy_problems *problems, FILE *out);

@@ -230,3 +230,25 @@ int policy_files_read(const char *dir, struct policy_files *ret, struct policy_p
 	buf_done(&r.text);
 	return code;
 }
+
+int policy_files_put(struct policy_files *f, const char *name, const char *text, struct err *e)
+{
+	struct policy_file file = {.name = f->names.len, .first = f->texts.len};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		if (strcmp(policy_files_name(f, i), name) != 0)
+			f->files[kept++] = f->files[i];
+	f->count = kept;
+	if (!text)
+		return 0;
+	file.len = strlen(text);
+	buf_add(&f->names, name, strlen(name) + 1);
+	buf_add(&f->texts, text, file.len);
+	if (f->names.failed || f->texts.failed ||
+	    mem_grow(&f->files, &f->cap, f->count + 1, sizeof(*f->files)) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	f->files[f->count++] = file;
+	qsort_r(f->files, f->count, sizeof(*f->files), compare_names, &f->names);
+	return 0;
+}

@@ -28,6 +28,11 @@ struct policy_files {
  */
 int policy_files_read(const char *dir, struct policy_files *ret, struct policy_problems *problems,
 		      struct err *e);
+/*
+ * As if the folder had a file of that name with that text, or (`text` NULL) had it not: for a
+ * change that is planned. 0 or -ENOMEM.
+ */
+int policy_files_put(struct policy_files *f, const char *name, const char *text, struct err *e);
 void policy_files_done(struct policy_files *f);
 const char *policy_files_name(const struct policy_files *f, size_t index);
 const char *policy_files_text(const struct policy_files *f, size_t index);
