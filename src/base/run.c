@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,19 +77,29 @@ static pid_t spawn(const char *path, const struct run *run, const struct ends *e
 	const char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", run->extra,
 				     NULL};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	pid_t pid = 0;
 	int r = posix_spawn_file_actions_init(&actions);
 
 	if (r)
 		return -r;
-	r = add_stream(&actions, ends->input, STDIN_FILENO);
+	r = posix_spawnattr_init(&attributes);
+	if (r) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -r;
+	}
+	if (run->apart)
+		r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	if (r == 0)
+		r = add_stream(&actions, ends->input, STDIN_FILENO);
 	if (r == 0)
 		r = add_stream(&actions, ends->output, STDOUT_FILENO);
 	if (r == 0)
 		r = add_stream(&actions, ends->errors, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn(&pid, path, &actions, NULL, mutable(run->argv),
+		r = posix_spawn(&pid, path, &actions, &attributes, mutable(run->argv),
 				mutable(environment));
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return r ? -r : pid;
 }
@@ -121,39 +131,16 @@ static int take_output(int *fd, size_t limit, struct buf *out)
 	return 0;
 }
 
-/* One write of what is left; the descriptor is closed, and -1, at its end. A program that does not
- * read all is no error: its exit code tells. Sockets, as MSG_NOSIGNAL needs no change of signals.
- */
-static void give_input(int *fd, const struct run *run, size_t *at)
-{
-	ssize_t put =
-		send(*fd, run->input + *at, run->input_len - *at, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (put > 0)
-		*at += (size_t)put;
-	else if (put < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (put < 0 || *at == run->input_len) {
-		close(*fd);
-		*fd = -1;
-	}
-}
-
 static int talk(const struct run *run, struct ends *ours, long end_ms)
 {
-	size_t at = 0;
 	int r = 0;
 
 	while (r >= 0 && (ours->output >= 0 || ours->errors >= 0)) {
-		struct pollfd wait[] = {{ours->output, POLLIN, 0},
-					{ours->errors, POLLIN, 0},
-					{ours->input, POLLOUT, 0}};
+		struct pollfd wait[] = {{ours->output, POLLIN, 0}, {ours->errors, POLLIN, 0}};
 		long left = end_ms - now_ms();
 
 		if (left <= 0 || poll(wait, ARRAY_LEN(wait), (int)left) == 0)
 			return -ETIMEDOUT;
-		if (wait[2].revents)
-			give_input(&ours->input, run, &at);
 		if (wait[0].revents)
 			r = take_output(&ours->output, run->limit, run->out);
 		if (r >= 0 && wait[1].revents)
@@ -184,19 +171,41 @@ static int wait_for(pid_t pid, long end_ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
+/*
+ * A file in memory, and no pipe: the program has all of its input from its first moment on, so that
+ * the end of portero, whenever it comes, never passes for the end of the input.
+ */
+static int open_input(const char *input, size_t len)
+{
+	int fd = memfd_create("portero-input", MFD_CLOEXEC);
+
+	for (size_t at = 0; fd >= 0 && at < len;) {
+		ssize_t put = write(fd, input + at, len - at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0) {
+			int code = put < 0 ? -errno : -EIO;
+
+			close(fd);
+			return code;
+		}
+		at += (size_t)put;
+	}
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	return fd;
+}
+
 static int open_ends(const struct run *run, struct ends *ours, struct ends *its)
 {
-	int r = open_pipe(&ours->output, &its->output), pair[2];
+	int r = open_pipe(&ours->output, &its->output);
 
 	if (r >= 0 && run->errors)
 		r = open_pipe(&ours->errors, &its->errors);
-	if (r < 0 || !run->input)
-		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	ours->input = pair[0];
-	its->input = pair[1];
-	return 0;
+	if (r >= 0 && run->input)
+		r = its->input = open_input(run->input, run->input_len);
+	return r < 0 ? r : 0;
 }
 
 int run_with(const struct run *run)

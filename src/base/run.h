@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct run {
@@ -16,6 +17,7 @@ struct run {
 	size_t input_len;
 	size_t limit; /* bytes that out, and errors, may hold in the end */
 	int patience_ms;
+	bool apart;	    /* in a session of its own: no key or end of the terminal reaches it */
 	struct buf *out;    /* what it printed is appended */
 	struct buf *errors; /* what it printed on its standard error; NULL: that is thrown away */
 };
