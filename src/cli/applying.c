@@ -280,15 +280,11 @@ static int make_change(struct work *w, const char *path, struct err *e)
 
 static int carry_out(struct work *w, struct err *e)
 {
-	char path[4096], *known = NULL;
+	char path[4096];
 
-	if (w->a->file) {
-		known = policy_files_path(w->o->policy_dir, w->a->file->name, path, sizeof(path),
-					  e);
-		if (!known)
-			return command_fail("%s", e->msg);
-	}
-	if (add_state(w, e) < 0 || make_change(w, known, e) < 0)
+	if (w->a->file && find_path(w, path, sizeof(path), e) < 0)
+		return command_fail("%s", e->msg);
+	if (add_state(w, e) < 0 || make_change(w, w->a->file ? path : NULL, e) < 0)
 		return command_fail(_("%s (nothing was changed)"), e->msg);
 	if (look_again(w, e) < 0)
 		return undo(w, e);

@@ -122,9 +122,7 @@ static json_t *warnings(const struct planned *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->problems.count; i++)
-		add_warning(
-			list, "policy", place(p, &p->problems.items[i].place),
-			escaped(strpool_get(&p->problems.strings, p->problems.items[i].text_str)));
+		add_problem(list, &p->problems, &p->problems.items[i]);
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 

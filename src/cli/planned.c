@@ -11,37 +11,35 @@
 #include <string.h>
 #include <time.h>
 
-/* The rules as a twin needs them: those which only observe, and those which decide. */
-struct images {
-	struct nft_image observing, deciding;
-};
-
-static void images_done(struct images *i)
+static int make_rules(struct planned *p, bool observe, bool no_socket, struct buf *script,
+		      struct nft_image *image, struct err *e)
 {
-	nft_image_done(&i->observing);
-	nft_image_done(&i->deciding);
+	const struct policy_ruleset_wish wish = {.policy = &p->policy,
+						 .links = &p->links,
+						 .now_s = p->now_s,
+						 .observe = observe,
+						 .no_socket = no_socket};
+
+	buf_clear(script);
+	nft_image_done(image);
+	if (policy_ruleset_format(&wish, script) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	return nft_graft_make(script->data, script->len, image, e);
 }
 
-static int format_rules(struct planned *p, bool observe, struct buf *out, struct err *e)
+/* The rules that decide, and those which only observe. */
+static int make_images(struct planned *p, struct err *e)
 {
-	const struct policy_ruleset_wish wish = {
-		.policy = &p->policy, .links = &p->links, .now_s = p->now_s, .observe = observe};
+	struct buf cleanup_call(buf_done) script = {0};
+	bool no_socket = false;
+	int r = make_rules(p, false, no_socket, &p->script, &p->rules, e);
 
-	return policy_ruleset_format(&wish, out) < 0 ? err_set(e, -ENOMEM, _("out of memory")) : 0;
-}
-
-static int make_images(struct planned *p, struct images *images, struct err *e)
-{
-	struct buf cleanup_call(buf_done) observing = {0};
-	int r = format_rules(p, true, &observing, e);
-
-	if (r >= 0)
-		r = format_rules(p, false, &p->script, e);
-	if (r >= 0)
-		r = nft_graft_make(observing.data, observing.len, &images->observing, e);
-	if (r >= 0)
-		r = nft_graft_make(p->script.data, p->script.len, &images->deciding, e);
-	return r;
+	/* the only thing that not every kernel has: if that is not why, it is refused again */
+	if (r == -EINVAL) {
+		no_socket = true;
+		r = make_rules(p, false, no_socket, &p->script, &p->rules, e);
+	}
+	return r < 0 ? r : make_rules(p, true, no_socket, &script, &p->observing, e);
 }
 
 static int compare_with_kernel(struct planned *p, struct err *e)

@@ -11,6 +11,7 @@
 #include "observe/reach.h"
 #include "observe/services_file.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>

@@ -104,8 +104,7 @@ static int add_item(struct policy_ranges *r, struct range_key first, struct rang
 	return 0;
 }
 
-int policy_ranges_add_ports(struct policy_ranges *r, uint16_t first, uint16_t last,
-			    uint32_t target)
+int policy_ranges_add_ports(struct policy_ranges *r, uint16_t first, uint16_t last, uint32_t target)
 {
 	return add_item(r, (struct range_key){.low = first}, (struct range_key){.low = last},
 			target);

@@ -42,7 +42,8 @@ struct policy_ranges {
 	size_t item_count, item_cap;
 	struct range_list *lists;
 	size_t list_count, list_cap;
-	struct range_segment *segments; /* in order; neighbours with one list are one; none is empty */
+	struct range_segment
+		*segments; /* in order; neighbours with one list are one; none is empty */
 	size_t segment_count, segment_cap;
 	struct map by_parts; /* (target, rest) -> list */
 };

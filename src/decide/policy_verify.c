@@ -77,11 +77,10 @@ static enum policy_answer wanted_of(const struct policy_verify *v, const struct 
 				    uint32_t *ret_opening)
 {
 	const struct flow *f = q->flow;
-	const char *name = f->ifindex ? snapshot_interface_name(v->snapshot, 0, f->ifindex) : NULL;
-	struct policy_packet packet = {.ifname = name ? name : "",
-				       .source = f->source,
-				       .proto = f->proto,
-				       .port = q->port};
+	const struct policy_packet packet = {.ifname = interface_of(v->snapshot, f->ifindex),
+					     .source = f->source,
+					     .proto = f->proto,
+					     .port = q->port};
 
 	*ret_opening = POLICY_NO_OPENING;
 	/* the machine's own packets, and what is only routed through, are no policy's business */
