@@ -135,9 +135,8 @@ static void write_class_sets(struct ruleset *r, const struct prefixes *links)
 
 /* --- the hooks --- */
 
-static const char before[] =
-	"\t\tiif lo accept\n"
-	"\t\tct state established,related accept\n";
+static const char own[] = "\t\tiif lo accept\n";
+static const char tracked[] = "\t\tct state established,related accept\n";
 static const char protocols[] =
 	"\t\tmeta l4proto != { tcp, udp, udplite, sctp, dccp } accept\n";
 /* Of connections that are older than connection tracking. One that begins has no ACK, or (what
@@ -158,8 +157,9 @@ static void write_prerouting(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain prerouting {\n"
 			  "\t\ttype filter hook prerouting priority -199; policy accept;\n");
+	buf_add_text(out, own);
 	write_echo(r, out, "fib daddr type { local, broadcast, anycast, multicast }");
-	buf_add_text(out, before);
+	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
@@ -171,7 +171,8 @@ static void write_input(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain input {\n"
 			  "\t\ttype filter hook input priority -10; policy accept;\n");
-	buf_add_text(out, before);
+	buf_add_text(out, own);
+	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
 	buf_add_text(out, "\t\tfib daddr type { local, broadcast, anycast } accept\n"
 			  "\t\tct status dnat accept\n");
