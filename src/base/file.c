@@ -63,6 +63,12 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out)
 	return fd < 0 ? -errno : read_regular(fd, limit, out);
 }
 
+int file_read_fd(int fd, size_t limit, struct buf *out)
+{
+	buf_clear(out);
+	return read_regular(fd, limit, out);
+}
+
 /* How much of what was read is whole lines; all of it at the end of the file. */
 static size_t whole_lines(const struct buf *b, bool at_end)
 {

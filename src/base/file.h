@@ -16,6 +16,9 @@
  */
 int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
 
+/* The same of a file that is open. */
+int file_read_fd(int fd, size_t limit, struct buf *out);
+
 /*
  * Opens `path` with symbolic links resolved as if the directory `root_fd` were "/", so that nothing
  * in a file system that somebody else controls leads out of it (openat2(2), Linux 5.6; before that

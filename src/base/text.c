@@ -171,6 +171,17 @@ size_t text_distance(const char *a, const char *b)
 	return rows[a_len % 3][b_len];
 }
 
+bool text_is_nearer(const char *word, const char *name, size_t *best)
+{
+	size_t len = strlen(word), distance = text_distance(word, name);
+
+	/* as many edits as there are letters make any name of any other */
+	if (distance > (len > 4 ? 2u : 1u) || distance >= len || distance >= *best)
+		return false;
+	*best = distance;
+	return true;
+}
+
 int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret)
 {
 	uint64_t value = 0;

@@ -46,6 +46,12 @@ size_t text_decode_utf8(const char *bytes, size_t len, uint32_t *code);
 size_t text_distance(const char *a, const char *b);
 
 /*
+ * Is `name` spelled so much like `word` that it was probably meant, and more like it than the names
+ * before? *best: the edits to the nearest of those; begin with SIZE_MAX.
+ */
+bool text_is_nearer(const char *word, const char *name, size_t *best);
+
+/*
  * Parses a whole decimal number, digits only, no sign, at most `max`. Returns 0, or -EINVAL (not a
  * number) or -ERANGE (over max); *ret is written only on success.
  */

@@ -3,24 +3,16 @@
 #include "base/i18n.h"
 #include "cli/command.h"
 
-#include <arpa/inet.h>
 #include <stddef.h>
 
 static int read_address(const char *text, const char *option, struct address *ret)
 {
-	struct address a = {0};
-
 	if (!text)
 		return 0;
-	if (inet_pton(AF_INET, text, a.bytes) == 1)
-		a.family = AF_INET;
-	else if (inet_pton(AF_INET6, text, a.bytes) == 1)
-		a.family = AF_INET6;
-	else
+	if (address_parse(text, ret) < 0)
 		return command_fail(_("--%s: '%.64s' is no IP address, such as 198.51.100.7 or "
 				      "2001:db8::7"),
 				    option, text);
-	*ret = a;
 	return 0;
 }
 

@@ -30,6 +30,7 @@ int command_status(const struct options *o);
 int command_show(const struct options *o);
 int command_reach(const struct options *o);
 int command_explain(const struct options *o);
+int command_policy(const struct options *o);
 int command_doctor(const struct options *o);
 int command_completion(const struct options *o);
 int command_help(const struct options *o);

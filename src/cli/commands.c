@@ -8,6 +8,7 @@
 #include "cli/command.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,16 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
+	{"policy", N_("check [DIR]"),
+	 N_("is the policy right? Which ports are to be open, to whom"),
+	 N_("Checks the files of the policy (DIR/*.yaml): what is wrong is shown with its file, "
+	    "line\n"
+	    "and column, and what is probably not meant is a warning. portero.policy(5) describes "
+	    "the\n"
+	    "files. Changes nothing.\n"
+	    "\n"
+	    "Exit code: 0; 1 when there are warnings; 2 when there are errors, or no policy."),
+	 SCOPE_POLICY, command_policy},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),
@@ -69,16 +80,11 @@ const struct command *command_find(const char *name)
 const struct command *command_guess(const char *word)
 {
 	const struct command *near = NULL;
-	size_t best = strlen(word) > 4 ? 3 : 2; /* less than this many edits away */
+	size_t best = SIZE_MAX;
 
-	for (size_t i = 0; i < command_count; i++) {
-		size_t distance = text_distance(word, commands[i].name);
-
-		if (distance < best) {
-			best = distance;
+	for (size_t i = 0; i < command_count; i++)
+		if (text_is_nearer(word, commands[i].name, &best))
 			near = &commands[i];
-		}
-	}
 	return near;
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,21 +111,15 @@ static bool is_choice(const char *choices, const char *value)
 /* The option that begins with `name`, else the one that is spelled most like it, or NULL. */
 static const char *guess_option(const char *name)
 {
-	size_t best = 3; /* further away than this is no likeness */
+	size_t best = SIZE_MAX;
 	const char *near = NULL;
 
 	for (size_t i = 0; strlen(name) > 2 && i < option_row_count; i++)
 		if (strncmp(option_rows[i].name, name, strlen(name)) == 0)
 			return option_rows[i].name;
-	for (size_t i = 0; i < option_row_count; i++) {
-		size_t distance = text_distance(name, option_rows[i].name);
-
-		/* as many edits as there are letters make any name of any other */
-		if (distance < best && distance < strlen(name)) {
-			best = distance;
+	for (size_t i = 0; i < option_row_count; i++)
+		if (text_is_nearer(name, option_rows[i].name, &best))
 			near = option_rows[i].name;
-		}
-	}
 	return near;
 }
 

@@ -38,6 +38,7 @@ enum option_scope {
 	SCOPE_DOCTOR = 1 << 3,
 	SCOPE_REACH = 1 << 4,
 	SCOPE_EXPLAIN = 1 << 5,
+	SCOPE_POLICY = 1 << 6,
 };
 
 struct option_row {

@@ -16,10 +16,11 @@
 
 enum {
 	POLICY_OPENING_LIMIT = 20000,
-	POLICY_SOURCE_LIMIT = 200000, /* of all openings */
-	POLICY_FILE_LIMIT = 8 << 20,  /* bytes of one file */
-	POLICY_FILES_LIMIT = 20000,   /* files of a folder */
-	POLICY_TEXT_LIMIT = 512,      /* bytes of why, owner, program, ... */
+	POLICY_SOURCE_LIMIT = 200000,  /* of all openings; so also for ports and interfaces */
+	POLICY_FILE_LIMIT = 8 << 20,   /* bytes of one file */
+	POLICY_FILES_LIMIT = 20000,    /* files of a folder */
+	POLICY_TOTAL_LIMIT = 64 << 20, /* bytes of all of them */
+	POLICY_TEXT_LIMIT = 512,       /* bytes of why, owner, program, ... */
 };
 
 /* Where something stands, for people: lines and columns count from 1; line 0: nowhere. */
@@ -64,7 +65,8 @@ struct opening {
 	uint32_t rate_count;   /* new connections of one source (IPv6: of one /64); 0: any number */
 	uint32_t rate_seconds; /* ... in so many: 1, 60, 3600, 86400 */
 	int64_t until_s;       /* seconds since the epoch, when it ends; 0: never */
-	/* who may listen; all that are given (not 0) must match; none: anybody */
+	/* who may listen; all that are given (not 0) must match; none: anybody. A unit has its
+	 * suffix, a user is a name or a number */
 	uint32_t program_str, unit_str, user_str, container_str;
 	uint32_t why_str, owner_str;
 	struct policy_place place; /* of the opening itself */

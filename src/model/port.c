@@ -135,6 +135,20 @@ void address_format(const struct address *a, char text[ADDRESS_TEXT_SIZE])
 		memcpy(text, "-", 2);
 }
 
+int address_parse(const char *text, struct address *ret)
+{
+	struct address a = {0};
+
+	if (inet_pton(AF_INET, text, a.bytes) == 1)
+		a.family = AF_INET;
+	else if (inet_pton(AF_INET6, text, a.bytes) == 1)
+		a.family = AF_INET6;
+	else
+		return -EINVAL;
+	*ret = a;
+	return 0;
+}
+
 static bool all_zero(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

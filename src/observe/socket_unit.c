@@ -30,6 +30,11 @@ static const char *const folders[] = {
 	"run/systemd/generator.late",
 };
 
+const char *socket_unit_folder(size_t index)
+{
+	return index < ARRAY_LEN(folders) ? folders[index] : NULL;
+}
+
 /* What is wanted of a unit: called for each assignment, in the order in which they take effect. */
 typedef void take_line(const struct unit_line *line, void *context);
 

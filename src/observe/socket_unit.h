@@ -13,6 +13,10 @@
 
 enum { SOCKET_UNIT_NAME_SIZE = 256, SOCKET_UNIT_LIMIT = 4096 };
 
+/* The folders that units are found in, in systemd's order, without a leading '/'. NULL behind the
+ * last. */
+const char *socket_unit_folder(size_t index);
+
 struct socket_unit_service {
 	char name[SOCKET_UNIT_NAME_SIZE]; /* "ssh.service"; with Accept=yes "ssh@.service" */
 	char program[1024];		  /* first word of its ExecStart=, or "" */

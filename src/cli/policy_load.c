@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/policy_load.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "decide/policy_parse.h"
+#include "decide/policy_review.h"
+#include "observe/policy_files.h"
+#include "observe/policy_names.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static bool has_interface(void *context, const char *name)
+{
+	return policy_names_has_interface(context, name);
+}
+
+static bool has_unit(void *context, const char *name)
+{
+	(void)context;
+	return policy_names_has_unit(name);
+}
+
+static bool has_user(void *context, const char *name)
+{
+	(void)context;
+	return policy_names_has_user(name);
+}
+
+static bool has_program(void *context, const char *path)
+{
+	(void)context;
+	return policy_names_has_program(path);
+}
+
+static int parse_files(const struct policy_files *files, struct policy *ret,
+		       struct policy_problems *problems)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < files->count && r == 0; i++)
+		r = policy_parse(ret, policy_files_name(files, i), policy_files_text(files, i),
+				 files->files[i].len, problems);
+	return r;
+}
+
+int policy_load(const char *dir, struct policy *ret, struct policy_problems *problems,
+		struct err *e)
+{
+	struct policy_names cleanup_call(policy_names_done) names = {0};
+	struct policy_files cleanup_call(policy_files_done) files = {0};
+	const struct policy_facts facts = {
+		.now_s = time(NULL),
+		.context = &names,
+		.has_interface = has_interface,
+		.has_unit = has_unit,
+		.has_user = has_user,
+		.has_program = has_program,
+	};
+	int r;
+
+	*ret = (struct policy){0};
+	*problems = (struct policy_problems){0};
+	r = policy_files_read(dir, &files, problems, e);
+	if (r < 0)
+		return r;
+	r = parse_files(&files, ret, problems);
+	if (r == 0)
+		r = policy_review(ret, &facts, problems);
+	if (r < 0)
+		return err_set(e, r, _("out of memory"));
+	policy_problems_sort(problems);
+	return 0;
+}
+
+static void print_place(const char *dir, const struct policy_problems *problems,
+			const struct policy_place *place, struct buf *out)
+{
+	size_t len = strlen(dir);
+
+	buf_printf(out, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/",
+		   policy_problems_text(problems, place->file_str));
+	if (place->line)
+		buf_printf(out, ":%u:%u", place->line, place->column);
+}
+
+void policy_load_print(const char *dir, const struct policy_problems *problems, FILE *out)
+{
+	struct buf cleanup_call(buf_done) text = {0}, cleanup_call(buf_done) safe = {0};
+	size_t left = problems->error_count + problems->warning_count - problems->count;
+
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct policy_problem *p = &problems->items[i];
+
+		buf_clear(&text);
+		buf_clear(&safe);
+		print_place(dir, problems, &p->place, &text);
+		buf_printf(&text, ": %s: %s", p->is_error ? _("error") : _("warning"),
+			   policy_problems_text(problems, p->text_str));
+		if (p->other.file_str) {
+			buf_add_text(&text, _(" (the other place: "));
+			print_place(dir, problems, &p->other, &text);
+			buf_add_char(&text, ')');
+		}
+		text_escape_message(&safe, buf_text(&text));
+		fprintf(out, "%s\n", buf_text(&safe));
+	}
+	if (left)
+		fprintf(out, ngettext("... and %zu more\n", "... and %zu more\n", left), left);
+}

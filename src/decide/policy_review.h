@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy_review: looks at a whole policy, after all files are parsed: what contradicts itself is an
+ * error, what is right but probably not meant is a warning. Pure: what the machine has is asked by
+ * callbacks, the time is given.
+ *
+ * Errors: a port is let in twice from the same source at one interface (a *duplicate*: the rate or
+ * the end of one of them would never matter); a port is for one program, unit, user or container
+ * and for another one, from sources that overlap at one interface (a *contradiction*). Openings
+ * that are over count for neither.
+ */
+#pragma once
+
+#include "model/policy_problems.h"
+
+/* What the machine has. A NULL: that is not looked at. */
+struct policy_facts {
+	int64_t now_s;
+	void *context;
+	bool (*has_interface)(void *context, const char *name); /* "eth0"; "veth*": any of these */
+	bool (*has_unit)(void *context, const char *name);
+	bool (*has_user)(void *context, const char *name); /* a name, not a number */
+	bool (*has_program)(void *context, const char *path);
+};
+
+/* 0 or -ENOMEM. 10,000 openings and 50,000 sources take a fraction of a second. */
+int policy_review(const struct policy *p, const struct policy_facts *facts,
+		  struct policy_problems *problems);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy_names: does this machine have what a policy names? What cannot be told is taken to be
+ * there: nobody is to be warned of what nobody knows.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+
+struct policy_names {
+	struct if_nameindex *interfaces; /* of the own namespace; NULL: not asked for yet */
+};
+
+void policy_names_done(struct policy_names *n);
+/* "eth0"; "veth*": one that begins so. */
+bool policy_names_has_interface(struct policy_names *n, const char *name);
+/* A service or socket, from files as systemd would find them: of scopes and slices there need be
+ * none. Without systemd: true. */
+bool policy_names_has_unit(const char *name);
+bool policy_names_has_user(const char *name);
+bool policy_names_has_program(const char *path);
