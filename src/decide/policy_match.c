@@ -80,6 +80,8 @@ static int take_address(const struct snapshot *s, const struct interface_address
 
 int policy_links_take(const struct snapshot *s, struct policy_links *links)
 {
+	for (size_t i = 0; i < s->interface_count; i++)
+		links->has_vrf |= s->interfaces[i].netns == 0 && s->interfaces[i].kind == LINK_VRF;
 	for (size_t i = 0; i < s->address_count; i++) {
 		const struct interface_address *a = &s->addresses[i];
 

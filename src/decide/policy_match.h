@@ -41,6 +41,7 @@ struct policy_links {
 	struct strpool strings;
 	struct policy_link *items;
 	size_t count, cap;
+	bool has_vrf; /* the machine has a VRF: its own packets may come in by it */
 };
 
 /* A new packet, the first of a connection or datagram of a stranger. */

@@ -94,10 +94,12 @@ static const struct reach_class *way_class(const struct plan_side *side, const s
 	return &side->reach->classes[w->class];
 }
 
-/* Addresses with a name of their own (LISTED, a part of the private networks) are no class. */
+/* Addresses that rules mention are no class of their own. The private networks may be told apart
+ * from one another: together, they are the class. */
 static bool is_part(const struct reach_class *c)
 {
-	return c->source_class == SOURCE_LISTED || c->sources_str != 0;
+	return c->source_class == SOURCE_LISTED ||
+	       (c->source_class == SOURCE_PRIVATE && c->sources_str != 0);
 }
 
 static void raise_verdict(enum verdict *verdict, enum verdict other)
@@ -106,7 +108,13 @@ static void raise_verdict(enum verdict *verdict, enum verdict other)
 		*verdict = other;
 }
 
-/* First what the whole classes get; a class of which there are only parts gets nothing. */
+static void lower_verdict(enum verdict *verdict, enum verdict other)
+{
+	if (*verdict == VERDICT_COUNT || rank(other) < rank(*verdict))
+		*verdict = other;
+}
+
+/* First what the whole classes get: of parts that make up a class, what the worst off gets. */
 static int add_wholes(const struct plan_side *side, const struct port_row *row, struct form *f)
 {
 	for (uint32_t i = 0; i < row->reach.way_count; i++) {
@@ -121,6 +129,8 @@ static int add_wholes(const struct plan_side *side, const struct port_row *row, 
 			return -ENOMEM;
 		if (!is_part(c))
 			raise_verdict(&g->verdict, verdict);
+		else if (c->source_class == SOURCE_PRIVATE)
+			lower_verdict(&g->verdict, verdict);
 	}
 	for (size_t i = 0; i < f->count; i++)
 		if (f->groups[i].verdict == VERDICT_COUNT)

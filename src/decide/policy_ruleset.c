@@ -134,8 +134,8 @@ static void write_class_sets(struct ruleset *r, const struct prefixes *links)
 
 /* --- the hooks --- */
 
-static const char before[] = "\t\tiif lo accept\n"
-			     "\t\tct state established,related accept\n";
+static const char own[] = "\t\tiif lo accept\n";
+static const char tracked[] = "\t\tct state established,related accept\n";
 static const char protocols[] = "\t\tmeta l4proto != { tcp, udp, udplite, sctp, dccp } accept\n";
 /* Of connections that are older than connection tracking. One that begins has no ACK, or (what
  * answers to a SYN of the machine itself) finds a socket that does not listen. */
@@ -155,8 +155,9 @@ static void write_prerouting(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain prerouting {\n"
 			  "\t\ttype filter hook prerouting priority -199; policy accept;\n");
+	buf_add_text(out, own);
 	write_echo(r, out, "fib daddr type { local, broadcast, anycast, multicast }");
-	buf_add_text(out, before);
+	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
@@ -168,15 +169,18 @@ static void write_input(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain input {\n"
 			  "\t\ttype filter hook input priority -10; policy accept;\n");
-	buf_add_text(out, before);
+	buf_add_text(out, own);
+	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
 	buf_add_text(out, "\t\tfib daddr type { local, broadcast, anycast } accept\n"
 			  "\t\tct status dnat accept\n");
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
-	/* a VRF's own packets to itself */
-	buf_add_text(out, "\t\tmeta iifkind \"vrf\" meta sdif 0 accept\n"
-			  "\t\tgoto check\n\t}\n");
+	/* a VRF's own packets to itself; a twin cannot tell kinds of interfaces, so only where it
+	 * is needed */
+	if (r->wish->links->has_vrf)
+		buf_add_text(out, "\t\tmeta iifkind \"vrf\" meta sdif 0 accept\n");
+	buf_add_text(out, "\t\tgoto check\n\t}\n");
 }
 
 static void write_check(const struct ruleset *r, struct buf *out)

@@ -106,7 +106,8 @@ static bool is_right(enum policy_answer wanted, enum verdict without, enum verdi
 	case POLICY_OPEN:
 		break;
 	}
-	return with == without;
+	/* who cannot be told of without the policy, may be told of with it */
+	return with == without || without == VERDICT_UNKNOWN;
 }
 
 static void note_opening(struct policy_verify *v, const struct policy_packet_seen *seen)

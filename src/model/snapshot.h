@@ -131,6 +131,7 @@ enum link_kind {
 	LINK_OTHER,
 	LINK_PAIR, /* veth, netkit: what goes in at one end comes out at the other */
 	LINK_BRIDGE,
+	LINK_VRF,
 	LINK_MACVLAN, /* these two pass packets on to their like on the same interface: not so in */
 	LINK_IPVLAN,  /* their modes private and vepa, which are LINK_OTHER */
 };

@@ -64,6 +64,8 @@ static enum link_kind kind_of(struct cur info)
 		return LINK_PAIR;
 	if (strcmp(kind, "bridge") == 0)
 		return LINK_BRIDGE;
+	if (strcmp(kind, "vrf") == 0)
+		return LINK_VRF;
 	if (strcmp(kind, "macvlan") == 0)
 		return nla_find(data, IFLA_MACVLAN_MODE, &mode) &&
 				       number(mode) == MACVLAN_MODE_BRIDGE
