@@ -23,7 +23,6 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym;
 	((type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(type)))
 
 struct walk {
-	struct file **slots;
 	struct seq_file *seq;
 };
 
@@ -31,13 +30,14 @@ struct walk {
  * Not on the stack: the verifier follows every value there along every path, and would take longer
  * than the walk. Each load of the program has its own.
  */
+static struct file **slots;	       /* of this task */
 static __u32 written;		       /* records of this task */
 static struct task_file_record record; /* the part about the task is filled once for each */
 
-/* The file in a slot of the table: an array of pointers is read as pairs of them. */
-static __always_inline void *slot_file(struct walk *w, __u32 fd)
+/* An array of pointers is read as pairs of them. */
+static __always_inline struct hlist_node *two_slots(__u32 fd)
 {
-	return CAST(w->slots + fd, struct hlist_node)->next;
+	return CAST(slots + fd, struct hlist_node);
 }
 
 /* Around any inode, to read the inode itself. */
@@ -47,11 +47,14 @@ static __always_inline struct socket_alloc *around(const struct inode *inode)
 		    struct socket_alloc);
 }
 
-/* Not inlined: the verifier looks at it once, not for each slot of a step. */
-static __noinline int take(struct walk *w, __u32 fd)
+/*
+ * Fills the part about the socket in that slot: 1, or 0 when there is none that is wanted. Neither
+ * inlined nor static: the verifier looks at it once, not for each slot of a step.
+ */
+__noinline int take(__u32 fd)
 {
 	struct task_file_record *r = &record;
-	void *pointer = slot_file(w, fd);
+	void *pointer = two_slots(fd)->next;
 	struct socket *socket;
 	struct socket_alloc *both;
 	struct file *file;
@@ -76,18 +79,15 @@ static __noinline int take(struct walk *w, __u32 fd)
 	r->v6only = 0;
 	__builtin_memset(r->address, 0, sizeof(r->address));
 	fill_socket(r, sk, family);
-	if (slot_file(w, fd) != pointer)
-		return 0; /* closed meanwhile: what was read may be another's */
-	if (written++ < TASK_WALK_LIMIT)
-		bpf_seq_write(w->seq, r, sizeof(*r));
-	return 0;
+	return two_slots(fd)->next == pointer; /* or closed meanwhile: this may be another's */
 }
 
 static __always_inline void look(struct walk *w, __u32 fd, void *pointer)
 {
-	if (pointer && (around(CAST(pointer, struct file)->f_inode)->vfs_inode.i_mode & S_IFMT) ==
-			       S_IFSOCK)
-		take(w, fd);
+	if (pointer &&
+	    (around(CAST(pointer, struct file)->f_inode)->vfs_inode.i_mode & S_IFMT) == S_IFSOCK &&
+	    take(fd) && written++ < TASK_WALK_LIMIT)
+		bpf_seq_write(w->seq, &record, sizeof(record));
 }
 
 /* Tables are made in multiples of 64 slots (BITS_PER_LONG), so four at a time end where they end.
@@ -95,8 +95,8 @@ static __always_inline void look(struct walk *w, __u32 fd, void *pointer)
 static long step(__u32 index, void *context)
 {
 	struct walk *w = context;
-	struct hlist_node *two = CAST(w->slots + index * 4, struct hlist_node);
-	struct hlist_node *more = CAST(w->slots + index * 4 + 2, struct hlist_node);
+	struct hlist_node *two = two_slots(index * 4);
+	struct hlist_node *more = two_slots(index * 4 + 2);
 
 	look(w, index * 4, two->next);
 	look(w, index * 4 + 1, two->pprev);
@@ -121,6 +121,8 @@ int task_walk(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
+	w.seq = ctx->meta->seq; /* before the first branch: each path costs a search through all
+				   types */
 	/* untrusted from here on, or the verifier takes longer than the walk */
 	task = CAST(task, struct task_struct);
 	files = task->files;
@@ -131,8 +133,7 @@ int task_walk(struct bpf_iter__task *ctx)
 		return 0;
 	__builtin_memset(&record, 0, sizeof(record));
 	fill_task(&record, task);
-	w.slots = table->fd;
-	w.seq = ctx->meta->seq;
+	slots = table->fd;
 	written = 0;
 	/* refused for a table of more than 2^25 slots (BPF_MAX_LOOPS), which fs.nr_open allows */
 	if (bpf_loop(table->max_fds / 4, step, &w, 0) < 0)
