@@ -61,7 +61,8 @@ static struct policy_question question_of(const struct reach_asked *asked)
 	return (struct policy_question){.flow = asked->flow,
 					.behind = asked->behind,
 					.port = asked->port,
-					.verdict = asked->verdict};
+					.verdict = asked->verdict,
+					.unanswered = asked->unanswered};
 }
 
 static int see_without(const struct reach_asked *asked, void *context)

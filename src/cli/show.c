@@ -396,8 +396,11 @@ static void print_show(const struct view *v, const struct port_range *range)
 
 static int show_port(const struct options *o, const struct port_range *range)
 {
-	struct view_wish wish = {
-		.cmdlines = true, .clients = true, .connections_of = range->first, .reach = true};
+	struct view_wish wish = {.cmdlines = true,
+				 .clients = true,
+				 .connections_of = range->first,
+				 .reach = true,
+				 .policy = true};
 	struct filter cleanup_free *f = calloc(1, sizeof(*f));
 	struct view v = {0};
 	struct err e = {0};

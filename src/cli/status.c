@@ -26,6 +26,7 @@ enum column {
 	COLUMN_STATE,
 	COLUMN_SERVICE,
 	COLUMN_REACH,
+	COLUMN_POLICY,
 	COLUMN_PROGRAM,
 	COLUMN_USER,
 	COLUMN_UNIT,
@@ -131,6 +132,9 @@ static void add_field(const struct view *v, const struct port_row *row, enum col
 		else
 			view_bound(v, row, brief, out);
 		break;
+	case COLUMN_POLICY:
+		view_policy(v, row, out);
+		break;
 	case COLUMN_PROGRAM:
 		view_program(v, row, brief, out);
 		break;
@@ -175,6 +179,8 @@ static const char *color_of(const struct view *v, const struct port_row *row, en
 		return notes_are_finding(row->notes) ? "31" : "33";
 	if (column == COLUMN_REACH || column == COLUMN_STATE)
 		return exposure_color(v, row);
+	if (column == COLUMN_POLICY)
+		return view_is_undeclared(v, row) ? "31" : NULL;
 	return NULL;
 }
 
@@ -260,9 +266,11 @@ static void print_lines(struct buf *out)
 static int print_table(const struct view *v)
 {
 	const char *titles[COLUMN_COUNT] = {
-		_("PORT"),    _("STATE"), _("SERVICE"), v->with_reach ? _("REACH") : _("BOUND TO"),
-		_("PROGRAM"), _("USER"),  _("UNIT"),	_("PACKAGE"),
-		_("NOTES")};
+		_("PORT"),    _("STATE"),
+		_("SERVICE"), v->with_reach ? _("REACH") : _("BOUND TO"),
+		_("POLICY"),  _("PROGRAM"),
+		_("USER"),    _("UNIT"),
+		_("PACKAGE"), _("NOTES")};
 	size_t count = v->list.row_count * COLUMN_COUNT + 1;
 	struct texts cleanup_call(texts_done) texts = {0};
 	struct buf cleanup_call(buf_done) out = {0};
@@ -275,6 +283,7 @@ static int print_table(const struct view *v)
 		.step_count = v->with_reach ? ARRAY_LEN(reach_steps) : ARRAY_LEN(steps),
 		.ascii = v->ascii,
 		.no_heading = v->options->quiet,
+		.hidden = v->has_policy ? 0 : 1u << COLUMN_POLICY,
 		.cells = cells,
 		.row_count = v->list.row_count,
 		.take_lines = print_lines,
@@ -326,8 +335,9 @@ static int print_csv_row(const struct view *v, const struct port_row *row)
 /* RFC 4180 */
 static int print_csv(const struct view *v)
 {
-	static const char *const names[COLUMN_COUNT] = {
-		"port", "state", "service", NULL, "program", "user", "unit", "package", "notes"};
+	static const char *const names[COLUMN_COUNT] = {"port",	   "state",   "service", NULL,
+							"policy",  "program", "user",	 "unit",
+							"package", "notes"};
 
 	for (int column = 0; column < COLUMN_COUNT && !v->options->quiet; column++)
 		print_csv_field(names[column]	? names[column]
@@ -368,6 +378,26 @@ static void print_portless(const struct view *v)
 			packet, raw, vsock);
 }
 
+/* Declared, and nobody there. */
+static void print_missing(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	for (size_t i = 0; v->has_policy && i < v->policy.opening_count; i++) {
+		const struct opening *o = &v->policy.openings[i];
+		const struct port_range *range = &v->policy.ports[o->first_port];
+
+		if (opening_is_over(o, v->now_s) || !policy_is_missing(&v->policy, o, &v->list))
+			continue;
+		buf_printf(&text, "%s%u", text.len ? ", " : "", range->first);
+		if (range->last != range->first)
+			buf_printf(&text, "-%u", range->last);
+		buf_printf(&text, "/%s", proto_name(range->proto));
+	}
+	if (text.len)
+		view_print_line(v, _("Declared, but nobody listens there: %s"), buf_text(&text));
+}
+
 static void print_footer(const struct view *v, bool filtered)
 {
 	unsigned clients = count_kind(v, SOCKET_CLIENT);
@@ -396,6 +426,8 @@ static void print_footer(const struct view *v, bool filtered)
 				"shows them).",
 				v->snapshot.other_listeners),
 			v->snapshot.other_listeners);
+	if (!filtered)
+		print_missing(v);
 	if (!v->with_reach)
 		view_print_line(
 			v, "%s",
@@ -475,7 +507,8 @@ static int print_view(const struct options *o, struct view *v, const struct filt
 
 int command_status(const struct options *o)
 {
-	struct view_wish wish = {.cmdlines = o->json, .clients = o->clients, .reach = true};
+	struct view_wish wish = {
+		.cmdlines = o->json, .clients = o->clients, .reach = true, .policy = true};
 	struct filter cleanup_free *f = calloc(1, sizeof(*f));
 	struct view v = {0};
 	struct err e = {0};

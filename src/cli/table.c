@@ -57,6 +57,7 @@ static void fit(const struct table *t, size_t width, struct layout *l)
 {
 	for (size_t i = 0; i < t->column_count; i++) {
 		l->limit[i] = (size_t)-1;
+		l->dropped[i] = t->hidden >> i & 1;
 		measure_column(t, l, i);
 	}
 	for (size_t i = 0; width && i < t->step_count && total_width(t, l) > width; i++) {

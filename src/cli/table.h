@@ -30,6 +30,7 @@ struct table {
 	size_t step_count;
 	bool ascii; /* "~" for an ellipsis, not "…" */
 	bool no_heading;
+	unsigned hidden; /* bits 1 << column: left out in any case */
 	/* cells[row * column_count + column]; a cell's short text may be NULL */
 	struct table_cell {
 		const char *text, *short_text;

@@ -26,7 +26,8 @@ int view_exit_code(const struct view *v)
 	if (!snapshot_is_complete(&v->snapshot))
 		return EXIT_BLIND;
 	for (size_t i = 0; i < v->list.row_count; i++)
-		if (notes_are_finding(v->list.rows[i].notes))
+		if (notes_are_finding(v->list.rows[i].notes) ||
+		    view_is_undeclared(v, &v->list.rows[i]))
 			return EXIT_DIFFERENT;
 	return EXIT_DECLARED;
 }
@@ -81,6 +82,31 @@ void view_port(const struct port_row *row, struct buf *out)
 void view_state(const struct view *v, const struct port_row *row, struct buf *out)
 {
 	buf_add_text(out, v->with_reach ? v->words.states[row->reach.state] : v->words.listening);
+}
+
+static enum declared declared(const struct view *v, const struct port_row *row)
+{
+	uint32_t opening;
+
+	/* a policy is about this machine's own ports */
+	if (!v->has_policy || row->netns != 0)
+		return DECLARED_NO_POLICY;
+	return policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
+}
+
+void view_policy(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	buf_add_text(out, v->words.declared[declared(v, row)]);
+}
+
+bool view_is_undeclared(const struct view *v, const struct port_row *row)
+{
+	enum declared is = declared(v, row);
+	bool reached = row->reach.looked
+			       ? row->reach.state == PORT_OPEN || row->reach.state == PORT_UNKNOWN
+			       : row->bound != BOUND_HOST;
+
+	return reached && (is == DECLARED_NO || is == DECLARED_OTHER);
 }
 
 void view_service(const struct view *v, const struct port_row *row, struct buf *out)

@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "decide/listeners.h"
+#include "decide/policy_rows.h"
 #include "decide/reach_join.h"
 #include "model/services.h"
 #include "observe/inventory.h"
@@ -34,7 +35,11 @@ struct view {
 		const char *listening, *everywhere, *this_machine;
 		const char *states[PORT_STATE_COUNT];
 		const char *notes[NOTE_COUNT]; /* NULL: note_format() */
+		const char *declared[DECLARED_COUNT];
 	} words;
+	bool has_policy; /* what is meant to be open is known: `policy` */
+	struct policy policy;
+	int64_t now_s;
 	bool ascii; /* what goes to this terminal must be ASCII */
 	bool colored;
 	size_t width; /* columns of the terminal, or 0: as wide as need be */
@@ -47,6 +52,7 @@ struct view_wish {
 	bool connections;		 /* of every port */
 	bool reach;			 /* look at the firewall too, unless --no-reach */
 	const struct reach_options *ask; /* what to ask there; NULL: everything */
+	bool policy;			 /* and what is meant to be open */
 	bool reach_only;		 /* neither owners nor rows, which is half of the work */
 };
 
@@ -83,6 +89,10 @@ void view_user(const struct view *v, const struct port_row *row, struct buf *out
 void view_unit(const struct view *v, const struct port_row *row, struct buf *out);
 void view_package(const struct view *v, const struct port_row *row, struct buf *out);
 void view_notes(const struct view *v, const struct port_row *row, struct buf *out);
+/* The column POLICY: "declared", "undeclared", ...; "-" where it needs no opening. */
+void view_policy(const struct view *v, const struct port_row *row, struct buf *out);
+/* Is it reached from outside, although nobody declared it? */
+bool view_is_undeclared(const struct view *v, const struct port_row *row);
 /* How a namespace is called: "container docker:web", "network namespace blue". */
 void view_netns_name(const struct view *v, uint32_t netns, struct buf *out);
 /* The same with one of its processes: "container docker:web (pid 12)". */

@@ -5,6 +5,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/policy_load.h"
 #include "cli/reach_words.h"
 #include "cli/view.h"
 #include "decide/listener_notes.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t terminal_width(void)
@@ -40,6 +42,15 @@ static bool wants_color(const struct options *o)
 	return isatty(STDOUT_FILENO);
 }
 
+static const char *const declared_words[DECLARED_COUNT] = {
+	[DECLARED_NO_POLICY] = "-",
+	[DECLARED_LOCAL] = "-",
+	[DECLARED_YES] = N_("declared"),
+	[DECLARED_NO] = N_("undeclared"),
+	[DECLARED_OTHER] = N_("other program"),
+	[DECLARED_UNKNOWN] = N_("unknown"),
+};
+
 static void translate_words(struct view_words *w)
 {
 	w->listening = _("listening");
@@ -47,6 +58,8 @@ static void translate_words(struct view_words *w)
 	w->this_machine = _("this machine");
 	for (int i = 0; i < PORT_STATE_COUNT; i++)
 		w->states[i] = reach_words_state((enum port_state)i);
+	for (int i = 0; i < DECLARED_COUNT; i++)
+		w->declared[i] = _(declared_words[i]);
 	for (int i = 0; i < NOTE_COUNT; i++)
 		w->notes[i] = note_brief((enum note)i) ? _(note_brief((enum note)i)) : NULL;
 }
@@ -225,6 +238,25 @@ static int build_rows(struct view *v, const struct view_wish *wish, struct err *
 	return build_list(v, wish->clients, e);
 }
 
+/* Having no policy is no gap; having one that cannot be read is. */
+static int take_policy(struct view *v)
+{
+	struct policy_problems problems = {0};
+	struct err why = {0};
+	int r = policy_load(v->options->policy_dir, &v->policy, &problems, &why);
+
+	v->now_s = time(NULL);
+	v->has_policy = r >= 0 && !problems.error_count;
+	if (r >= 0 && problems.error_count)
+		snapshot_add_gap(&v->snapshot, GAP_DETAILS, _("which ports are meant to be open"),
+				 _("the policy has errors"), _("see portero policy check"));
+	else if (r < 0 && r != -ENOENT)
+		snapshot_add_gap(&v->snapshot, GAP_DETAILS, _("which ports are meant to be open"),
+				 why.msg, "");
+	policy_problems_done(&problems);
+	return r == -ENOMEM ? r : 0;
+}
+
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e)
 {
@@ -239,6 +271,8 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 		r = take_reach(v, wish->ask, e);
 	if (r >= 0 && v->with_reach && !wish->reach_only)
 		r = join_rows(v, e);
+	if (r >= 0 && wish->policy && take_policy(v) < 0)
+		r = err_set(e, -ENOMEM, _("out of memory"));
 	return r;
 }
 
@@ -249,6 +283,7 @@ void view_done(struct view *v)
 	snapshot_done(&v->own_gaps);
 	reach_join_done(&v->join);
 	reach_done(&v->reach);
+	policy_done(&v->policy);
 	listeners_done(&v->list);
 	services_done(&v->services);
 	snapshot_done(&v->snapshot);

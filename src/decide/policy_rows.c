@@ -70,6 +70,10 @@ static enum fit fits_unit(const char *wanted, const struct snapshot *s, const st
 	enum fit fit = fits(wanted, snapshot_text(s, owner->unit_str));
 	const struct activation_info *a;
 
+	/* its cgroup could be read, and is no unit's */
+	if (fit == FIT_UNKNOWN && owner->cgroup_str)
+		fit = FIT_NO;
+
 	if (fit == FIT_YES || l->activation == SNAPSHOT_NONE)
 		return fit;
 	a = &s->activations[l->activation];

@@ -133,7 +133,8 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 	seen.without = v->seen[at].verdict;
 	seen.wanted = wanted_of(v, q, &seen.opening);
 	if (is_right(seen.wanted, seen.without, seen.verdict)) {
-		note_opening(v, &seen);
+		if (!q->unanswered || lets_in(seen.verdict))
+			note_opening(v, &seen);
 		return 0;
 	}
 	if (seen.verdict == VERDICT_UNKNOWN) {

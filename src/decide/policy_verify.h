@@ -61,6 +61,7 @@ struct policy_question {
 	bool behind;
 	uint16_t port;
 	enum verdict verdict;
+	bool unanswered; /* it is let in, and what keeps it closed is that no answer gets out */
 };
 /* Of the copy in which the policy observes: all of them, then all of the other. 0 or -ENOMEM. */
 int policy_verify_without(struct policy_verify *v, const struct policy_question *q);

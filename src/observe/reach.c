@@ -28,6 +28,7 @@ static int show_query(const struct mirror *m, const struct reach_plan *plan,
 		struct reach_asked asked = {.flow = &q->flow,
 					    .behind = q->class.behind,
 					    .port = plan->points.items[one->first].port,
+					    .unanswered = answer->reply != REPLY_NOT_ASKED,
 					    .verdict = blocked ? VERDICT_UNKNOWN
 							       : reach_answer_verdict(answer)};
 

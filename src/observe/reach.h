@@ -30,6 +30,7 @@ struct reach_asked {
 	bool behind; /* its destination is not the machine's own */
 	uint16_t port;
 	enum verdict verdict;
+	bool unanswered; /* a SYN that is let in, and whose answer does not get out */
 };
 
 struct mirror;
