@@ -46,6 +46,33 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
+	{"confirm", "", N_("what was applied stays"),
+	 N_("Confirms what was applied last; without that it is undone when its time is over. "
+	    "With\n"
+	    "--extend it is not confirmed yet, but has more time. Needs root.\n"
+	    "\n"
+	    "Exit code: 0; 1 when nothing waits to be confirmed, or it is too late; 2 when it "
+	    "could\n"
+	    "not be done."),
+	 SCOPE_CONFIRM, command_confirm},
+	{"rollback", N_("[STATE]"), N_("back to what the firewall was before"),
+	 N_("Takes back what was applied and is not confirmed yet. When nothing waits to be\n"
+	    "confirmed: goes back to the state before the confirmed one. With a number: to that\n"
+	    "state (portero policy log lists them; 0 is: no rules of portero at all), which is to\n"
+	    "be confirmed like any change. The files of the policy stay as they are, but for "
+	    "those\n"
+	    "that portero open and close wrote and that were not confirmed. Needs root.\n"
+	    "\n"
+	    "Exit code: 0; 2 when it could not be done, and the firewall is as it was."),
+	 SCOPE_ROLLBACK, command_rollback},
+	{"restore", "", N_("load the confirmed state: at the start of the machine"),
+	 N_("Loads the rules of the state that was confirmed last; portero.service runs this at "
+	    "the\n"
+	    "start of the machine. What was applied but not confirmed before the start is undone.\n"
+	    "Run it, too, when another program has removed portero's rules. Needs root.\n"
+	    "\n"
+	    "Exit code: 0, or 2 when it could not be done."),
+	 0, command_restore},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -20,6 +20,9 @@ struct options {
 	bool listeners, programs; /* as -l and -p of ss: they change nothing */
 	const char *listening_on, *user, *unit, *sort;
 	const char *from, *to, *in, *proto; /* of a packet */
+	/* of a change */
+	bool no_confirm, when_due;
+	const char *confirm, *extend, *why;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	bool help, version;
@@ -38,6 +41,8 @@ enum option_scope {
 	SCOPE_DOCTOR = 1 << 3,
 	SCOPE_REACH = 1 << 4,
 	SCOPE_EXPLAIN = 1 << 5,
+	SCOPE_CONFIRM = 1 << 12,
+	SCOPE_ROLLBACK = 1 << 13,
 };
 
 struct option_row {
@@ -50,7 +55,7 @@ struct option_row {
 	enum option_kind kind;
 	size_t offset; /* in struct options */
 	unsigned scope;
-	const char *help; /* N_() */
+	const char *help; /* N_(); NULL: no person needs it, so it is not shown */
 };
 
 extern const struct option_row option_rows[];

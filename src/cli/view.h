@@ -47,6 +47,8 @@ struct view_wish {
 	const struct reach_options *ask; /* what to ask there; NULL: everything */
 };
 
+/* All of a view but a look: words, width, colour. Needs no view_done(). */
+void view_start(struct view *v, const struct options *options);
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e);
