@@ -255,6 +255,8 @@ install: all
 	for m in man/*.1; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/} || exit 1; done
 	for f in data/schemas/*.json; do install -D -m 644 $$f \
 		$(DESTDIR)$(PREFIX)/share/portero/schemas/$${f##*/} || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' data/systemd/portero.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/portero.service
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	$(B)/portero completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/portero

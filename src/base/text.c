@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/text.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <string.h>
@@ -230,4 +231,29 @@ const char *text_base_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+int text_parse_duration(const char *text, uint32_t max, uint32_t *ret)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	size_t len = strlen(text);
+	uint32_t factor = 1;
+	uint64_t number;
+	int r;
+
+	for (size_t i = 0; len > 1 && i < ARRAY_LEN(units); i++) {
+		if (text[len - 1] == units[i].unit) {
+			factor = units[i].seconds;
+			len--;
+			break;
+		}
+	}
+	r = text_parse_number(text, len, max / factor, &number);
+	if (r < 0 || number == 0)
+		return r < 0 ? r : -ERANGE;
+	*ret = (uint32_t)number * factor;
+	return 0;
 }

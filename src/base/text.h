@@ -59,3 +59,7 @@ int text_parse_number(const char *text, size_t len, uint64_t max, uint64_t *ret)
 
 /* The same in hexadecimal, upper or lower case, without a prefix. */
 int text_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret);
+
+/* A length of time, "120", "120s", "5m", "2h" or "1d", in seconds: 1 to `max`. -EINVAL or -ERANGE.
+ */
+int text_parse_duration(const char *text, uint32_t max, uint32_t *ret);

@@ -10,6 +10,7 @@
 #include "base/save.h"
 #include "base/text.h"
 #include "cli/apply_check.h"
+#include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/plan_words.h"
 #include "enforce/rollback.h"
@@ -31,29 +32,7 @@ struct work {
 	struct planned *p;
 	struct states states;
 	uint32_t state, window_s;
-	bool loaded; /* the firewall was touched */
 };
-
-int applying_parse_time(const char *text, uint32_t limit, uint32_t *ret)
-{
-	static const struct {
-		char unit;
-		uint32_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-	size_t len = strlen(text);
-	uint32_t factor = 1;
-	uint64_t number;
-
-	for (size_t i = 0; len > 1 && i < ARRAY_LEN(units); i++)
-		if (text[len - 1] == units[i].unit)
-			factor = units[i].seconds;
-	if (len > 1 && strchr("smhd", text[len - 1]))
-		len--;
-	if (text_parse_number(text, len, limit / factor, &number) < 0 || number == 0)
-		return -EINVAL;
-	*ret = (uint32_t)number * factor;
-	return 0;
-}
 
 /* --- before anything is touched -----------------------------------------------------------------
  */
@@ -65,28 +44,10 @@ static int read_window(struct work *w)
 		return 0;
 	if (w->o->no_confirm)
 		return command_fail(_("--confirm and --no-confirm exclude each other: choose one"));
-	if (applying_parse_time(w->o->confirm, ROLLBACK_WINDOW_LIMIT_S, &w->window_s) < 0)
+	if (text_parse_duration(w->o->confirm, ROLLBACK_WINDOW_LIMIT_S, &w->window_s) < 0)
 		return command_fail(_("'%.64s' is no time to confirm in: 120, 5m, 2h, at most 7d"),
 				    w->o->confirm);
 	return 0;
-}
-
-/* What others left who were killed is brought in order before anything is planned. */
-static int begin(struct work *w, struct err *e)
-{
-	struct rollback_end ended = {0};
-	int r = states_open(&w->states, w->o->state_dir, true, e);
-
-	if (r >= 0)
-		r = states_lock(&w->states, e);
-	if (r >= 0)
-		r = rollback_settle(&w->states, &ended, e);
-	if (r > 0)
-		fprintf(stderr,
-			_("portero: change %u was never confirmed, and has been undone; the "
-			  "firewall has state %u\n"),
-			ended.state, ended.loaded);
-	return r < 0 ? r : 0;
 }
 
 static bool ask_person(void)
@@ -105,7 +66,7 @@ static int agree(const struct work *w)
 {
 	if (w->o->yes)
 		return EXIT_DECLARED;
-	if (!isatty(STDIN_FILENO))
+	if (w->o->json || !isatty(STDIN_FILENO))
 		return command_fail(_("nobody can be asked here whether to apply this: say --yes"));
 	if (!ask_person()) {
 		puts(_("Nothing was changed."));
@@ -135,7 +96,7 @@ static int consider(struct work *w, struct err *e)
 {
 	int code;
 
-	if (!w->o->quiet) {
+	if (!w->o->quiet && !w->o->json) {
 		plan_words_print(w->p);
 		plan_words_print_remarks(w->p);
 		policy_load_print(w->o->policy_dir, &w->p->problems, stdout);
@@ -227,9 +188,7 @@ static int change_all(struct work *w, struct rollback *change, const char *path,
 		rollback_disarm(&w->states, change);
 		return r;
 	}
-	r = rollback_load(&w->states, change, e);
-	w->loaded = r >= 0;
-	return r;
+	return rollback_load(&w->states, change, e);
 }
 
 static int undo(struct work *w, const struct err *why)
@@ -243,23 +202,33 @@ static int undo(struct work *w, const struct err *why)
 			    end.loaded);
 }
 
-static int finish(struct work *w)
+static int finish(struct work *w, const struct pending *pending)
 {
+	struct changes_told told = {"apply", w->state, w->state, pending, NULL};
 	struct rollback_end end = {0};
 	struct err e = {0};
+	char when[16], sentence[512];
 
 	if (w->o->no_confirm) {
 		if (rollback_confirm(&w->states, w->a->command, &end, &e) < 0)
 			return command_fail("%s", e.msg);
-		printf(_("Applied, as state %u, to stay.\n"), w->state);
-		return EXIT_DECLARED;
+		told.pending = NULL;
+		snprintf(sentence, sizeof(sentence),
+			 _("Applied, to stay: the firewall has state "
+			   "%u."),
+			 w->state);
+	} else {
+		changes_time(pending->deadline_s, when);
+		snprintf(sentence, sizeof(sentence),
+			 _("Applied: the firewall has state %u. This is undone at %s, unless "
+			   "portero confirm comes before."),
+			 w->state, when);
 	}
-	printf(_("Applied, as state %u. It is undone in %u seconds, unless you confirm it:\n"
-		 "    portero confirm\n"),
-	       w->state, w->window_s);
-	return EXIT_DECLARED;
+	told.sentence = sentence;
+	return changes_tell(w->o, &told);
 }
 
+/* The way back first; then the file, the kernel, and a look at both. */
 static int make_change(struct work *w, const char *path, struct err *e)
 {
 	const struct rollback_wish wish = {.state = w->state,
@@ -273,9 +242,13 @@ static int make_change(struct work *w, const char *path, struct err *e)
 
 	if (r >= 0)
 		r = change_all(w, &change, path, e);
-	if (r < 0 && !w->loaded)
+	if (r < 0) {
 		state_remove(&w->states, w->state);
-	return r;
+		return command_fail(_("%s (nothing was changed)"), e->msg);
+	}
+	if (look_again(w, e) < 0)
+		return undo(w, e);
+	return finish(w, &change.pending);
 }
 
 static int carry_out(struct work *w, struct err *e)
@@ -284,20 +257,20 @@ static int carry_out(struct work *w, struct err *e)
 
 	if (w->a->file && find_path(w, path, sizeof(path), e) < 0)
 		return command_fail("%s", e->msg);
-	if (add_state(w, e) < 0 || make_change(w, w->a->file ? path : NULL, e) < 0)
+	if (add_state(w, e) < 0)
 		return command_fail(_("%s (nothing was changed)"), e->msg);
-	if (look_again(w, e) < 0)
-		return undo(w, e);
-	return finish(w);
+	return make_change(w, w->a->file ? path : NULL, e);
 }
 
 static int run(struct work *w, struct err *e)
 {
+	struct rollback_end ended = {0};
 	int code = read_window(w);
 
 	if (code)
 		return code;
-	if (begin(w, e) < 0)
+	/* what others left who were killed is brought in order before anything is planned */
+	if (changes_begin(w->o, &w->states, true, &ended, e) < 0)
 		return command_fail("%s", e->msg);
 	if (planned_take(w->p, w->o, w->a->file, e) < 0)
 		return planned_fail(w->p, w->o, e);

@@ -19,5 +19,3 @@ struct applying {
 
 /* An exit code: EXIT_DECLARED when it is done, or nothing was to be done. */
 int applying_run(const struct options *o, const struct applying *a);
-/* "120", "120s", "5m", "2h", "1d": seconds, 1 to `limit`; or -EINVAL. */
-int applying_parse_time(const char *text, uint32_t limit, uint32_t *ret);

@@ -47,13 +47,15 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
-	{"policy", N_("check [DIR]"),
+	{"policy", N_("check [DIR]|log"),
 	 N_("is the policy right? Which ports are to be open, to whom"),
 	 N_("Checks the files of the policy (DIR/*.yaml): what is wrong is shown with its file, "
 	    "line\n"
 	    "and column, and what is probably not meant is a warning. portero.policy(5) describes "
 	    "the\n"
-	    "files. Changes nothing.\n"
+	    "files. With log: what was applied, when, by whom and why, and which states there "
+	    "are.\n"
+	    "Changes nothing.\n"
 	    "\n"
 	    "Exit code: 0; 1 when there are warnings; 2 when there are errors, or no policy."),
 	 SCOPE_POLICY, command_policy},
@@ -86,6 +88,33 @@ const struct command commands[] = {
 	    "and\n"
 	    "applies the policy. As with apply, it is undone by itself unless you confirm it."),
 	 SCOPE_CHANGE, command_close},
+	{"confirm", "", N_("what was applied stays"),
+	 N_("Confirms what was applied last; without that it is undone when its time is over. "
+	    "With\n"
+	    "--extend it is not confirmed yet, but has more time. Needs root.\n"
+	    "\n"
+	    "Exit code: 0; 1 when nothing waits to be confirmed, or it is too late; 2 when it "
+	    "could\n"
+	    "not be done."),
+	 SCOPE_CONFIRM, command_confirm},
+	{"rollback", N_("[STATE]"), N_("back to what the firewall was before"),
+	 N_("Takes back what was applied and is not confirmed yet. When nothing waits to be\n"
+	    "confirmed: goes back to the state before the confirmed one. With a number: to that\n"
+	    "state (portero policy log lists them; 0 is: no rules of portero at all), which is to\n"
+	    "be confirmed like any change. The files of the policy stay as they are, but for "
+	    "those\n"
+	    "that portero open and close wrote and that were not confirmed. Needs root.\n"
+	    "\n"
+	    "Exit code: 0; 2 when it could not be done, and the firewall is as it was."),
+	 SCOPE_ROLLBACK, command_rollback},
+	{"restore", "", N_("load the confirmed state: at the start of the machine"),
+	 N_("Loads the rules of the state that was confirmed last; portero.service runs this at "
+	    "the\n"
+	    "start of the machine. What was applied but not confirmed before the start is undone.\n"
+	    "Run it, too, when another program has removed portero's rules. Needs root.\n"
+	    "\n"
+	    "Exit code: 0, or 2 when it could not be done."),
+	 0, command_restore},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

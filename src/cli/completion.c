@@ -33,7 +33,8 @@ static void print_bash(void)
 	for (size_t i = 0; i < command_count; i++)
 		printf("%s ", commands[i].name);
 	for (size_t i = 0; i < option_row_count; i++)
-		printf("--%s ", option_rows[i].name);
+		if (option_rows[i].help)
+			printf("--%s ", option_rows[i].name);
 	printf("' -- \"$word\"))\n}\ncomplete -F _portero portero\n");
 }
 
@@ -56,6 +57,8 @@ static void print_zsh(void)
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 
+		if (!row->help)
+			continue;
 		printf("\t'--%s%s[", row->name, row->argument ? "=" : "");
 		print_quoted(_(row->help), "'\\''");
 		printf("]");
@@ -86,6 +89,8 @@ static void print_fish(void)
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 
+		if (!row->help)
+			continue;
 		printf("complete -c portero -l %s", row->name);
 		if (row->letter)
 			printf(" -s %c", row->letter);

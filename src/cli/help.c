@@ -44,7 +44,7 @@ static void print_option(const struct option_row *row)
 static void print_options(unsigned scope)
 {
 	for (size_t i = 0; i < option_row_count; i++)
-		if (option_rows[i].scope & scope)
+		if (option_rows[i].help && option_rows[i].scope & scope)
 			print_option(&option_rows[i]);
 }
 

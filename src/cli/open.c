@@ -98,7 +98,7 @@ static int add_end(const struct options *o, struct buf *out)
 	add_key(out, "until", o->until);
 	if (!o->duration)
 		return 0;
-	if (applying_parse_time(o->duration, FOR_LIMIT_S, &seconds) < 0)
+	if (text_parse_duration(o->duration, FOR_LIMIT_S, &seconds) < 0)
 		return command_fail(_("'%.64s' is no time: 30m, 2h, 7d, at most 3650d"),
 				    o->duration);
 	end = time(NULL) + (time_t)seconds;

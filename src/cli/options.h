@@ -21,8 +21,8 @@ struct options {
 	const char *listening_on, *user, *unit, *sort;
 	const char *from, *to, *in, *proto; /* of a packet; of an opening */
 	/* of a change */
-	bool ruleset, yes, force, no_confirm;
-	const char *confirm, *why;
+	bool ruleset, yes, force, no_confirm, when_due;
+	const char *confirm, *extend, *why;
 	/* of an opening */
 	const char *program, *container, *rate, *duration, *until, *owner;
 	/* places; each has an environment variable too */
@@ -47,6 +47,8 @@ enum option_scope {
 	SCOPE_PLAN = 1 << 7,
 	SCOPE_CHANGE = 1 << 8, /* apply, open, close */
 	SCOPE_OPEN = 1 << 9,
+	SCOPE_CONFIRM = 1 << 12,
+	SCOPE_ROLLBACK = 1 << 13,
 };
 
 struct option_row {
@@ -59,7 +61,7 @@ struct option_row {
 	enum option_kind kind;
 	size_t offset; /* in struct options */
 	unsigned scope;
-	const char *help; /* N_() */
+	const char *help; /* N_(); NULL: no person needs it, so it is not shown */
 };
 
 extern const struct option_row option_rows[];

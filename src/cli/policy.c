@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/policy_load.h"
+#include "cli/policy_log.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -111,6 +112,7 @@ static const struct {
 	int (*run)(const struct options *o);
 } actions[] = {
 	{"check", policy_check},
+	{"log", policy_log},
 };
 
 int command_policy(const struct options *o)
@@ -131,5 +133,5 @@ int command_policy(const struct options *o)
 	if (near)
 		return command_fail(_("'portero policy' has no '%.64s': did you mean '%s'?"),
 				    o->words[0], near);
-	return command_fail(_("say what to do: portero policy check [DIR]"));
+	return command_fail(_("say what to do: portero policy check [DIR], or portero policy log"));
 }

@@ -56,6 +56,8 @@ struct view_wish {
 	bool reach_only;		 /* neither owners nor rows, which is half of the work */
 };
 
+/* All of a view but a look: words, width, colour. Needs no view_done(). */
+void view_start(struct view *v, const struct options *options);
 /* Looks, and builds the rows. 0, or a negative errno with a sentence. view_done() in every case. */
 int view_take(struct view *v, const struct options *options, const struct view_wish *wish,
 	      struct err *e);

@@ -64,7 +64,7 @@ static void translate_words(struct view_words *w)
 		w->notes[i] = note_brief((enum note)i) ? _(note_brief((enum note)i)) : NULL;
 }
 
-static void start_view(struct view *v, const struct options *options)
+void view_start(struct view *v, const struct options *options)
 {
 	*v = (struct view){.options = options};
 	translate_words(&v->words);
@@ -262,7 +262,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 {
 	int r;
 
-	start_view(v, options);
+	view_start(v, options);
 	v->with_reach = wish->reach && !options->no_reach;
 	r = take_inventory(v, wish, e);
 	if (r >= 0 && !wish->reach_only)

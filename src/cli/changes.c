@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/changes.h"
+#include "base/i18n.h"
+#include "cli/command.h"
+#include "cli/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+void changes_time(int64_t time_s, char text[16])
+{
+	time_t t = (time_t)time_s;
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || strftime(text, 16, "%H:%M:%S", &tm) == 0)
+		snprintf(text, 16, "?");
+}
+
+json_t *changes_json_time(int64_t time_s)
+{
+	time_t t = (time_t)time_s;
+	struct tm tm;
+	char text[40];
+
+	if (time_s == 0 || !gmtime_r(&t, &tm) ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		return json_null();
+	return json_string(text);
+}
+
+void changes_name_state(uint32_t state, char *text, size_t size)
+{
+	if (state)
+		snprintf(text, size, _("state %u"), (unsigned)state);
+	else
+		snprintf(text, size, "%s", _("no rules of portero (state 0)"));
+}
+
+int changes_begin(const struct options *o, struct states *s, bool make, struct rollback_end *ended,
+		  struct err *e)
+{
+	char now[64];
+	int r = states_open(s, o->state_dir, make, e);
+
+	if (r == 0)
+		r = states_lock(s, e);
+	if (r == 0)
+		r = rollback_settle(s, ended, e);
+	if (r != 1)
+		return r;
+	changes_name_state(ended->loaded, now, sizeof(now));
+	fprintf(stderr,
+		_("portero: state %u was not confirmed in time, and is undone: the firewall has "
+		  "%s\n"),
+		(unsigned)ended->state, now);
+	return 1;
+}
+
+static int tell_json(const struct changes_told *told)
+{
+	const struct pending *p = told->pending;
+
+	return json_print(
+		json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o}", "schema", "portero.change/1",
+			  "time", changes_json_time((int64_t)time(NULL)), "what", told->what,
+			  "state", (json_int_t)told->state, "loaded", (json_int_t)told->loaded,
+			  "pending", p ? json_integer(p->state) : json_null(), "deadline",
+			  p ? changes_json_time(p->deadline_s) : json_null()));
+}
+
+int changes_tell(const struct options *o, const struct changes_told *told)
+{
+	if (o->json && tell_json(told) < 0)
+		return command_fail(_("out of memory"));
+	if (!o->json && !o->quiet)
+		printf("%s\n", told->sentence);
+	return EXIT_DECLARED;
+}
