@@ -13,6 +13,7 @@
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/plan_words.h"
+#include "enforce/connections.h"
 #include "enforce/rollback.h"
 #include "enforce/state_store.h"
 #include "observe/nft_graft.h"
@@ -202,6 +203,56 @@ static int undo(struct work *w, const struct err *why)
 			    end.loaded);
 }
 
+static bool is_own(const struct snapshot *s, const struct address *a)
+{
+	for (size_t i = 0; i < s->address_count; i++)
+		if (s->addresses[i].netns == 0 && address_equal(&s->addresses[i].address, a))
+			return true;
+	return false;
+}
+
+/* What nobody listens for here is a connection of the machine's own to somewhere else. */
+static bool has_listener(const struct planned *p, const struct connection_info *c)
+{
+	const struct listener_list *list = &p->now.list;
+
+	for (size_t i = 0; i < list->row_count; i++) {
+		const struct port_row *row = &list->rows[i];
+
+		if (row->proto == c->proto && row->port <= c->local_port &&
+		    (row->last_port ? row->last_port : row->port) >= c->local_port)
+			return true;
+	}
+	return false;
+}
+
+/* Of who came in from outside, and may not any more. */
+static bool is_cut_off(const struct connection_info *c, void *context)
+{
+	const struct planned *p = context;
+	struct address local = c->local, peer = c->peer;
+
+	address_unmap(&local);
+	address_unmap(&peer);
+	return is_own(&p->now.snapshot, &local) && !is_own(&p->now.snapshot, &peer) &&
+	       has_listener(p, c) && !plan_words_may_come(p, c);
+}
+
+/* A courtesy: that some could not be ended undoes nothing. */
+static void end_connections(struct work *w)
+{
+	size_t sockets = 0, tracked = 0;
+	struct err e = {0};
+
+	if (connections_end_sockets(&w->p->now.snapshot, is_cut_off, w->p, &sockets, &e) < 0 ||
+	    connections_end_tracked(is_cut_off, w->p, &tracked, &e) < 0)
+		command_fail(_("not every connection was ended: %s"), e.msg);
+	if (!w->o->quiet && !w->o->json)
+		printf(ngettext("%zu connection was ended.\n", "%zu connections were ended.\n",
+				sockets > tracked ? sockets : tracked),
+		       sockets > tracked ? sockets : tracked);
+}
+
 static int finish(struct work *w, const struct pending *pending)
 {
 	struct changes_told told = {"apply", w->state, w->state, pending, NULL};
@@ -248,6 +299,8 @@ static int make_change(struct work *w, const char *path, struct err *e)
 	}
 	if (look_again(w, e) < 0)
 		return undo(w, e);
+	if (w->o->now)
+		end_connections(w);
 	return finish(w, &change.pending);
 }
 

@@ -77,6 +77,8 @@ const struct option_row option_rows[] = {
 	     N_("how long to wait for portero confirm (120s, 5m, 2h) before it is undone")),
 	FLAG(0, "no-confirm", no_confirm, SCOPE_CHANGE | SCOPE_ROLLBACK,
 	     N_("do not wait for portero confirm: it stays")),
+	FLAG(0, "now", now, SCOPE_CHANGE,
+	     N_("also end the connections of who may not connect any more")),
 	FLAG('y', "yes", yes, SCOPE_CHANGE, N_("do not ask")),
 	FLAG(0, "force", force, SCOPE_CHANGE,
 	     N_("even if it may lock you out, or cannot be proved to close everything")),

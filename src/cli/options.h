@@ -21,7 +21,7 @@ struct options {
 	const char *listening_on, *user, *unit, *sort;
 	const char *from, *to, *in, *proto; /* of a packet; of an opening */
 	/* of a change */
-	bool ruleset, yes, force, no_confirm, when_due;
+	bool ruleset, yes, force, no_confirm, when_due, now;
 	const char *confirm, *extend, *why;
 	/* of an opening */
 	const char *program, *container, *rate, *duration, *until, *owner;

@@ -123,7 +123,7 @@ static void add_groups(const struct planned *p, const struct view *v, uint32_t f
 }
 
 /* May it connect again? By whichever interface it comes. */
-static bool may_come(const struct planned *p, const struct connection_info *c)
+bool plan_words_may_come(const struct planned *p, const struct connection_info *c)
 {
 	struct policy_packet packet = {.source = c->peer, .proto = c->proto, .port = c->local_port};
 	const struct snapshot *s = &p->now.snapshot;
@@ -156,7 +156,7 @@ size_t plan_words_losing(const struct planned *p, const struct plan_row *row, st
 		uint64_t key;
 
 		if (c->netns != 0 || c->proto != port->proto || c->local_port != port->port ||
-		    may_come(p, c))
+		    plan_words_may_come(p, c))
 			continue;
 		key = map_hash_bytes(c->peer.bytes, sizeof(c->peer.bytes));
 		if (map_get(&known, key, &found))

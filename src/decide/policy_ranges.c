@@ -106,8 +106,9 @@ static int add_item(struct policy_ranges *r, struct range_key first, struct rang
 
 int policy_ranges_add_ports(struct policy_ranges *r, uint16_t first, uint16_t last, uint32_t target)
 {
-	return add_item(r, (struct range_key){.low = first}, (struct range_key){.low = last},
-			target);
+	const struct range_key from = {.low = first}, to = {.low = last};
+
+	return add_item(r, from, to, target);
 }
 
 int policy_ranges_add_network(struct policy_ranges *r, const struct address *network,
