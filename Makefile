@@ -252,7 +252,9 @@ install: all
 	install -D -m 755 $(B)/portero $(DESTDIR)$(PREFIX)/bin/portero
 	for l in $(LINGUAS); do install -D -m 644 $(B)/locale/$$l/LC_MESSAGES/portero.mo \
 		$(DESTDIR)$(PREFIX)/share/locale/$$l/LC_MESSAGES/portero.mo || exit 1; done
-	for m in man/*.1; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/} || exit 1; done
+	for m in man/*.[0-9]; do install -D -m 644 $$m \
+		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -D -m 644 data/policy.schema.json $(DESTDIR)$(PREFIX)/share/portero/policy.schema.json
 	for f in data/schemas/*.json; do install -D -m 644 $$f \
 		$(DESTDIR)$(PREFIX)/share/portero/schemas/$${f##*/} || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

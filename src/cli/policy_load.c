@@ -19,8 +19,7 @@ static bool has_interface(void *context, const char *name)
 
 static bool has_unit(void *context, const char *name)
 {
-	(void)context;
-	return policy_names_has_unit(name);
+	return policy_names_has_unit(context, name);
 }
 
 static bool has_user(void *context, const char *name)

@@ -114,7 +114,8 @@ static void keep_text(struct policy_reader *r, const struct policy_key *key, con
 	if (whole.failed || (!str && whole.data[0]))
 		r->yaml.failed = true;
 	else if (!str)
-		policy_yaml_error(&r->yaml, NULL, _("%s has only spaces"), key->name);
+		policy_yaml_error(&r->yaml, NULL,
+				  _("a text is expected at %s, and it has only spaces"), key->name);
 	memcpy((char *)policy_reader_opening(r) + key->offset, &str, sizeof(str));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/policy_names.h"
-#include "base/text.h"
+#include "base/mem.h"
 #include "observe/socket_unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@ void policy_names_done(struct policy_names *n)
 {
 	if (n->interfaces)
 		if_freenameindex(n->interfaces);
-	n->interfaces = NULL;
+	map_done(&n->units);
+	*n = (struct policy_names){0};
 }
 
 bool policy_names_has_interface(struct policy_names *n, const char *name)
@@ -42,32 +44,50 @@ static void template_of(const char *name, char *text, size_t size)
 		snprintf(text, size, "%.*s%s", (int)(at + 1 - name), name, dot);
 }
 
-static bool is_there(const char *folder, const char *name)
+static void close_dir(DIR *const *dir)
 {
-	char path[512];
-	struct stat st;
-
-	/* a link may lead to nowhere, as that to /dev/null of a masked unit does */
-	return name[0] &&
-	       snprintf(path, sizeof(path), "/%s/%s", folder, name) < (int)sizeof(path) &&
-	       lstat(path, &st) == 0;
+	if (*dir)
+		closedir(*dir);
 }
 
-bool policy_names_has_unit(const char *name)
+/* Their names are enough: a link may lead to nowhere, as that to /dev/null of a masked unit does.
+ */
+static void read_folder(struct policy_names *n, const char *folder)
+{
+	char path[256];
+	DIR cleanup_call(close_dir) *dir = NULL;
+	const struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/%s", folder);
+	dir = opendir(path);
+	n->units_known &= dir || errno == ENOENT || errno == ENOTDIR;
+	while (dir && (entry = readdir(dir)))
+		if (map_set(&n->units, map_hash_bytes(entry->d_name, strlen(entry->d_name)), 0) < 0)
+			n->units_known = false;
+}
+
+static bool has_unit_file(const struct policy_names *n, const char *name)
+{
+	uint32_t ignored;
+
+	return map_get(&n->units, map_hash_bytes(name, strlen(name)), &ignored);
+}
+
+bool policy_names_has_unit(struct policy_names *n, const char *name)
 {
 	const char *dot = strrchr(name, '.'), *folder;
 	char template[SOCKET_UNIT_NAME_SIZE];
-	bool systemd = false;
 
 	if (dot && (strcmp(dot, ".scope") == 0 || strcmp(dot, ".slice") == 0))
 		return true;
-	template_of(name, template, sizeof(template));
-	for (size_t i = 0; (folder = socket_unit_folder(i)); i++) {
-		if (is_there(folder, name) || is_there(folder, template))
-			return true;
-		systemd |= is_there(folder, ".");
+	if (!n->units_read) {
+		n->units_read = n->units_known = true;
+		for (size_t i = 0; (folder = socket_unit_folder(i)); i++)
+			read_folder(n, folder);
+		n->units_known &= n->units.count != 0;
 	}
-	return !systemd;
+	template_of(name, template, sizeof(template));
+	return !n->units_known || has_unit_file(n, name) || has_unit_file(n, template);
 }
 
 bool policy_names_has_user(const char *name)

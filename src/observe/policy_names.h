@@ -5,11 +5,16 @@
  */
 #pragma once
 
+#include "base/map.h"
+
 #include <net/if.h>
 #include <stdbool.h>
 
 struct policy_names {
-	struct if_nameindex *interfaces; /* of the own namespace; NULL: not asked for yet */
+	/* read when they are first asked for */
+	struct if_nameindex *interfaces; /* of the own namespace */
+	struct map units;		 /* hashes of the names of unit files */
+	bool units_read, units_known;
 };
 
 void policy_names_done(struct policy_names *n);
@@ -17,6 +22,6 @@ void policy_names_done(struct policy_names *n);
 bool policy_names_has_interface(struct policy_names *n, const char *name);
 /* A service or socket, from files as systemd would find them: of scopes and slices there need be
  * none. Without systemd: true. */
-bool policy_names_has_unit(const char *name);
+bool policy_names_has_unit(struct policy_names *n, const char *name);
 bool policy_names_has_user(const char *name);
 bool policy_names_has_program(const char *path);

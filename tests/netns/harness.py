@@ -476,7 +476,9 @@ FINDINGS = {"hidden-listener", "program-in-memory", "program-deleted", "poses-as
 
 
 def expected_code(answer):
-    """What status, show and reach must exit with when they give this answer."""
+    """What status, show, reach and policy check must exit with when they give this answer."""
+    if answer["schema"].startswith("portero.policy-check"):
+        return 2 if answer["errors"] else 1 if answer["warnings"] else 0
     if answer["complete"] is not True:
         return 2
     if "ports" not in answer:
@@ -487,7 +489,7 @@ def expected_code(answer):
 
 OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "--user", "--unit",
                        "--sort", "--policy-dir", "--state-dir", "--runtime-dir", "--scope-file"}
-OTHER_COMMANDS = {"reach", "explain", "doctor", "completion", "help", "version"}
+OTHER_COMMANDS = {"reach", "explain", "policy", "doctor", "completion", "help", "version"}
 
 
 def command_of(args):
@@ -554,7 +556,7 @@ def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, pre
             result.json = check_json(result.out) if validate else json.loads(result.out)
             if not result.json["schema"].startswith("portero.doctor"):
                 assert result.code == expected_code(result.json), \
-                    f"exit {result.code}, complete {result.json['complete']}"
+                    f"exit {result.code}, complete {result.json.get('complete')}"
     return result
 
 
