@@ -18,7 +18,8 @@ static int make_rules(struct planned *p, bool observe, bool no_socket, struct bu
 						 .links = &p->links,
 						 .now_s = p->now_s,
 						 .observe = observe,
-						 .no_socket = no_socket};
+						 .no_socket = no_socket,
+						 .vrf = p->links.has_vrf};
 
 	buf_clear(script);
 	nft_image_done(image);

@@ -125,6 +125,7 @@ int policy_ranges_add_network(struct policy_ranges *r, const struct address *net
 void policy_ranges_done(struct policy_ranges *r)
 {
 	free(r->items);
+	free(r->targets);
 	free(r->lists);
 	free(r->segments);
 	map_done(&r->by_parts);
@@ -133,8 +134,7 @@ void policy_ranges_done(struct policy_ranges *r)
 
 /* --- the tree --- */
 
-/* One target at one node of the tree. The leaves are nodes width, width + 1, ...; the parent of
- * node n is n / 2. */
+/* One target at one node of the tree. Nodes are numbered from the root down, level by level. */
 struct placed {
 	uint32_t node, target;
 };
@@ -142,7 +142,9 @@ struct placed {
 struct tree {
 	struct range_key *edges; /* where ranges begin and end: leaf i is from edges[i] on */
 	size_t edge_count;
-	uint32_t width; /* a power of two */
+	uint32_t branches;		    /* of each node */
+	uint32_t before[RANGES_DEPTH + 1]; /* nodes of the levels above; level 0 has the leaves */
+	uint32_t node_count;
 	struct placed *placed;
 	size_t placed_count, placed_cap;
 	uint32_t *lists; /* of each node: what it and those above it have */
@@ -171,9 +173,29 @@ static int find_edges(const struct policy_ranges *r, struct tree *t)
 		if (i == 0 || !same_key(&t->edges[i], &t->edges[kept - 1]))
 			t->edges[kept++] = t->edges[i];
 	t->edge_count = kept;
-	for (t->width = 1; t->width < kept;)
-		t->width *= 2;
 	return 0;
+}
+
+static uint64_t power(uint32_t base, int exponent)
+{
+	uint64_t result = 1;
+
+	while (exponent-- > 0)
+		result *= base;
+	return result;
+}
+
+/* As few branches as the depth allows for. */
+static void number_nodes(struct tree *t)
+{
+	for (t->branches = 2; power(t->branches, RANGES_DEPTH) < t->edge_count;)
+		t->branches++;
+	for (int level = RANGES_DEPTH; level >= 0; level--) {
+		uint64_t leaves = power(t->branches, level);
+
+		t->before[level] = t->node_count;
+		t->node_count += (uint32_t)((t->edge_count + leaves - 1) / leaves);
+	}
 }
 
 static uint32_t edge_at(const struct tree *t, const struct range_key *key)
@@ -195,62 +217,105 @@ static int place(struct tree *t, uint32_t node, uint32_t target)
 /* The few nodes under which just the leaves of the range are. */
 static int place_item(struct tree *t, const struct range_item *item)
 {
-	uint32_t left = edge_at(t, &item->first) + t->width;
-	uint32_t right = edge_at(t, &item->end) + t->width;
+	uint32_t left = edge_at(t, &item->first), right = edge_at(t, &item->end);
 
-	for (; left < right; left /= 2, right /= 2) {
-		if (left % 2 && place(t, left++, item->target) < 0)
-			return -ENOMEM;
-		if (right % 2 && place(t, --right, item->target) < 0)
-			return -ENOMEM;
+	for (int level = 0; left < right; level++) {
+		bool is_root = level == RANGES_DEPTH;
+
+		for (; left < right && (is_root || left % t->branches); left++)
+			if (place(t, t->before[level] + left, item->target) < 0)
+				return -ENOMEM;
+		for (; left < right && right % t->branches; right--)
+			if (place(t, t->before[level] + right - 1, item->target) < 0)
+				return -ENOMEM;
+		left /= t->branches;
+		right /= t->branches;
 	}
 	return 0;
 }
 
-/* By node, and so that the smallest target is the last, to come first in the list. */
 static int compare_placed(const void *a_, const void *b_)
 {
 	const struct placed *a = a_, *b = b_;
 
 	if (a->node != b->node)
 		return a->node < b->node ? -1 : 1;
-	return a->target > b->target ? -1 : a->target < b->target;
+	return a->target < b->target ? -1 : a->target > b->target;
 }
 
-/* *list becomes the list of `target` and *list. */
-static int put_before(struct policy_ranges *r, uint32_t target, uint32_t *list)
-{
-	uint64_t key = (uint64_t)target << 32 | *list;
-	uint32_t known;
+/* --- lists --- */
 
-	if (*list && r->lists[*list].target == target)
-		return 0;
-	if (map_get(&r->by_parts, key, &known)) {
-		*list = known;
-		return 0;
+static bool same_list(const struct policy_ranges *r, const struct range_list *a,
+		      const struct range_list *b)
+{
+	return a->count == b->count && a->rest == b->rest &&
+	       memcmp(r->targets + a->first, r->targets + b->first,
+		      a->count * sizeof(*r->targets)) == 0;
+}
+
+/* The number of the list, whose targets are the last of targets[]; one that is known gives them
+ * back. */
+static int find_list(struct policy_ranges *r, const struct range_list *list, uint32_t *ret)
+{
+	uint64_t hash = map_mix(list->rest, map_hash_bytes(r->targets + list->first,
+							   list->count * sizeof(*r->targets)));
+
+	/* two lists with one hash are kept apart by trying the next key */
+	for (; map_get(&r->by_parts, hash, ret); hash++) {
+		if (same_list(r, &r->lists[*ret], list)) {
+			r->target_count = list->first;
+			return 0;
+		}
 	}
 	if (mem_grow(&r->lists, &r->list_cap, r->list_count + 1, sizeof(*r->lists)) < 0 ||
-	    map_set(&r->by_parts, key, (uint32_t)r->list_count) < 0)
+	    map_set(&r->by_parts, hash, (uint32_t)r->list_count) < 0)
 		return -ENOMEM;
-	r->lists[r->list_count] = (struct range_list){.target = target, .rest = *list};
-	*list = (uint32_t)r->list_count++;
+	*ret = (uint32_t)r->list_count;
+	r->lists[r->list_count++] = *list;
 	return 0;
 }
 
-/* From the root down, so that the list of the parent is there. */
+/* What is placed at one node, and behind it what is at those above. */
+static int make_list(struct policy_ranges *r, const struct placed *placed, size_t count,
+		     uint32_t *list)
+{
+	struct range_list made = {.first = (uint32_t)r->target_count, .rest = *list};
+
+	for (size_t i = 0; i < count; i++) {
+		if (i && placed[i].target == placed[i - 1].target)
+			continue;
+		if (mem_grow(&r->targets, &r->target_cap, r->target_count + 1,
+			     sizeof(*r->targets)) < 0)
+			return -ENOMEM;
+		r->targets[r->target_count++] = placed[i].target;
+		made.count++;
+	}
+	return count ? find_list(r, &made, list) : 0;
+}
+
+/* From the root down, so that the list of the node above is there. */
 static int make_lists(struct policy_ranges *r, struct tree *t)
 {
 	size_t at = 0;
 
-	t->lists = calloc((size_t)t->width * 2, sizeof(*t->lists));
+	t->lists = calloc(t->node_count + 1, sizeof(*t->lists));
 	if (!t->lists || mem_grow(&r->lists, &r->list_cap, 1, sizeof(*r->lists)) < 0)
 		return -ENOMEM;
 	r->list_count = 1;
-	for (uint32_t node = 1; node < t->width * 2; node++) {
-		t->lists[node] = t->lists[node / 2];
-		for (; at < t->placed_count && t->placed[at].node == node; at++)
-			if (put_before(r, t->placed[at].target, &t->lists[node]) < 0)
+	for (int level = RANGES_DEPTH; level >= 0; level--) {
+		uint32_t end = level ? t->before[level - 1] : t->node_count;
+
+		for (uint32_t node = t->before[level]; node < end; node++) {
+			size_t first = at;
+
+			if (level < RANGES_DEPTH)
+				t->lists[node] = t->lists[t->before[level + 1] +
+							  (node - t->before[level]) / t->branches];
+			while (at < t->placed_count && t->placed[at].node == node)
+				at++;
+			if (make_list(r, t->placed + first, at - first, &t->lists[node]) < 0)
 				return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -260,7 +325,7 @@ static int make_segments(struct policy_ranges *r, const struct tree *t)
 	for (size_t i = 0; i + 1 < t->edge_count; i++) {
 		struct range_segment *last =
 			r->segment_count ? &r->segments[r->segment_count - 1] : NULL;
-		uint32_t list = t->lists[t->width + i];
+		uint32_t list = t->lists[t->before[0] + i];
 
 		if (!list)
 			continue;
@@ -283,6 +348,7 @@ int policy_ranges_cut(struct policy_ranges *r)
 
 	if (find_edges(r, &t) < 0)
 		return -ENOMEM;
+	number_nodes(&t);
 	for (size_t i = 0; i < r->item_count; i++)
 		if (place_item(&t, &r->items[i]) < 0)
 			return -ENOMEM;

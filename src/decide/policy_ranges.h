@@ -4,9 +4,10 @@
  * numbers cut into segments, and for each segment the list of the targets whose ranges hold it.
  * Pure.
  *
- * n ranges can have n segments with n targets each. So lists share their tails: a list is one
- * target and the rest, which is a list; equal ones are one. A segment tree decides which tails they
- * have, and there are never more than O(n log n) of them.
+ * n ranges can have n segments with n targets each. So lists share their ends: a list is some
+ * targets and the rest, which is another list, and equal ones are one. A tree of segments decides
+ * who shares what: it has few levels, since whoever follows a list goes from one to the next
+ * (nf_tables follows 15 chains at most), and many branches.
  */
 #pragma once
 
@@ -27,9 +28,13 @@ struct range_item {
 	uint32_t target;
 };
 
-/* lists[0] is the empty list. */
+/* No list has more than so many others behind it, one behind the other. */
+enum { RANGES_DEPTH = 4 };
+
+/* lists[0] is the empty list, and the only one without targets of its own. */
 struct range_list {
-	uint32_t target, rest; /* rest: index of the list of the others; 0: none */
+	uint32_t first, count; /* in targets[], ascending */
+	uint32_t rest;	       /* index of the list of the others, a smaller one; 0: none */
 };
 
 struct range_segment {
@@ -40,12 +45,14 @@ struct range_segment {
 struct policy_ranges {
 	struct range_item *items; /* what the caller adds */
 	size_t item_count, item_cap;
+	uint32_t *targets;
+	size_t target_count, target_cap;
 	struct range_list *lists;
 	size_t list_count, list_cap;
 	struct range_segment
 		*segments; /* in order; neighbours with one list are one; none is empty */
 	size_t segment_count, segment_cap;
-	struct map by_parts; /* (target, rest) -> list */
+	struct map by_parts; /* hash of targets and rest -> list */
 };
 
 /* 0 or -ENOMEM */

@@ -99,13 +99,13 @@ static int collect_links(struct ruleset *r, struct prefixes *list)
 	return 0;
 }
 
-static void write_class_set(struct ruleset *r, const char *name,
-			    const struct policy_network *networks, size_t count)
+static void write_private_set(struct ruleset *r)
 {
-	size_t written = 0;
+	const struct policy_network *networks;
+	size_t count = policy_private_networks(&networks), written = 0;
 
-	buf_printf(&r->sets, "\tset %s {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\telements = {",
-		   name);
+	buf_add_text(&r->sets, "\tset private4 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+			       "\t\telements = {");
 	for (size_t i = 0; i < count; i++) {
 		if (networks[i].network.family != AF_INET)
 			continue;
@@ -117,16 +117,9 @@ static void write_class_set(struct ruleset *r, const char *name,
 
 static void write_class_sets(struct ruleset *r, const struct prefixes *links)
 {
-	const struct policy_network *networks;
-	size_t count;
-
-	if (r->private_set) {
-		count = policy_private_networks(&networks);
-		write_class_set(r, "private4", networks, count);
-	}
+	if (r->private_set)
+		write_private_set(r);
 	if (r->link_sets) {
-		count = policy_link_networks(&networks);
-		write_class_set(r, "local4", networks, count);
 		write_link_set(r, links, AF_INET);
 		write_link_set(r, links, AF_INET6);
 	}
@@ -176,9 +169,7 @@ static void write_input(const struct ruleset *r, struct buf *out)
 			  "\t\tct status dnat accept\n");
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
-	/* a VRF's own packets to itself; a twin cannot tell kinds of interfaces, so only where it
-	 * is needed */
-	if (r->wish->links->has_vrf)
+	if (r->wish->vrf) /* its own packets to itself */
 		buf_add_text(out, "\t\tmeta iifkind \"vrf\" meta sdif 0 accept\n");
 	buf_add_text(out, "\t\tgoto check\n\t}\n");
 }

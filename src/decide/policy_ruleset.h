@@ -30,6 +30,7 @@ struct policy_ruleset_wish {
 	bool observe;	/* as if undeclared: observe */
 	bool no_socket; /* the kernel has no socket expression (before 5.10, or not built in): TCP
 			 * connections that are older than connection tracking are cut off */
+	bool vrf;	/* the machine has VRFs: what they send to themselves gets in */
 };
 
 /* Appends the script. 0 or -ENOMEM. */

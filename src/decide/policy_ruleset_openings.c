@@ -95,21 +95,18 @@ static void add_rule(struct chain *c, const char *match)
 	buf_printf(&c->r->openings, "\t\t%s%s", match, buf_text(&c->tail));
 }
 
-static void write_network_rules(struct chain *c, const struct prefix *items, size_t count)
+static void write_network_rule(struct chain *c, const struct address *network, uint8_t prefix_len)
 {
 	struct buf *out = &c->r->openings;
+	bool v4 = network->family == AF_INET;
 
-	for (size_t i = 0; i < count; i++) {
-		bool v4 = items[i].network.family == AF_INET;
-
-		if (items[i].len == 0) { /* nft makes no sense of a network of all */
-			buf_printf(out, "\t\tmeta nfproto %s", v4 ? "ipv4" : "ipv6");
-		} else {
-			buf_printf(out, "\t\t%s saddr ", v4 ? "ip" : "ip6");
-			ruleset_add_network(out, &items[i].network, items[i].len);
-		}
-		buf_add_text(out, buf_text(&c->tail));
+	if (prefix_len == 0) { /* nft makes no sense of a network of all */
+		buf_printf(out, "\t\tmeta nfproto %s", v4 ? "ipv4" : "ipv6");
+	} else {
+		buf_printf(out, "\t\t%s saddr ", v4 ? "ip" : "ip6");
+		ruleset_add_network(out, network, prefix_len);
 	}
+	buf_add_text(out, buf_text(&c->tail));
 }
 
 static void write_set(struct ruleset *r, uint32_t number, const struct prefix *items, size_t count)
@@ -130,7 +127,8 @@ static int write_networks(struct chain *c, const struct prefix *items, size_t co
 	bool is_new;
 
 	if (count <= RULES_LIMIT) {
-		write_network_rules(c, items, count);
+		for (size_t i = 0; i < count; i++)
+			write_network_rule(c, &items[i].network, items[i].len);
 		return 0;
 	}
 	if (prefix_store_add(&c->r->store, items, count, &number, &is_new) < 0)
@@ -145,11 +143,14 @@ static int write_networks(struct chain *c, const struct prefix *items, size_t co
 
 static void write_link(struct chain *c)
 {
+	const struct policy_network *networks;
+	size_t count = policy_link_networks(&networks);
+
 	c->r->link_sets = true;
-	add_rule(c, "ip saddr @local4");
+	for (size_t i = 0; i < count; i++)
+		write_network_rule(c, &networks[i].network, networks[i].prefix_len);
 	if (c->r->has_link4)
 		add_rule(c, "iifname . ip saddr @link4");
-	add_rule(c, "ip6 saddr fe80::/10");
 	if (c->r->has_link6)
 		add_rule(c, "iifname . ip6 saddr @link6");
 }

@@ -37,8 +37,7 @@ struct lists {
 	struct ruleset *r;
 	const struct policy_ranges *ranges;
 	const char *name;
-	bool of_sources;  /* not of ports: no further map */
-	uint8_t *leading; /* by list: how often something leads to it (at most 2) */
+	bool of_sources; /* not of ports: no further map */
 };
 
 /* --- from ports to targets --- */
@@ -136,29 +135,23 @@ static int add_protected(struct ports *w)
 
 /* --- lists --- */
 
-static void count_leading(struct lists *l)
+/* A list of one target alone needs no chain. */
+static bool is_single(const struct lists *l, uint32_t list)
 {
-	const struct policy_ranges *ranges = l->ranges;
-
-	for (size_t i = 0; i < ranges->segment_count; i++)
-		l->leading[ranges->segments[i].list] = 2;
-	/* the rest of a list is older than the list */
-	for (size_t i = ranges->list_count; i-- > 1;)
-		if (l->leading[i] && l->leading[ranges->lists[i].rest] < 2)
-			l->leading[ranges->lists[i].rest]++;
+	return l->ranges->lists[list].count == 1 && !l->ranges->lists[list].rest;
 }
 
 static void add_list_verdict(const struct lists *l, struct buf *out, const char *verb,
 			     uint32_t list)
 {
 	buf_printf(out, "%s ", verb);
-	if (l->ranges->lists[list].rest)
-		buf_printf(out, "%s_%u", l->name, list);
+	if (is_single(l, list))
+		ruleset_add_target(l->r, out, l->ranges->targets[l->ranges->lists[list].first]);
 	else
-		ruleset_add_target(l->r, out, l->ranges->lists[list].target);
+		buf_printf(out, "%s_%u", l->name, list);
 }
 
-static int write_lists(struct lists *l);
+static int write_lists(const struct lists *l);
 
 static void write_source_map(const struct lists *l, const char *name, int family)
 {
@@ -263,27 +256,18 @@ static int write_targets(const struct lists *l, uint32_t list, struct buf *chain
 	return write_sources(l, list, AF_INET6, chain, targets, count);
 }
 
-/* Goes on to where something else leads, too. */
-static int write_list(const struct lists *l, uint32_t list)
+/* Its targets, and then the rest. */
+static int write_list(const struct lists *l, uint32_t number)
 {
-	const struct range_list *lists = l->ranges->lists;
+	const struct range_list *list = &l->ranges->lists[number];
 	cleanup_call(buf_done) struct buf chain = {0};
-	cleanup_free uint32_t *targets = NULL;
-	size_t count = 0, cap = 0;
-	uint32_t at = list;
 
-	do {
-		if (mem_grow_unset(&targets, &cap, count + 1, sizeof(*targets)) < 0)
-			return -1;
-		targets[count++] = lists[at].target;
-		at = lists[at].rest;
-	} while (at && l->leading[at] < 2);
-	buf_printf(&chain, "\tchain %s_%u {\n", l->name, list);
-	if (write_targets(l, list, &chain, targets, count) < 0)
+	buf_printf(&chain, "\tchain %s_%u {\n", l->name, number);
+	if (write_targets(l, number, &chain, l->ranges->targets + list->first, list->count) < 0)
 		return -1;
-	if (at) {
+	if (list->rest) {
 		buf_add_text(&chain, "\t\t");
-		add_list_verdict(l, &chain, "goto", at);
+		add_list_verdict(l, &chain, "goto", list->rest);
 		buf_add_char(&chain, '\n');
 	}
 	buf_add_text(&chain, "\t}\n");
@@ -291,20 +275,23 @@ static int write_list(const struct lists *l, uint32_t list)
 	return chain.failed ? -1 : 0;
 }
 
-static int write_lists(struct lists *l)
+/* Only those that something leads to: a segment, or another list. */
+static int write_lists(const struct lists *l)
 {
-	int result = 0;
+	const struct policy_ranges *ranges = l->ranges;
+	cleanup_free bool *used = calloc(ranges->list_count, sizeof(*used));
 
-	l->leading = calloc(l->ranges->list_count + 1, sizeof(*l->leading));
-	if (!l->leading)
+	if (!used)
 		return -1;
-	count_leading(l);
-	for (uint32_t i = 1; i < l->ranges->list_count && result == 0; i++)
-		if (l->leading[i] == 2 && l->ranges->lists[i].rest)
-			result = write_list(l, i);
-	free(l->leading);
-	l->leading = NULL;
-	return result;
+	for (size_t i = 0; i < ranges->segment_count; i++)
+		used[ranges->segments[i].list] = true;
+	for (size_t i = ranges->list_count; i-- > 1;)
+		if (used[i])
+			used[ranges->lists[i].rest] = true;
+	for (uint32_t i = 1; i < ranges->list_count; i++)
+		if (used[i] && !is_single(l, i) && write_list(l, i) < 0)
+			return -1;
+	return 0;
 }
 
 /* --- the maps --- */

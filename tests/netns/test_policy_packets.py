@@ -19,8 +19,7 @@ import pytest
 
 from harness import die_with_parent, need_program, require_namespaces
 from policies import LAST, Policy
-from rulesets import JUDGE
-from truth import Ears, oracle
+from truth import Ears
 from world import LINKS, PRIVATE, SPECIAL, World, run_in
 
 COUNT = int(os.environ.get("PORTERO_RANDOM_POLICIES", "25"))

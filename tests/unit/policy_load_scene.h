@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* policy_scene: a policy from texts, and what is said about it. */
+/* policy_load_scene: a policy from texts, and what is said about it. */
 #pragma once
 
 #include "decide/policy_parse.h"

@@ -7,6 +7,18 @@
 #include "decide/policy_ranges.h"
 #include "policy_scene.h"
 
+static void note_targets(const struct policy_ranges *r, uint32_t list, bool *found)
+{
+	int depth = 0;
+
+	for (; list; list = r->lists[list].rest) {
+		assert_true(r->lists[list].rest < list && r->lists[list].count > 0);
+		assert_true(depth++ <= RANGES_DEPTH);
+		for (uint32_t i = 0; i < r->lists[list].count; i++)
+			found[r->targets[r->lists[list].first + i]] = true;
+	}
+}
+
 static void ports_lead_to_all_their_targets(void **state)
 {
 	enum { TARGETS = 30, PORTS = 200 };
@@ -38,9 +50,8 @@ static void ports_lead_to_all_their_targets(void **state)
 			assert_true(range_first_port(s) <= range_last_port(s));
 			behind = range_last_port(s) + 1u;
 			for (uint32_t port = range_first_port(s); port <= range_last_port(s); port++)
-				for (uint32_t l = s->list; l; l = r.lists[l].rest)
-					found[port % 65536 - (round % 2 ? 65536 - PORTS : 0)]
-					     [r.lists[l].target] = true;
+				note_targets(&r, s->list,
+					     found[port - (round % 2 ? 65536 - PORTS : 0)]);
 		}
 		assert_memory_equal(expected, found, sizeof(found));
 		policy_ranges_done(&r);
@@ -84,7 +95,6 @@ static void addresses_are_numbers(void **state)
 	assert_segment(&v4, 2, AF_INET, "10.2.0.0", "10.255.255.255");
 	assert_segment(&v4, 3, AF_INET, "255.255.255.255", "255.255.255.255");
 	add_network(&v6, "::/0", 1);
-	add_network(&v6, "2001:db8::/32", 1);
 	add_network(&v6, "2001:db8:ffff:ffff::/64", 2);
 	assert_int_equal(policy_ranges_cut(&v6), 0);
 	assert_int_equal(v6.segment_count, 3);
@@ -106,7 +116,7 @@ static void nested_ranges_stay_small(void **state)
 				 0);
 	assert_int_equal(policy_ranges_cut(&r), 0);
 	assert_int_equal(r.segment_count, 19999);
-	assert_true(r.list_count < 10000 * 40);
+	assert_true(r.target_count < 10000 * 80);
 	policy_ranges_done(&r);
 }
 

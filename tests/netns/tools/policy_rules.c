@@ -9,7 +9,7 @@
  *       and the place of the opening; answers that differ between policy_match and
  *       policy_match_ports end it
  *   --link IFACE NETWORK/LEN   a network that the machine is attached to
- *   --now SECONDS, --observe, --no-socket
+ *   --now SECONDS, --observe, --no-socket, --vrf
  *
  * What is wrong with the policy is printed, and is an error: exit code 1.
  */
@@ -146,6 +146,8 @@ static int read_options(struct tool *t, int argc, char **argv)
 			t->wish.observe = true;
 		} else if (strcmp(argv[i], "--no-socket") == 0) {
 			t->wish.no_socket = true;
+		} else if (strcmp(argv[i], "--vrf") == 0) {
+			t->wish.vrf = true;
 		} else {
 			die("unknown option");
 		}
