@@ -455,6 +455,9 @@ def base_environment():
     env = {k: os.environ[k] for k in keep if k in os.environ}
     env["LC_ALL"] = "C.UTF-8"
     env["PORTERO_RUNTIME_DIR"] = runtime_dir()
+    # no policy of the machine's own, and no states
+    env["PORTERO_POLICY_DIR"] = f"{runtime_dir()}/no-policy.d"
+    env["PORTERO_STATE_DIR"] = f"{runtime_dir()}/no-state"
     if SAN:
         env["ASAN_OPTIONS"] = os.environ.get(
             "ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:allocator_may_return_null=1")
@@ -481,8 +484,17 @@ def expected_code(answer):
         return 2 if answer["errors"] else 1 if answer["warnings"] else 0
     if answer["complete"] is not True:
         return 2
+    if "proof" in answer:
+        if not answer["proof"]["holds"] or answer["proof"]["unknown"]:
+            return 2
+        holes = answer["holes"]
+        return 1 if answer["changes"] or not answer["applied"] or \
+            holes["before"] != holes["after"] else 0
     if "ports" not in answer:
         return 0
+    if any(p["policy"] and p["policy"]["declared"] in ("undeclared", "other") and
+           p["state"] in ("open", "unknown") for p in answer["ports"]):
+        return 1
     notes = {n["id"] for p in answer["ports"] for n in p["notes"]}
     return 1 if notes & FINDINGS else 0
 
