@@ -40,8 +40,8 @@ int policy_links_add(struct policy_links *links, const char *ifname, const struc
 				   .network = address_network(address, prefix_len),
 				   .prefix_len = prefix_len};
 
-	if (!link.ifname_str || mem_grow(&links->items, &links->cap, links->count + 1,
-					 sizeof(*links->items)) < 0)
+	if (!link.ifname_str ||
+	    mem_grow(&links->items, &links->cap, links->count + 1, sizeof(*links->items)) < 0)
 		return -ENOMEM;
 	links->items[links->count++] = link;
 	return 0;
@@ -115,8 +115,8 @@ bool policy_interface_matches(const char *pattern, const char *ifname)
 static bool has_interface(const struct policy *p, const struct opening *o, const char *ifname)
 {
 	for (uint32_t i = 0; i < o->interface_count; i++)
-		if (policy_interface_matches(
-			    policy_text(p, p->interfaces[o->first_interface + i]), ifname))
+		if (policy_interface_matches(policy_text(p, p->interfaces[o->first_interface + i]),
+					     ifname))
 			return true;
 	return o->interface_count == 0;
 }
@@ -254,8 +254,7 @@ static void paint_openings(struct painter *w, const struct policy *p,
 
 		if (answer_of(o) != answer ||
 		    (opening_is_over(o, now_s) && !p->settings.protected_count) ||
-		    !has_interface(p, o, packet->ifname) ||
-		    !has_source(p, links, o, packet))
+		    !has_interface(p, o, packet->ifname) || !has_source(p, links, o, packet))
 			continue;
 		for (uint32_t j = 0; j < o->port_count; j++)
 			if (is_of(&p->ports[o->first_port + j], packet->proto))

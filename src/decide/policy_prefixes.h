@@ -34,7 +34,7 @@ struct prefix_store {
 	struct prefixes all; /* one behind the other */
 	struct prefix_slice {
 		size_t first, count;
-	} *slices;
+	} * slices;
 	size_t slice_count, slice_cap;
 	struct map by_hash;
 };

@@ -49,7 +49,8 @@ struct policy_ranges {
 	size_t target_count, target_cap;
 	struct range_list *lists;
 	size_t list_count, list_cap;
-	struct range_segment *segments; /* in order; neighbours with one list are one; none is empty */
+	struct range_segment
+		*segments; /* in order; neighbours with one list are one; none is empty */
 	size_t segment_count, segment_cap;
 	struct map by_parts; /* hash of targets and rest -> list */
 };

@@ -41,8 +41,7 @@ void ruleset_add_network(struct buf *out, const struct address *network, uint8_t
 		buf_printf(out, "/%u", prefix_len);
 }
 
-void ruleset_add_addresses(struct buf *out, const struct address *first,
-			   const struct address *last)
+void ruleset_add_addresses(struct buf *out, const struct address *first, const struct address *last)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -130,8 +129,7 @@ static void write_class_sets(struct ruleset *r, const struct prefixes *links)
 
 static const char own[] = "\t\tiif lo accept\n";
 static const char tracked[] = "\t\tct state established,related accept\n";
-static const char protocols[] =
-	"\t\tmeta l4proto != { tcp, udp, udplite, sctp, dccp } accept\n";
+static const char protocols[] = "\t\tmeta l4proto != { tcp, udp, udplite, sctp, dccp } accept\n";
 /* Of connections that are older than connection tracking. One that begins has no ACK, or (what
  * answers to a SYN of the machine itself) finds a socket that does not listen. */
 static const char sockets[] = "\t\ttcp flags & ack == ack socket wildcard 0 accept\n";
@@ -230,8 +228,7 @@ int policy_ruleset_format(const struct policy_ruleset_wish *wish, struct buf *ou
 	cleanup_call(done) struct ruleset r = {
 		.wish = wish,
 		.p = wish->policy,
-		.observe = wish->observe ||
-			   wish->policy->settings.undeclared == UNDECLARED_OBSERVE,
+		.observe = wish->observe || wish->policy->settings.undeclared == UNDECLARED_OBSERVE,
 	};
 	cleanup_call(prefixes_done) struct prefixes links = {0};
 

@@ -182,7 +182,10 @@ static int write_sources(struct chain *c)
 
 static const char *rate_unit(uint32_t seconds)
 {
-	return seconds == 1 ? "second" : seconds == 60 ? "minute" : seconds == 3600 ? "hour" : "day";
+	return seconds == 1	 ? "second"
+	       : seconds == 60	 ? "minute"
+	       : seconds == 3600 ? "hour"
+				 : "day";
 }
 
 /* A source is forgotten when it was quiet for so long that all of its rate is there again. */
