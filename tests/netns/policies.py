@@ -25,9 +25,11 @@ class Policy:
         self.networks = set()
         self.undeclared = self.r.choice(("drop", "drop", "reject", "observe"))
         self.pool = sorted({self.r.randrange(1, LAST) for _ in range(self.r.choice((3, 10, 30)))})
-        self.protected = [self.port() for _ in range(self.r.choice((0, 1, 3, 6)))]
-        count = self.r.choice((0, 1, 3, 10, 10, 40, 150))
+        count = self.r.choice((0, 1, 5, 10, 20, 40, 150))
         self.openings = [self.opening() for _ in range(count)]
+        named = [p for o in self.openings for p in o["ports"]]
+        self.protected = [self.r.choice(named) if named and self.r.random() < 0.6 else self.port()
+                          for _ in range(self.r.choice((0, 1, 3, 6)))]
 
     def port(self):
         base = self.r.choice(self.pool)
