@@ -235,7 +235,7 @@ fuzz-build: $(FUZZ)
 fuzz: $(FUZZ)
 	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
 
-bench: all
+bench: all $(B)/netns/policy_rules
 	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
 
 lint: all
