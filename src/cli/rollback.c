@@ -83,7 +83,7 @@ static int go_to(const struct options *o, struct states *s, uint32_t state)
 static int go_back(const struct options *o, struct states *s)
 {
 	struct pending cleanup_call(pending_done) p = {0};
-	uint32_t confirmed, before;
+	uint32_t confirmed = 0, before = 0;
 	struct err e = {0};
 	char now[64];
 	int r = pending_read(s, &p, &e);
