@@ -98,14 +98,15 @@ const struct command commands[] = {
 	    "not be done."),
 	 SCOPE_CONFIRM, command_confirm},
 	{"rollback", N_("[STATE]"), N_("back to what the firewall was before"),
-	 N_("Takes back what was applied and is not confirmed yet. When nothing waits to be\n"
-	    "confirmed: goes back to the state before the confirmed one. With a number: to that\n"
+	 N_("Takes back what was applied and is not confirmed yet. With a number: goes to that\n"
 	    "state (portero policy log lists them; 0 is: no rules of portero at all), which is to\n"
 	    "be confirmed like any change. The files of the policy stay as they are, but for "
 	    "those\n"
 	    "that portero open and close wrote and that were not confirmed. Needs root.\n"
 	    "\n"
-	    "Exit code: 0; 2 when it could not be done, and the firewall is as it was."),
+	    "Exit code: 0; 1 when nothing waits to be confirmed; 2 when it could not be done, "
+	    "and\n"
+	    "the firewall is as it was."),
 	 SCOPE_ROLLBACK, command_rollback},
 	{"restore", "", N_("load the confirmed state: at the start of the machine"),
 	 N_("Loads the rules of the state that was confirmed last; portero.service runs this at "

@@ -187,8 +187,5 @@ int undo_process_run(const char *dir, struct err *e)
 		return own == -EALREADY ? 0 : own;
 	stay_alive();
 	watch(&s);
-	/* the lock of all changes is given back last */
-	close(own);
-	own = -1;
-	return 0;
+	return 0; /* the lock of all changes is given back last: see may_end() */
 }
