@@ -74,6 +74,17 @@ static void find_who(const struct drafting *g, const struct port_row *row, struc
 		ret->program = snapshot_text(s, p->program_str);
 }
 
+/* Can a policy, which is UTF-8, say it? */
+static bool is_utf8(const char *text)
+{
+	size_t len = strlen(text), used = 1;
+	uint32_t code;
+
+	for (; len && used; text += used, len -= used)
+		used = text_decode_utf8(text, len, &code);
+	return used;
+}
+
 /* Units whose names will be others tomorrow say nothing. */
 static bool is_lasting(const char *unit)
 {
@@ -112,11 +123,13 @@ static void set_owner(struct drafting *g, const struct found *f, struct draft_po
 	const struct process_info *p = f->process;
 
 	if (container[0]) {
-		if (policy_value_container(container, NULL) == 0)
+		if (is_utf8(container) && policy_value_container(container, NULL) == 0)
 			port->container_str = keep(g, container);
-	} else if (is_lasting(unit) && policy_value_unit(unit, &suffix, NULL) == 0) {
+	} else if (is_lasting(unit) && is_utf8(unit) &&
+		   policy_value_unit(unit, &suffix, NULL) == 0) {
 		port->unit_str = keep(g, unit);
 	} else if (p && !p->is_manager && p->own_root && p->program_state == PROGRAM_THERE &&
+		   strlen(f->program) <= POLICY_TEXT_LIMIT && is_utf8(f->program) &&
 		   policy_value_program(f->program, NULL) == 0) {
 		port->program_str = keep(g, f->program);
 		if (policy_value_user(seen(g, p->user_str), NULL) == 0)

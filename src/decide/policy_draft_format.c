@@ -6,6 +6,7 @@
  */
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "decide/policy_draft.h"
 
 #include <errno.h>
@@ -41,13 +42,22 @@ static void add_range(const struct port_range *r, struct buf *out)
 		buf_printf(out, "%u-%u/%s", r->first, r->last, proto_name(r->proto));
 }
 
+/* Whatever is not ASCII as a number: some of it cannot be seen, or turns what can. */
 static void add_quoted(const char *text, struct buf *out)
 {
+	size_t len = strlen(text), used;
+	uint32_t code;
+
 	buf_add_char(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, *text);
+	for (; len; text += used, len -= used) {
+		used = text_decode_utf8(text, len, &code);
+		if (!used)
+			break; /* policy_draft keeps no such text */
+		if (code > 0x7e)
+			buf_printf(out, "\\U%08x", code);
+		else
+			buf_printf(out, "%s%c", code == '"' || code == '\\' ? "\\" : "",
+				   (char)code);
 	}
 	buf_add_char(out, '"');
 }
