@@ -96,7 +96,7 @@ def test_init(host, tmp_path):
         assert find(whole, port) is None
     assert find(plain, "6379/tcp") is None
     assert find(whole, "6379/tcp")["from"] == ["internet"]
-    assert "severity high: Redis" in text
+    assert "Redis: hardly ever for the internet (severity high)" in text
     assert "redis-server" in text.split("are you sure?")[1]
     check(host, folder)
     assert os.stat(folder / "10-init.yaml").st_mode & 0o777 == 0o644
@@ -122,7 +122,7 @@ def test_named_set(host):
     if find(plain, "9001/tcp"):
         assert find(plain, "9001/tcp")["from"] == ["198.51.100.0/24"]
     else:
-        assert "that are not written here" in text
+        assert "which are not written here" in text
 
 
 def test_left_alone(host, tmp_path):
