@@ -47,17 +47,22 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
-	{"policy", N_("check [DIR]|log"),
-	 N_("is the policy right? Which ports are to be open, to whom"),
-	 N_("Checks the files of the policy (DIR/*.yaml): what is wrong is shown with its file, "
-	    "line\n"
-	    "and column, and what is probably not meant is a warning. portero.policy(5) describes "
-	    "the\n"
-	    "files. With log: what was applied, when, by whom and why, and which states there "
-	    "are.\n"
-	    "Changes nothing.\n"
+	{"policy", N_("init|check|log"), N_("write a policy from what is open now; check its files"),
+	 N_("init [DIR|-]: writes a policy, 10-init.yaml in the policy's folder (or to the output: "
+	    "-),\n"
+	    "from what is open now: an opening for each port with who listens and who reaches it. "
+	    "What\n"
+	    "the internet should hardly ever reach is written as a comment. A policy that is there "
+	    "is\n"
+	    "left alone.\n"
+	    "check [DIR]: checks the files of the policy: what is wrong is shown with file, line "
+	    "and\n"
+	    "column, what is probably not meant is a warning. portero.policy(5) describes them.\n"
+	    "log: what was applied, when, by whom and why, and which states there are.\n"
+	    "None changes the firewall.\n"
 	    "\n"
-	    "Exit code: 0; 1 when there are warnings; 2 when there are errors, or no policy."),
+	    "Exit code: 0; 1 when check has warnings; 2 when there are errors, no policy, or when\n"
+	    "something could not be looked at."),
 	 SCOPE_POLICY, command_policy},
 	{"plan", "", N_("what applying the policy would change, port by port"),
 	 N_("Tries the policy's rules in a copy of this machine, and shows who gets in now, who "
