@@ -21,7 +21,8 @@ const struct command commands[] = {
 	    "container or package), only those. This is what portero does without a command.\n"
 	    "\n"
 	    "Exit code: 0; 1 when a listener is hidden, runs from memory, poses as a kernel\n"
-	    "thread or has no program file any more; 2 when something could not be looked at."),
+	    "thread or has no program file any more, or when a port is reached that the policy\n"
+	    "does not declare; 2 when something could not be looked at."),
 	 SCOPE_STATUS, command_status},
 	{"show", N_("PORT..."), N_("one port, everything that is known of it"),
 	 N_("Shows what a number is reserved for, who can reach it and who cannot, every\n"
