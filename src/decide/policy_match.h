@@ -46,7 +46,7 @@ struct policy_links {
 
 /* A new packet, the first of a connection or datagram of a stranger. */
 struct policy_packet {
-	const char *ifname; /* where it comes in: of a port of a bridge or a VRF, that one's name */
+	const char *ifname; /* where it comes in; of a port of a bridge, the bridge */
 	struct address source;
 	enum proto proto;
 	uint16_t port; /* that it arrives at, before any NAT; 1-65535 */

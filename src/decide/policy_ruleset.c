@@ -150,6 +150,8 @@ static void write_prerouting(const struct ruleset *r, struct buf *out)
 			  "\t\ttype filter hook prerouting priority -199; policy accept;\n");
 	buf_add_text(out, own);
 	write_echo(r, out, "fib daddr type { local, broadcast, anycast, multicast }");
+	if (r->wish->vrf) /* the second look, after that at its port; and its own to itself */
+		buf_add_text(out, "\t\tmeta iifkind \"vrf\" accept\n");
 	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
 	if (!r->wish->no_socket)
@@ -157,7 +159,8 @@ static void write_prerouting(const struct ruleset *r, struct buf *out)
 	buf_add_text(out, "\t\tfib daddr type { local, broadcast, anycast } goto check\n\t}\n");
 }
 
-/* What the machine takes, but prerouting could not tell: multicast, transparent proxies, VRFs. */
+/* What the machine takes, but prerouting could not tell: multicast, transparent proxies, and VRFs
+ * on older kernels. */
 static void write_input(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain input {\n"
@@ -169,8 +172,6 @@ static void write_input(const struct ruleset *r, struct buf *out)
 			  "\t\tct status dnat accept\n");
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
-	if (r->wish->vrf) /* its own packets to itself */
-		buf_add_text(out, "\t\tmeta iifkind \"vrf\" meta sdif 0 accept\n");
 	buf_add_text(out, "\t\tgoto check\n\t}\n");
 }
 

@@ -11,8 +11,10 @@
  * chain, oN, and counters with the comment "FILE:LINE why".
  *
  * Not governed: what is only routed through, also when NAT rules take it in although it was sent
- * to another address; NAT inside a VRF, of which only what the machine itself takes is checked, by
- * the VRF's name; and answers to untracked datagrams (notrack) count as new ones.
+ * to another address. Answers to untracked datagrams (notrack) count as new ones. Packets of a VRF
+ * are checked by the name of its port where the kernel's fib expression knows its addresses (6.12
+ * does, 6.1 does not); elsewhere only what the machine itself takes is, by the name of the VRF, and
+ * what a VRF sends to itself is not told from the rest.
  */
 #pragma once
 

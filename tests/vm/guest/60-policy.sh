@@ -1,9 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A policy's ruleset on a machine with a VRF, which most kernels of namespaces tests have not, and on
-# older kernels: who gets in. Checked by test_policy.py, also that the ruleset is policy_rules'.
+# A policy's ruleset on older kernels, and on a machine with a VRF: who gets in. Checked by test_policy.py.
 # modules: vrf veth nf_tables nft_ct nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_socket
 # modules: nft_reject_inet nft_limit nf_conntrack
 # programs: nft ip
+# The ruleset is what tests/netns/tools/policy_rules.c makes (policy_rules --vrf --link eth0 10.9.0.1/24
+# --link eth0 fd09::1/64 --link red 10.9.0.1/24 rules FILE) of
+#   openings:
+#     - ports: 80/tcp
+#       from: link
+#       interfaces: [red]
+#     - ports: 81/tcp
+#       from: internet
+#       interfaces: [eth0]
+#     - ports: 82/tcp
+#       from: internet
+#       rate: 100/minute
+#     - ports: 84/tcp
+#       from: 10.9.0.2
+#       until: 2099-01-01
 ip netns add peer
 ip link add red type vrf table 10
 ip link add eth0 type veth peer name eth0 netns peer
@@ -14,6 +28,8 @@ ip link set red up
 ip link set eth0 up
 ip -n peer addr add 10.9.0.2/24 dev eth0
 ip -n peer link set eth0 up
+ip -6 addr add fd09::1/64 dev eth0 nodad
+ip -n peer -6 addr add fd09::2/64 dev eth0 nodad
 ip -n peer route add default via 10.9.0.1
 sysctl -qw net.ipv4.tcp_l3mdev_accept=1
 for port in 80 81 82 83 84; do
@@ -40,12 +56,18 @@ table inet portero {
 		flags interval
 		elements = { "eth0" . 10.9.0.0/24, "red" . 10.9.0.0/24 }
 	}
+	set link6 {
+		type ifname . ipv6_addr
+		flags interval
+		elements = { "eth0" . fd09::/64 }
+	}
 	chain o1 {
 		iifname != "red" return
 		ip saddr 0.0.0.0 counter accept comment "rules_vrf.yaml:2"
 		ip saddr 169.254.0.0/16 counter accept comment "rules_vrf.yaml:2"
 		ip6 saddr fe80::/10 counter accept comment "rules_vrf.yaml:2"
 		iifname . ip saddr @link4 counter accept comment "rules_vrf.yaml:2"
+		iifname . ip6 saddr @link6 counter accept comment "rules_vrf.yaml:2"
 	}
 	chain o2 {
 		iifname != "eth0" return
@@ -87,6 +109,7 @@ table inet portero {
 	chain prerouting {
 		type filter hook prerouting priority -199; policy accept;
 		iif lo accept
+		meta iifkind "vrf" accept
 		ct state established,related accept
 		meta l4proto != { tcp, udp, udplite, sctp, dccp } accept
 		tcp flags & ack == ack socket wildcard 0 accept
@@ -100,13 +123,13 @@ table inet portero {
 		fib daddr type { local, broadcast, anycast } accept
 		ct status dnat accept
 		tcp flags & ack == ack socket wildcard 0 accept
-		meta iifkind "vrf" meta sdif 0 accept
 		goto check
 	}
 }
 RULES
 show rules nft -f /tmp/rules
-for address in 10.9.0.1 10.10.0.1; do
+sleep 2 # IPv6 addresses are in use then
+for address in 10.9.0.1 10.10.0.1 fd09::1; do
 	for port in 80 81 82 83 84; do
 		show $address-$port ip netns exec peer timeout 2 nc $address $port </dev/null
 	done
