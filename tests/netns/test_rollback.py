@@ -118,8 +118,8 @@ class Place:
         return [(e["what"], e["state"], e["loaded"]) for e in map(json.loads, lines)]
 
     def wait_for(self, number, seconds=15):
-        wait_until(lambda: self.table() == number and not self.is_pending(), seconds * SLOW,
-                   f"state {number}")
+        wait_until(lambda: self.table() == number and not self.is_pending() and has_settled(self),
+                   seconds * SLOW, f"state {number}")
 
     def end(self):
         """No process is left, and none needs to be told to go but by what it waits for."""
@@ -566,7 +566,7 @@ def test_full_disk(small):
     assert "No space left" in refused.stderr
     assert not (small.inside / "states" / ".new").exists()
     wait_until(lambda: small.table() == 1, 15 * SLOW, "state 1")
-    wait_until(lambda: not (small.inside / "pending.json").exists(), 5, "the end")
+    wait_until(lambda: not (small.inside / "pending.json").exists(), 5 * SLOW, "the end")
     assert not path.exists()
     assert "No space left" in small.apply(2, 60, code=2).stderr
     assert small.table() == 1
