@@ -21,8 +21,8 @@ from harness import (AS_NOBODY, ESCAPE_SEQUENCE, PORTERO, PYTHON, ROOT, assert_h
                      base_environment, find, need_feature, need_program, port_of, portero,
                      stable, without_reach)
 
-COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "open", "close", "confirm",
-            "rollback", "restore", "doctor", "completion", "help", "version"]
+COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "open", "close",
+            "confirm", "rollback", "restore", "doctor", "completion", "help", "version"]
 
 
 @pytest.mark.parametrize("args, says", [

@@ -356,11 +356,12 @@ def test_remedy_of_policies(host, kind):
 
 @pytest.mark.parametrize("port", [8443, 8080])
 def test_remedy_of_portero(host, tmp_path, port):
-    """What no opening lets in is opened and closed as explain says; 8080 is sent on to 80 inside."""
+    """What no opening lets in is opened and closed as explain says; 8080 is sent on to 80."""
     need_program("nft")
     load_nft(host, "table ip nat { chain p { type nat hook prerouting priority dstnat; "
                    f"tcp dport 8080 dnat to {INSIDE}:80; }}\n}}")
-    places = {f"PORTERO_{name}_DIR": str(tmp_path / name) for name in ("POLICY", "STATE", "RUNTIME")}
+    places = {f"PORTERO_{name}_DIR": str(tmp_path / name)
+              for name in ("POLICY", "STATE", "RUNTIME")}
     policy = tmp_path / "POLICY"
     policy.mkdir(mode=0o755)
     (policy / "10.yaml").write_text("openings:\n  - {ports: [22/tcp], from: [internet]}\n")
