@@ -77,7 +77,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
@@ -134,6 +134,11 @@ $(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
+
+$(G)/risks_table.c: data/risks.tsv tools/gen-risks
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-risks data/risks.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
@@ -235,7 +240,7 @@ fuzz-build: $(FUZZ)
 fuzz: $(FUZZ)
 	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
 
-bench: all
+bench: all $(B)/netns/policy_rules
 	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
 
 lint: all

@@ -69,6 +69,41 @@ int file_read_fd(int fd, size_t limit, struct buf *out)
 	return read_regular(fd, limit, out);
 }
 
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t put = write(fd, text, len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		text += put;
+		len -= (size_t)put;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_write_new(int dir_fd, const char *name, const char *text, size_t len)
+{
+	char room[300];
+	int cleanup_close fd = -1;
+	int r;
+
+	if (snprintf(room, sizeof(room), ".%s.%d", name, (int)getpid()) >= (int)sizeof(room))
+		return -ENAMETOOLONG;
+	fd = openat(dir_fd, room, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, len);
+	if (r == 0 && linkat(dir_fd, room, dir_fd, name, 0) < 0)
+		r = -errno;
+	unlinkat(dir_fd, room, 0);
+	if (r == 0)
+		fsync(dir_fd);
+	return r;
+}
+
 /* How much of what was read is whole lines; all of it at the end of the file. */
 static size_t whole_lines(const struct buf *b, bool at_end)
 {

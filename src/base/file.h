@@ -20,6 +20,12 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
 int file_read_fd(int fd, size_t limit, struct buf *out);
 
 /*
+ * Makes the file `name` in the directory, with mode 0644 (less umask), whole or not at all: also a
+ * full disk and a power cut leave no part of it. Never replaces: -EEXIST. 0 or a negative errno.
+ */
+int file_write_new(int dir_fd, const char *name, const char *text, size_t len);
+
+/*
  * Opens `path` with symbolic links resolved as if the directory `root_fd` were "/", so that nothing
  * in a file system that somebody else controls leads out of it (openat2(2), Linux 5.6; before that
  * only the machine's own root can be read, and -ENOSYS is returned for others). A descriptor, or a

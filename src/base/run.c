@@ -143,7 +143,7 @@ static int talk(const struct run *run, struct ends *ours, long end_ms)
 			return -ETIMEDOUT;
 		if (wait[0].revents)
 			r = take_output(&ours->output, run->limit, run->out);
-		if (r >= 0 && wait[1].revents)
+		if (r >= 0 && run->errors && wait[1].revents)
 			r = take_output(&ours->errors, run->limit, run->errors);
 	}
 	return r;

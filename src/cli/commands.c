@@ -48,17 +48,22 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
-	{"policy", N_("check [DIR]|log"),
-	 N_("is the policy right? Which ports are to be open, to whom"),
-	 N_("Checks the files of the policy (DIR/*.yaml): what is wrong is shown with its file, "
-	    "line\n"
-	    "and column, and what is probably not meant is a warning. portero.policy(5) describes "
-	    "the\n"
-	    "files. With log: what was applied, when, by whom and why, and which states there "
-	    "are.\n"
-	    "Changes nothing.\n"
+	{"policy", N_("init|check|log"), N_("write a policy from what is open now; check its files"),
+	 N_("init [DIR|-]: writes a policy, 10-init.yaml in the policy's folder (or to the output: "
+	    "-),\n"
+	    "from what is open now: an opening for each port with who listens and who reaches it. "
+	    "What\n"
+	    "the internet should hardly ever reach is written as a comment. A policy that is there "
+	    "is\n"
+	    "left alone.\n"
+	    "check [DIR]: checks the files of the policy: what is wrong is shown with file, line "
+	    "and\n"
+	    "column, what is probably not meant is a warning. portero.policy(5) describes them.\n"
+	    "log: what was applied, when, by whom and why, and which states there are.\n"
+	    "None changes the firewall.\n"
 	    "\n"
-	    "Exit code: 0; 1 when there are warnings; 2 when there are errors, or no policy."),
+	    "Exit code: 0; 1 when check has warnings; 2 when there are errors, no policy, or when\n"
+	    "something could not be looked at."),
 	 SCOPE_POLICY, command_policy},
 	{"plan", "", N_("what applying the policy would change, port by port"),
 	 N_("Tries the policy's rules in a copy of this machine, and shows who gets in now, who "
@@ -99,14 +104,15 @@ const struct command commands[] = {
 	    "not be done."),
 	 SCOPE_CONFIRM, command_confirm},
 	{"rollback", N_("[STATE]"), N_("back to what the firewall was before"),
-	 N_("Takes back what was applied and is not confirmed yet. When nothing waits to be\n"
-	    "confirmed: goes back to the state before the confirmed one. With a number: to that\n"
+	 N_("Takes back what was applied and is not confirmed yet. With a number: goes to that\n"
 	    "state (portero policy log lists them; 0 is: no rules of portero at all), which is to\n"
 	    "be confirmed like any change. The files of the policy stay as they are, but for "
 	    "those\n"
 	    "that portero open and close wrote and that were not confirmed. Needs root.\n"
 	    "\n"
-	    "Exit code: 0; 2 when it could not be done, and the firewall is as it was."),
+	    "Exit code: 0; 1 when nothing waits to be confirmed; 2 when it could not be done, "
+	    "and\n"
+	    "the firewall is as it was."),
 	 SCOPE_ROLLBACK, command_rollback},
 	{"restore", "", N_("load the confirmed state: at the start of the machine"),
 	 N_("Loads the rules of the state that was confirmed last; portero.service runs this at "

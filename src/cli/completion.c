@@ -9,6 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* "a|b|c" as words */
+static void print_choices(const char *choices)
+{
+	for (; *choices; choices++)
+		putchar(*choices == '|' ? ' ' : *choices);
+}
+
+/* Is its first argument one of some words? */
+static bool has_choices(const struct command *command)
+{
+	return strchr(command->arguments, '|') && command->arguments[0] != '[';
+}
+
 static void print_bash(void)
 {
 	printf("# bash completion for portero\n_portero() {\n"
@@ -19,16 +32,21 @@ static void print_bash(void)
 
 		if (row->choices) {
 			printf("\t--%s) COMPREPLY=($(compgen -W '", row->name);
-			for (const char *c = row->choices; *c; c++)
-				putchar(*c == '|' ? ' ' : *c);
+			print_choices(row->choices);
 			printf("' -- \"$word\")); return ;;\n");
 		} else if (row->environment) {
 			printf("\t--%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n",
 			       row->name);
 		}
 	}
+	for (size_t i = 0; i < command_count; i++) {
+		if (!has_choices(&commands[i]))
+			continue;
+		printf("\t%s) COMPREPLY=($(compgen -W '", commands[i].name);
+		print_choices(commands[i].arguments);
+		printf("' -- \"$word\")); return ;;\n");
+	}
 	printf("\t--user) COMPREPLY=($(compgen -u -- \"$word\")); return ;;\n"
-	       "\tcompletion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")); return ;;\n"
 	       "\tesac\n\tCOMPREPLY=($(compgen -W '");
 	for (size_t i = 0; i < command_count; i++)
 		printf("%s ", commands[i].name);
@@ -64,8 +82,7 @@ static void print_zsh(void)
 		printf("]");
 		if (row->choices) {
 			printf(":%s:(", row->argument);
-			for (const char *c = row->choices; *c; c++)
-				putchar(*c == '|' ? ' ' : *c);
+			print_choices(row->choices);
 			printf(")");
 		} else if (row->argument) {
 			printf(":%s:_files", row->argument);
@@ -85,6 +102,12 @@ static void print_fish(void)
 		printf("complete -c portero -n __fish_use_subcommand -a %s -d '", commands[i].name);
 		print_quoted(_(commands[i].help), "\\'");
 		printf("'\n");
+		if (!has_choices(&commands[i]))
+			continue;
+		printf("complete -c portero -n '__fish_seen_subcommand_from %s' -a '",
+		       commands[i].name);
+		print_choices(commands[i].arguments);
+		printf("'\n");
 	}
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
@@ -96,8 +119,7 @@ static void print_fish(void)
 			printf(" -s %c", row->letter);
 		if (row->choices) {
 			printf(" -x -a '");
-			for (const char *c = row->choices; *c; c++)
-				putchar(*c == '|' ? ' ' : *c);
+			print_choices(row->choices);
 			printf("'");
 		} else if (row->environment) {
 			printf(" -r -F");

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * policy: `portero policy check`: are the files of the policy right?
+ * policy: `portero policy check`: are the files of the policy right? And the table of the other
+ * things that `portero policy` does.
  */
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/policy_init.h"
 #include "cli/policy_load.h"
 #include "cli/policy_log.h"
 
@@ -113,6 +115,7 @@ static const struct {
 } actions[] = {
 	{"check", policy_check},
 	{"log", policy_log},
+	{"init", policy_init},
 };
 
 int command_policy(const struct options *o)
@@ -133,5 +136,5 @@ int command_policy(const struct options *o)
 	if (near)
 		return command_fail(_("'portero policy' has no '%.64s': did you mean '%s'?"),
 				    o->words[0], near);
-	return command_fail(_("say what to do: portero policy check [DIR], or portero policy log"));
+	return command_fail(_("say what to do: portero policy init, check or log"));
 }

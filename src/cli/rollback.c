@@ -76,26 +76,34 @@ static int go_to(const struct options *o, struct states *s, uint32_t state)
 	return tell_loaded(o, s, state, &p);
 }
 
-/* Without a number: what is pending is taken back, else the confirmed state. */
+/*
+ * Without a number, only what is pending is taken back. To go further would be wrong just when it
+ * matters: for who wants that, and is a second later than the undo process.
+ */
 static int go_back(const struct options *o, struct states *s)
 {
 	struct pending cleanup_call(pending_done) p = {0};
-	uint32_t confirmed, before;
+	uint32_t confirmed = 0, before = 0;
 	struct err e = {0};
+	char now[64];
 	int r = pending_read(s, &p, &e);
 
 	if (r == 1)
 		return take_back(o, s);
 	if (r == 0)
 		r = states_confirmed(s, &confirmed, &e);
-	if (r == 0 && confirmed == 0)
-		return command_fail(_("there is nothing to go back from: no state was confirmed "
-				      "yet"));
 	if (r == 0)
 		r = state_before(s, confirmed, &before, &e);
 	if (r < 0)
 		return command_fail("%s", e.msg);
-	return go_to(o, s, before);
+	changes_name_state(confirmed, now, sizeof(now));
+	if (confirmed == 0)
+		command_fail(_("nothing waits to be confirmed: the firewall has %s"), now);
+	else
+		command_fail(_("nothing waits to be confirmed: the firewall has %s; 'portero "
+			       "rollback %u' goes back to the one before it"),
+			     now, (unsigned)before);
+	return EXIT_DIFFERENT;
 }
 
 static int roll_back(const struct options *o, struct states *s)
@@ -140,8 +148,10 @@ int command_rollback(const struct options *o)
 	if (o->when_due)
 		return run_when_due(o);
 	r = changes_begin(o, &s, false, &ended, &e);
-	if (r == -ENOENT)
-		return command_fail(_("there is nothing to go back from: nothing was applied yet"));
+	if (r == -ENOENT) {
+		command_fail(_("nothing waits to be confirmed: nothing was applied yet"));
+		return EXIT_DIFFERENT;
+	}
 	if (r < 0)
 		return command_fail("%s", e.msg);
 	/* what was to be taken back just was */

@@ -8,15 +8,14 @@
 #include "decide/policy_conflicts.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "decide/policy_pair.h"
 #include "decide/policy_source_tree.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-enum { OWNER_KINDS = 4, PORT_BITS = 17 };
+enum { PORT_BITS = 17 };
 enum { ENTRY_NONE = UINT32_MAX };
 
 /* A port from which on an opening counts, or no longer counts. */
@@ -27,19 +26,20 @@ struct edge {
 
 /* An opening at a node of the tree, for the port that is looked at. */
 struct entry {
-	uint32_t opening, source, next;
+	struct policy_pair_side side;
+	uint32_t next;
 };
 
 /* Who listens, of all openings at a node and within it. */
 struct crowd {
 	uint32_t entries;
-	uint32_t count[OWNER_KINDS]; /* that name one */
-	uint64_t sum[OWNER_KINDS];   /* of its hashes: count times the hash, if all name the same */
+	uint32_t count[POLICY_OWNER_KINDS]; /* that name one */
+	uint64_t sum[POLICY_OWNER_KINDS];   /* of its hashes: count times the hash, if all name the
+					       same */
 };
 
 struct search {
-	const struct policy *p;
-	struct policy_problems *problems;
+	struct policy_pairs pairs;
 	struct source_tree tree;
 	struct edge *edges;
 	size_t edge_count, edge_cap;
@@ -48,155 +48,11 @@ struct search {
 	struct entry *entries;
 	size_t entry_count, entry_cap;
 	uint32_t free_entry;
-	bool *told; /* by opening: it has been reported */
-	struct port_range at;
 };
 
 static bool is_done(const struct search *s)
 {
-	return policy_problems_are_full(s->problems, true) || s->problems->failed;
-}
-
-/* --- what conflicts ------------------------------------------------------------------------- */
-
-static bool names_overlap(const char *a, const char *b)
-{
-	size_t a_len = strlen(a), b_len = strlen(b);
-	bool a_wild = a_len && a[a_len - 1] == '*', b_wild = b_len && b[b_len - 1] == '*';
-
-	a_len -= a_wild;
-	b_len -= b_wild;
-	if (strncmp(a, b, a_len < b_len ? a_len : b_len) != 0)
-		return false;
-	return a_len == b_len || (a_len < b_len ? a_wild : b_wild);
-}
-
-static bool interfaces_overlap(const struct policy *p, const struct opening *a,
-			       const struct opening *b)
-{
-	if (!a->interface_count || !b->interface_count)
-		return true;
-	for (uint32_t i = 0; i < a->interface_count; i++)
-		for (uint32_t j = 0; j < b->interface_count; j++)
-			if (names_overlap(policy_text(p, p->interfaces[a->first_interface + i]),
-					  policy_text(p, p->interfaces[b->first_interface + j])))
-				return true;
-	return false;
-}
-
-static void owners_of(const struct opening *o, uint32_t strs[OWNER_KINDS])
-{
-	strs[0] = o->program_str;
-	strs[1] = o->unit_str;
-	strs[2] = o->user_str;
-	strs[3] = o->container_str;
-}
-
-static bool is_number(const char *text)
-{
-	return text[strspn(text, "0123456789")] == '\0';
-}
-
-/* The kind of owner in which they differ, or OWNER_KINDS. */
-static int owners_differ(const struct policy *p, const struct opening *a, const struct opening *b)
-{
-	uint32_t of_a[OWNER_KINDS], of_b[OWNER_KINDS];
-
-	owners_of(a, of_a);
-	owners_of(b, of_b);
-	for (int i = 0; i < OWNER_KINDS; i++) {
-		if (!of_a[i] || !of_b[i] || of_a[i] == of_b[i])
-			continue;
-		/* 33 and www-data may be the same user */
-		if (i == 2 &&
-		    is_number(policy_text(p, of_a[i])) != is_number(policy_text(p, of_b[i])))
-			continue;
-		return i;
-	}
-	return OWNER_KINDS;
-}
-
-static void format_source(const struct policy *p, uint32_t source, char *text, size_t size)
-{
-	const struct policy_source *s = &p->sources[source];
-	char room[ADDRESS_TEXT_SIZE];
-	unsigned width = s->network.family == AF_INET ? 32 : 128;
-
-	address_format(&s->network, room);
-	if (s->class != SOURCE_LISTED)
-		snprintf(text, size, "%s", source_class_id(s->class));
-	else if (s->prefix_len == width)
-		snprintf(text, size, "%s", room);
-	else
-		snprintf(text, size, "%s/%u", room, s->prefix_len);
-}
-
-/* Both places, the later first: that is the one which was added. */
-static void order_places(struct search *s, const struct entry *a, const struct entry *b,
-			 const struct entry **later, struct policy_place places[2])
-{
-	const struct entry *earlier = a->source < b->source ? a : b;
-
-	*later = earlier == a ? b : a;
-	places[0] =
-		policy_problems_place_of(s->problems, s->p, &s->p->sources[(*later)->source].place);
-	places[1] =
-		policy_problems_place_of(s->problems, s->p, &s->p->sources[earlier->source].place);
-}
-
-static void tell_duplicate(struct search *s, const struct entry *a, const struct entry *b)
-{
-	struct policy_place places[2];
-	const struct entry *later;
-	char source[64];
-
-	order_places(s, a, b, &later, places);
-	if (s->told[later->opening])
-		return;
-	s->told[later->opening] = true;
-	format_source(s->p, later->source, source, sizeof(source));
-	policy_problems_add(s->problems, true, &places[0], &places[1],
-			    _("%u/%s from %s is let in twice: keep one of the two"), s->at.first,
-			    proto_name(s->at.proto), source);
-}
-
-static void tell_contradiction(struct search *s, const struct entry *a, const struct entry *b,
-			       int kind)
-{
-	static const char *const kinds[] = {"program", "unit", "user", "container"};
-	uint32_t here[OWNER_KINDS], there[OWNER_KINDS];
-	struct policy_place places[2];
-	const struct entry *later, *earlier;
-	char source[64];
-
-	order_places(s, a, b, &later, places);
-	if (s->told[later->opening])
-		return;
-	s->told[later->opening] = true;
-	earlier = later == a ? b : a;
-	owners_of(&s->p->openings[later->opening], here);
-	owners_of(&s->p->openings[earlier->opening], there);
-	format_source(s->p, later->source, source, sizeof(source));
-	policy_problems_add(s->problems, true, &places[0], &places[1],
-			    _("%u/%s from %s is for %s %.100s here, but for %.100s in another "
-			      "opening: give it to one of them"),
-			    s->at.first, proto_name(s->at.proto), source, kinds[kind],
-			    policy_text(s->p, here[kind]), policy_text(s->p, there[kind]));
-}
-
-static void compare(struct search *s, const struct entry *a, const struct entry *b, bool same_node)
-{
-	const struct policy *p = s->p;
-	const struct opening *of_a = &p->openings[a->opening], *of_b = &p->openings[b->opening];
-	bool equal = same_node && p->sources[a->source].class == p->sources[b->source].class;
-	int kind = owners_differ(p, of_a, of_b);
-
-	if ((!equal && kind == OWNER_KINDS) || !interfaces_overlap(p, of_a, of_b))
-		return;
-	if (kind != OWNER_KINDS)
-		tell_contradiction(s, a, b, kind);
-	else
-		tell_duplicate(s, a, b);
+	return policy_problems_are_full(s->pairs.problems, true) || s->pairs.problems->failed;
 }
 
 /* --- who is there --------------------------------------------------------------------------- */
@@ -209,14 +65,14 @@ static uint64_t owner_hash(uint32_t str)
 /* Adds the opening to the node and all around it, or takes it out. */
 static void count_in(struct search *s, uint32_t node, const struct opening *o, bool in)
 {
-	uint32_t strs[OWNER_KINDS];
+	uint32_t strs[POLICY_OWNER_KINDS];
 
-	owners_of(o, strs);
+	policy_pair_owners(o, strs);
 	for (; node != SOURCE_TREE_NONE; node = s->tree.nodes[node].parent) {
 		struct crowd *c = &s->crowds[node];
 
 		c->entries += in ? 1u : -1u;
-		for (int i = 0; i < OWNER_KINDS; i++) {
+		for (int i = 0; i < POLICY_OWNER_KINDS; i++) {
 			if (!strs[i])
 				continue;
 			c->count[i] += in ? 1u : -1u;
@@ -228,10 +84,10 @@ static void count_in(struct search *s, uint32_t node, const struct opening *o, b
 /* Is somebody at the node or within it who names another owner? */
 static bool has_others(const struct crowd *c, const struct opening *o)
 {
-	uint32_t strs[OWNER_KINDS];
+	uint32_t strs[POLICY_OWNER_KINDS];
 
-	owners_of(o, strs);
-	for (int i = 0; i < OWNER_KINDS; i++)
+	policy_pair_owners(o, strs);
+	for (int i = 0; i < POLICY_OWNER_KINDS; i++)
 		if (strs[i] && c->sum[i] != c->count[i] * owner_hash(strs[i]))
 			return true;
 	return false;
@@ -240,20 +96,21 @@ static bool has_others(const struct crowd *c, const struct opening *o)
 static void compare_at(struct search *s, const struct entry *new, uint32_t node, bool same_node)
 {
 	for (uint32_t e = s->heads[node]; e != ENTRY_NONE && !is_done(s); e = s->entries[e].next)
-		compare(s, new, &s->entries[e], same_node);
+		policy_pair_compare(&s->pairs, &new->side, &s->entries[e].side, same_node);
 }
 
 static void compare_all(struct search *s, const struct entry *new, uint32_t node)
 {
 	const struct source_node *nodes = s->tree.nodes;
-	const struct opening *o = &s->p->openings[new->opening];
+	const struct opening *o = &s->pairs.p->openings[new->side.opening];
 
 	compare_at(s, new, node, true);
 	for (uint32_t n = nodes[node].parent; n != SOURCE_TREE_NONE; n = nodes[n].parent)
 		compare_at(s, new, n, false);
 	if (!has_others(&s->crowds[node], o))
 		return;
-	for (uint32_t n = node + 1; n < nodes[node].end && !s->told[new->opening] && !is_done(s);) {
+	for (uint32_t n = node + 1;
+	     n < nodes[node].end && !s->pairs.told[new->side.opening] && !is_done(s);) {
 		if (has_others(&s->crowds[n], o)) {
 			compare_at(s, new, n, false);
 			n++;
@@ -275,10 +132,10 @@ static int enter(struct search *s, uint32_t opening, uint32_t source, uint32_t n
 	} else {
 		s->free_entry = s->entries[index].next;
 	}
-	s->entries[index] = (struct entry){opening, source, s->heads[node]};
+	s->entries[index] = (struct entry){{opening, source}, s->heads[node]};
 	compare_all(s, &s->entries[index], node);
 	s->heads[node] = index;
-	count_in(s, node, &s->p->openings[opening], true);
+	count_in(s, node, &s->pairs.p->openings[opening], true);
 	return 0;
 }
 
@@ -286,7 +143,7 @@ static void leave(struct search *s, uint32_t opening, uint32_t node)
 {
 	uint32_t *link = &s->heads[node];
 
-	while (*link != ENTRY_NONE && s->entries[*link].opening != opening)
+	while (*link != ENTRY_NONE && s->entries[*link].side.opening != opening)
 		link = &s->entries[*link].next;
 	if (*link != ENTRY_NONE) {
 		uint32_t index = *link;
@@ -294,7 +151,7 @@ static void leave(struct search *s, uint32_t opening, uint32_t node)
 		*link = s->entries[index].next;
 		s->entries[index].next = s->free_entry;
 		s->free_entry = index;
-		count_in(s, node, &s->p->openings[opening], false);
+		count_in(s, node, &s->pairs.p->openings[opening], false);
 	}
 }
 
@@ -320,9 +177,10 @@ static int compare_ranges(const void *a_pointer, const void *b_pointer)
 
 static void tell_port_twice(struct search *s, const struct opening *o, const struct port_range *r)
 {
-	struct policy_place place = policy_problems_place_of(s->problems, s->p, &o->place);
+	struct policy_place place =
+		policy_problems_place_of(s->pairs.problems, s->pairs.p, &o->place);
 
-	policy_problems_add(s->problems, true, &place, NULL,
+	policy_problems_add(s->pairs.problems, true, &place, NULL,
 			    _("%u/%s is in the ports of this opening twice"), r->first,
 			    proto_name(r->proto));
 }
@@ -330,14 +188,14 @@ static void tell_port_twice(struct search *s, const struct opening *o, const str
 /* The edges of an opening, of ranges that do not overlap. */
 static int add_edges(struct search *s, size_t index)
 {
-	const struct opening *o = &s->p->openings[index];
+	const struct opening *o = &s->pairs.p->openings[index];
 	struct port_range cleanup_free *ranges = calloc(o->port_count + 1, sizeof(*ranges));
 	int r = ranges ? 0 : -ENOMEM;
 	uint32_t n = 0;
 
 	if (r < 0)
 		return r;
-	memcpy(ranges, &s->p->ports[o->first_port], o->port_count * sizeof(*ranges));
+	memcpy(ranges, &s->pairs.p->ports[o->first_port], o->port_count * sizeof(*ranges));
 	qsort(ranges, o->port_count, sizeof(*ranges), compare_ranges);
 	while (n < o->port_count && r == 0) {
 		struct port_range whole = ranges[n++];
@@ -370,10 +228,10 @@ static int compare_edges(const void *a_pointer, const void *b_pointer)
 
 static int take_edge(struct search *s, const struct edge *e)
 {
-	const struct opening *o = &s->p->openings[e->opening];
+	const struct opening *o = &s->pairs.p->openings[e->opening];
 
-	s->at.proto = (enum proto)(e->key >> (PORT_BITS + 1));
-	s->at.first = (uint16_t)(e->key >> 1);
+	s->pairs.at.proto = (enum proto)(e->key >> (PORT_BITS + 1));
+	s->pairs.at.first = (uint16_t)(e->key >> 1);
 	for (uint32_t i = o->first_source; i < o->first_source + o->source_count; i++) {
 		for (uint32_t m = s->tree.first[i]; m < s->tree.first[i + 1]; m++) {
 			if (!(e->key & 1))
@@ -391,17 +249,17 @@ static int search_start(struct search *s, int64_t now_s)
 {
 	size_t nodes;
 
-	if (source_tree_build(s->p, &s->tree) < 0)
+	if (source_tree_build(s->pairs.p, &s->tree) < 0)
 		return -ENOMEM;
 	nodes = s->tree.node_count;
 	s->heads = malloc((nodes + 1) * sizeof(*s->heads));
 	s->crowds = calloc(nodes + 1, sizeof(*s->crowds));
-	s->told = calloc(s->p->opening_count + 1, sizeof(*s->told));
-	if (!s->heads || !s->crowds || !s->told)
+	s->pairs.told = calloc(s->pairs.p->opening_count + 1, sizeof(*s->pairs.told));
+	if (!s->heads || !s->crowds || !s->pairs.told)
 		return -ENOMEM;
 	memset(s->heads, 0xff, (nodes + 1) * sizeof(*s->heads)); /* ENTRY_NONE */
-	for (size_t i = 0; i < s->p->opening_count; i++)
-		if (!opening_is_over(&s->p->openings[i], now_s) && add_edges(s, i) < 0)
+	for (size_t i = 0; i < s->pairs.p->opening_count; i++)
+		if (!opening_is_over(&s->pairs.p->openings[i], now_s) && add_edges(s, i) < 0)
 			return -ENOMEM;
 	if (s->edge_count)
 		qsort(s->edges, s->edge_count, sizeof(*s->edges), compare_edges);
@@ -410,7 +268,7 @@ static int search_start(struct search *s, int64_t now_s)
 
 int policy_conflicts_find(const struct policy *p, int64_t now_s, struct policy_problems *problems)
 {
-	struct search s = {.p = p, .problems = problems, .free_entry = ENTRY_NONE};
+	struct search s = {.pairs = {.p = p, .problems = problems}, .free_entry = ENTRY_NONE};
 	int r = search_start(&s, now_s);
 
 	for (size_t i = 0; i < s.edge_count && r == 0 && !is_done(&s); i++)
@@ -420,6 +278,6 @@ int policy_conflicts_find(const struct policy *p, int64_t now_s, struct policy_p
 	free(s.heads);
 	free(s.crowds);
 	free(s.entries);
-	free(s.told);
+	free(s.pairs.told);
 	return problems->failed ? -ENOMEM : r;
 }

@@ -106,9 +106,9 @@ static int add_item(struct policy_ranges *r, struct range_key first, struct rang
 
 int policy_ranges_add_ports(struct policy_ranges *r, uint16_t first, uint16_t last, uint32_t target)
 {
-	const struct range_key from = {.low = first}, to = {.low = last};
+	struct range_key first_key = {.low = first}, last_key = {.low = last};
 
-	return add_item(r, from, to, target);
+	return add_item(r, first_key, last_key, target);
 }
 
 int policy_ranges_add_network(struct policy_ranges *r, const struct address *network,
@@ -142,7 +142,7 @@ struct placed {
 struct tree {
 	struct range_key *edges; /* where ranges begin and end: leaf i is from edges[i] on */
 	size_t edge_count;
-	uint32_t branches;		    /* of each node */
+	uint32_t branches;		   /* of each node */
 	uint32_t before[RANGES_DEPTH + 1]; /* nodes of the levels above; level 0 has the leaves */
 	uint32_t node_count;
 	struct placed *placed;

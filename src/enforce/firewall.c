@@ -111,7 +111,7 @@ int firewall_remove(struct err *e)
 	struct nl cleanup_call(nl_close) n = {0};
 	struct buf cleanup_call(buf_done) batch = {0};
 	struct removal removal = {0};
-	uint64_t handle;
+	uint64_t handle = 0;
 	int r = firewall_handle(&handle, e);
 
 	if (r < 0 || handle == 0)
@@ -166,7 +166,7 @@ int firewall_load(const char *script, size_t len, struct err *e)
 			  .apart = true,
 			  .out = &out,
 			  .errors = &messages};
-	uint64_t before, after;
+	uint64_t before = 0, after = 0;
 	int r = firewall_script_check(script, len, e);
 
 	if (r < 0)

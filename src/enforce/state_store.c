@@ -137,7 +137,7 @@ int state_add(const struct states *s, const struct state_wish *wish, uint32_t *r
 	int cleanup_close states = open_states(s, e);
 	uint32_t cleanup_free *numbers = NULL;
 	uint32_t number;
-	size_t count;
+	size_t count = 0;
 	int r;
 
 	if (states < 0)
@@ -320,7 +320,7 @@ int state_before(const struct states *s, uint32_t number, uint32_t *ret, struct 
 {
 	uint32_t cleanup_free *numbers = NULL;
 	uint32_t before = 0;
-	size_t count;
+	size_t count = 0;
 	int r = state_list(s, &numbers, &count, e);
 
 	if (r < 0)
@@ -356,7 +356,7 @@ void state_prune(const struct states *s, const struct state_keep *keep)
 	struct err ignored;
 	int cleanup_close states = open_states(s, &ignored);
 	uint32_t cleanup_free *numbers = NULL;
-	size_t count;
+	size_t count = 0;
 
 	if (states < 0 || save_remove(states, old) < 0 ||
 	    state_list(s, &numbers, &count, &ignored) < 0)

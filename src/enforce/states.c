@@ -34,12 +34,19 @@ int states_fail(const struct states *s, int r, const char *name, struct err *e)
 	return err_set(e, r, "%s/%s: %s", s->dir, name, strerror(-r));
 }
 
+static int only_root(struct err *e)
+{
+	return err_set(e, -EACCES, _("only root may do that: run portero as root"));
+}
+
 static int check_place(const struct states *s, struct err *e)
 {
 	struct stat st;
 
 	if (fstat(s->dir_fd, &st) < 0)
 		return states_fail(s, -errno, "", e);
+	if (st.st_uid != geteuid() && st.st_uid == 0)
+		return only_root(e);
 	if (st.st_uid != geteuid())
 		return err_set(e, -EPERM,
 			       _("%s belongs to user %u: who owns it decides what the firewall "
@@ -63,6 +70,8 @@ int states_open(struct states *s, const char *dir, bool make, struct err *e)
 	if (make && mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, _("cannot make the folder %s: %s"), dir, strerror(errno));
 	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0 && errno == EACCES)
+		return only_root(e);
 	if (s->dir_fd < 0)
 		return err_set(e, -errno, _("cannot open the state folder %s: %s"), dir,
 			       strerror(errno));

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -127,6 +128,13 @@ static int undo_interrupted(struct states *s)
 	return r;
 }
 
+static bool is_folder_gone(const struct states *s)
+{
+	struct stat st;
+
+	return fstat(s->dir_fd, &st) == 0 && st.st_nlink == 0;
+}
+
 /*
  * Ends only while it has the lock of all changes: whoever arms a change under that lock, and finds
  * this process alive, can rely on it.
@@ -135,6 +143,9 @@ static bool may_end(struct states *s)
 {
 	struct err ignored;
 
+	/* without its folder there is nothing to wait for, and nothing to lock */
+	if (is_folder_gone(s))
+		return true;
 	if (states_try_lock(s, &ignored) < 0)
 		return false;
 	if (look(s) == -ENODATA)
@@ -176,8 +187,5 @@ int undo_process_run(const char *dir, struct err *e)
 		return own == -EALREADY ? 0 : own;
 	stay_alive();
 	watch(&s);
-	/* the lock of all changes is given back last */
-	close(own);
-	own = -1;
-	return 0;
+	return 0; /* the lock of all changes is given back last: see may_end() */
 }

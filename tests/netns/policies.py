@@ -25,9 +25,11 @@ class Policy:
         self.networks = set()
         self.undeclared = self.r.choice(("drop", "drop", "reject", "observe"))
         self.pool = sorted({self.r.randrange(1, LAST) for _ in range(self.r.choice((3, 10, 30)))})
-        self.protected = [self.port() for _ in range(self.r.choice((0, 0, 1, 3)))]
-        count = self.r.choice((0, 1, 3, 10, 10, 40, 150))
+        count = self.r.choice((0, 1, 5, 10, 20, 40, 150))
         self.openings = [self.opening() for _ in range(count)]
+        named = [p for o in self.openings for p in o["ports"]]
+        self.protected = [self.r.choice(named) if named and self.r.random() < 0.6 else self.port()
+                          for _ in range(self.r.choice((0, 1, 3, 6)))]
 
     def port(self):
         base = self.r.choice(self.pool)
@@ -66,7 +68,7 @@ class Policy:
                                       for _ in range(self.r.choice((1, 1, 2, 3)))})
         if self.r.random() < 0.15:  # so many that none is over it
             o["rate"] = self.r.choice(("50000/second", "100000/minute", "100000/hour", "100000/day"))
-        if self.r.random() < 0.25:
+        if self.r.random() < 0.35:
             o["until"] = self.r.choice(("2020-01-01", "2099-12-31"))
         if self.r.random() < 0.3:
             o["why"] = self.r.choice(("web", "the \\\"shop\\\"", "caf\u00e9 {}; drop", "x" * 200))

@@ -369,6 +369,28 @@ def test_not_root():
         assert "all is right" in result.text
 
 
+def manual_examples():
+    """The examples of portero.policy(5), by their headings."""
+    page = (ROOT / "man" / "portero.policy.5").read_text().split(".SH EXAMPLES")[1]
+    found = re.findall(r"^\.SS (.*?)\n\.EX\n(.*?)^\.EE$", page, re.M | re.S)
+    return {title: text.replace("\\-", "-").replace("\\(dq", '"') for title, text in found}
+
+
+@pytest.mark.parametrize("title", manual_examples())
+def test_manual(policy, title):
+    """They are right; this machine just does not have all units."""
+    text = manual_examples()[title]
+    result = policy("--json", code=(0, 1), a=text)
+    assert all("this machine has no" in p["text"] or "ended" in p["text"]
+               for p in result.json["problems"])
+    assert result.json["openings"] >= 1
+    assert fits_schema(text)
+
+
+def test_manual_has_five():
+    assert len(manual_examples()) == 5
+
+
 def test_file_names(policy):
     """Text from the disk is not trusted with a terminal."""
     shutil.rmtree(policy.folder)

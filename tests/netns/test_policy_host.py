@@ -524,18 +524,46 @@ def test_other_protocols(machine):
     assert arrives(gre) is not None
 
 
-def test_stray_acknowledgements(machine):
-    """An ACK that belongs to no connection gets nothing from a closed port."""
-    machine.load(CLOSED)
-    machine.tcp(machine.host, 80, "0.0.0.0")
+def send_tcp(raw, port, sport, flags):
+    tcp = struct.pack("!HHIIBBHHH", sport, port, 1, 1, 0x50, flags, 1024, 0, 0)
+    pseudo = socket.inet_aton(PEER[0]) + socket.inet_aton(HOST[0]) + \
+        struct.pack("!BBH", 0, 6, len(tcp)) + tcp
+    raw.sendto(tcp[:16] + struct.pack("!H", checksum(pseudo)) + tcp[18:], (HOST[0], 0))
+
+
+def raw_tcp(machine):
     with machine.peer:
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
     machine.held.append(raw)
-    for flags in (0x10, 0x12, 0x11, 0x01, 0x00, 0x04, 0x29):
-        tcp = struct.pack("!HHIIBBHHH", 40000 + flags, 80, 1, 1, 0x50, flags, 1024, 0, 0)
-        pseudo = socket.inet_aton(PEER[0]) + socket.inet_aton(HOST[0]) + \
-            struct.pack("!BBH", 0, 6, len(tcp)) + tcp
-        tcp = tcp[:16] + struct.pack("!H", checksum(pseudo)) + tcp[18:]
-        raw.sendto(tcp, (HOST[0], 0))
+    return raw
+
+
+SYN, RST, ACK = 2, 4, 16
+
+
+def test_stray_segments(machine):
+    """What belongs to no connection gets nothing from a closed port."""
+    machine.load(CLOSED)
+    machine.tcp(machine.host, 80, "0.0.0.0")
+    raw = raw_tcp(machine)
+    for flags in (ACK, ACK | SYN, ACK | 1, 1, 0, RST, 0x29):
+        send_tcp(raw, 80, 40000 + flags, flags)
     assert arrives(raw) is None
     assert machine.count("undeclared") == 7
+
+
+def test_no_way_in_behind_a_stray_segment(machine):
+    """
+    An ACK to a socket that listens at one address gets to it, since it might be of a connection:
+    the answer is a reset, and what connection tracking makes of it lets no SYN in.
+    """
+    machine.load(CLOSED)
+    machine.tcp(machine.host, 80, HOST[0])
+    machine.peer.nft("table inet quiet { chain output { type filter hook output priority 0; "
+                     "tcp sport 41000-41999 tcp flags rst drop; }; }")
+    raw = raw_tcp(machine)
+    for sport, first in ((41001, ACK), (41002, ACK | SYN), (41003, ACK | 1)):
+        for flags in (first, SYN, first, SYN, SYN):
+            send_tcp(raw, 80, sport, flags)
+        while (got := arrives(raw)) is not None:
+            assert got[20 + 13] & RST, (sport, got)

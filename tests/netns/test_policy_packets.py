@@ -171,3 +171,16 @@ def test_random_policies(world, tmp_path):
           f"{time.monotonic() - began:.1f} s")
     assert not wrong, "\n".join(wrong)
     assert min(counts[v] for v in ("accept", "drop")) > 50 * COUNT, "hardly anything was compared"
+
+
+def test_depth(world, tmp_path):
+    """nf_tables follows 15 chains at most: ranges of ports over each other, of networks inside each
+    other, with all that an opening can have."""
+    lines = ["openings:"]
+    for i in range(300):
+        lines += [f"  - ports: {1 + i}-{2000 + i * 7}/tcp",
+                  f"    from: [10.0.0.0/{8 + i % 24}, 10.{i % 256}.0.0/16, 'fd00::/{8 + i % 100}']",
+                  "    interfaces: [eth0, eth1]", "    until: 2099-01-01", "    rate: 1000/second"]
+    path = tmp_path / "deep.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    run_in(world.host, ["nft", "-f", "-"], tool("rules", path))

@@ -65,9 +65,9 @@ static void openings_let_in_what_they_name(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint32_t opening = 77;
 
-		assert_int_equal(ask(&p, &links, cases[i].ifname, cases[i].source, cases[i].port,
-				     &opening),
-				 cases[i].answer);
+		assert_int_equal(
+			ask(&p, &links, cases[i].ifname, cases[i].source, cases[i].port, &opening),
+			cases[i].answer);
 		assert_int_equal(opening, cases[i].opening);
 	}
 	policy_done(&p);
@@ -187,8 +187,8 @@ static void links_of_a_snapshot(void **state)
 
 static void all_ports_at_once(void **state)
 {
-	static const char *const sources[] = {"8.8.8.8", "10.1.2.3", "192.168.7.7", "2001:db8:1::1",
-					      "fe80::1", "0.0.0.0"};
+	static const char *const sources[] = {"8.8.8.8",       "10.1.2.3", "192.168.7.7",
+					      "2001:db8:1::1", "fe80::1",  "0.0.0.0"};
 	static const char *const interfaces[] = {"eth0", "eth1", "br-1", "lo"};
 	struct policy_answers *answers = calloc(1, sizeof(*answers));
 	struct policy_links links = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * policy_ranges: for each number, the list of its segment has just the targets whose ranges hold it.
+ * policy_ranges: for each number, the list of its segment has just the targets whose ranges hold
+ * it.
  */
 #include "base/mem.h"
 #include "decide/policy_prefixes.h"
@@ -49,7 +50,8 @@ static void ports_lead_to_all_their_targets(void **state)
 			assert_true(range_first_port(s) >= behind || i == 0);
 			assert_true(range_first_port(s) <= range_last_port(s));
 			behind = range_last_port(s) + 1u;
-			for (uint32_t port = range_first_port(s); port <= range_last_port(s); port++)
+			for (uint32_t port = range_first_port(s); port <= range_last_port(s);
+			     port++)
 				note_targets(&r, s->list,
 					     found[port - (round % 2 ? 65536 - PORTS : 0)]);
 		}
@@ -111,9 +113,9 @@ static void nested_ranges_stay_small(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 10000; i++)
-		assert_int_equal(policy_ranges_add_ports(&r, (uint16_t)(1 + i),
-							 (uint16_t)(65535 - i), i),
-				 0);
+		assert_int_equal(
+			policy_ranges_add_ports(&r, (uint16_t)(1 + i), (uint16_t)(65535 - i), i),
+			0);
 	assert_int_equal(policy_ranges_cut(&r), 0);
 	assert_int_equal(r.segment_count, 19999);
 	assert_true(r.target_count < 10000 * 80);
@@ -148,8 +150,8 @@ static void prefixes_inside_others_go(void **state)
 	}
 	for (int again = 0; again < 2; again++) {
 		for (size_t i = 0; i <= list.count; i++) {
-			assert_int_equal(
-				prefix_store_add(&store, list.items, i, &number, &is_new), 0);
+			assert_int_equal(prefix_store_add(&store, list.items, i, &number, &is_new),
+					 0);
 			assert_int_equal(number, i);
 			assert_int_equal(is_new, !again);
 		}

@@ -50,7 +50,8 @@ static void a_web_server(void **state)
 {
 	static const struct given openings[] = {
 		{.ports = "443/tcp 80/tcp", .from = "internet", .why = "the shop"},
-		{.ports = "22/tcp", .from = "10.0.0.0/8 10.1.0.0/16 2001:db8::/32",
+		{.ports = "22/tcp",
+		 .from = "10.0.0.0/8 10.1.0.0/16 2001:db8::/32",
 		 .interfaces = "eth0"},
 		{.ports = "8000-8100/tcp", .from = "private", .why = "Caf\303\251 \"\\ test"},
 		{.ports = "8080/tcp 5353/udp", .from = "link", .until_s = SCENE_NOW + 3600},
@@ -95,7 +96,8 @@ static void many_openings_of_one_port(void **state)
 	for (int i = 0; i < 20; i++)
 		snprintf(from + strlen(from), sizeof(from) - strlen(from), "198.51.100.%d ", i * 3);
 	for (int i = 0; i < 3; i++)
-		scene_open(&p, &(struct given){.ports = i == 2 ? "80/tcp" : "443/tcp", .from = from});
+		scene_open(&p,
+			   &(struct given){.ports = i == 2 ? "80/tcp" : "443/tcp", .from = from});
 	for (int i = 0; i < 8; i++) {
 		snprintf(from, sizeof(from), "10.%d.0.0/16", i);
 		scene_open(&p, &(struct given){.ports = "443/tcp", .from = from});
@@ -140,7 +142,8 @@ static void nothing_escapes_from_a_string(void **state)
 				       .from = "internet",
 				       .interfaces = "e\"vil eth0",
 				       .why = "\" }\n drop # \\ \x7f\t"});
-	scene_open(&p, &(struct given){.ports = "2/tcp", .from = "internet", .interfaces = "e\"vil"});
+	scene_open(&p,
+		   &(struct given){.ports = "2/tcp", .from = "internet", .interfaces = "e\"vil"});
 	scene_link(&links, "x\"y", "10.0.0.0/8");
 	format(&p, &links, &out);
 	assert_null(strstr(buf_text(&out), "vil"));
@@ -166,7 +169,8 @@ static void limits_of_nft(void **state)
 	why[sizeof(why) - 1] = '\0';
 	scene_open(&p, &(struct given){.ports = "1/tcp", .from = "internet", .why = why});
 	scene_open(&p, &(struct given){.ports = "2/tcp", .from = "internet", .until_s = INT64_MAX});
-	scene_open(&p, &(struct given){.ports = "3/tcp", .from = "internet", .until_s = 9223372036});
+	scene_open(&p,
+		   &(struct given){.ports = "3/tcp", .from = "internet", .until_s = 9223372036});
 	format(&p, &links, &out);
 	comment = strstr(buf_text(&out), "comment \"web.yaml:1");
 	assert_non_null(comment);

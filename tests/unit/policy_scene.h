@@ -67,8 +67,8 @@ static inline void scene_source(struct policy *p, const char *word)
 	struct policy_source source = {.class = SOURCE_LISTED};
 
 	for (int class = 0; class < SOURCE_LISTED; class ++)
-		if (strcmp(word, source_class_id((enum source_class)class)) == 0)
-			source.class = (enum source_class)class;
+		if (strcmp(word, source_class_id((enum source_class) class)) == 0)
+			source.class = (enum source_class) class;
 	if (source.class == SOURCE_LISTED)
 		scene_network(word, &source.network, &source.prefix_len);
 	*policy_add_source(p) = source;
@@ -118,17 +118,28 @@ static inline void scene_link(struct policy_links *links, const char *ifname, co
 /* A policy of random openings over few ports, interfaces and sources, so that they meet. */
 static inline void scene_random(struct policy *p, uint64_t *seed, unsigned openings)
 {
-	static const char *const from[] = {
-		"internet", "private", "link",		 "host",	 "10.0.0.0/8",
-		"10.1.0.0/16", "10.1.2.3", "192.168.0.0/16 8.8.0.0/16", "2001:db8::/32", "fd00::/8 link",
-		"8.8.8.8 10.1.2.0/24 2001:db8:1::/48", "0.0.0.0/0", "::/0", "198.51.100.0/25"};
-	static const char *const interfaces[] = {"eth0", "eth1", "eth*", "eth0 br-*", "wlan0", "*",
-						 "ba\"d", "eth1 br-1 lo"};
+	static const char *const from[] = {"internet",
+					   "private",
+					   "link",
+					   "host",
+					   "10.0.0.0/8",
+					   "10.1.0.0/16",
+					   "10.1.2.3",
+					   "192.168.0.0/16 8.8.0.0/16",
+					   "2001:db8::/32",
+					   "fd00::/8 link",
+					   "8.8.8.8 10.1.2.0/24 2001:db8:1::/48",
+					   "0.0.0.0/0",
+					   "::/0",
+					   "198.51.100.0/25"};
+	static const char *const interfaces[] = {"eth0",  "eth1", "eth*",  "eth0 br-*",
+						 "wlan0", "*",	  "ba\"d", "eth1 br-1 lo"};
 
 	for (unsigned i = 0; i < openings; i++) {
 		char ports[128];
 		unsigned first = 1 + (unsigned)(unit_random(seed) % 40);
-		struct given g = {.ports = ports, .from = from[unit_random(seed) % ARRAY_LEN(from)]};
+		struct given g = {.ports = ports,
+				  .from = from[unit_random(seed) % ARRAY_LEN(from)]};
 
 		snprintf(ports, sizeof(ports), "%u-%u/%s %u/tcp", first,
 			 first + (unsigned)(unit_random(seed) % 4 ? 0 : unit_random(seed) % 30),

@@ -574,6 +574,43 @@ static void test_parse_hex(void **state)
 		expect_number(&cases[i], text_parse_hex);
 }
 
+static void test_parse_duration(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t max;
+		int code;
+		uint32_t seconds;
+	} cases[] = {
+		{"120", 3600, 0, 120},
+		{"120s", 3600, 0, 120},
+		{"5m", 3600, 0, 300},
+		{"2h", 7200, 0, 7200},
+		{"7d", 604800, 0, 604800},
+		{"8d", 604800, -ERANGE, 0},
+		{"1h", 3599, -ERANGE, 0},
+		{"0", 10, -ERANGE, 0},
+		{"0m", 100, -ERANGE, 0},
+		{"", 10, -EINVAL, 0},
+		{"s", 10, -EINVAL, 0},
+		{"5ms", 100, -EINVAL, 0},
+		{"-5s", 100, -EINVAL, 0},
+		{"5 s", 100, -EINVAL, 0},
+		{"1y", 100, -EINVAL, 0},
+		{"1.5h", 100000, -EINVAL, 0},
+		{"99999999999999999999d", UINT32_MAX, -ERANGE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint32_t seconds = 0;
+
+		assert_int_equal(text_parse_duration(cases[i].text, cases[i].max, &seconds),
+				 cases[i].code);
+		assert_int_equal(seconds, cases[i].seconds);
+	}
+}
+
 static int set_locale(void **state)
 {
 	(void)state;
@@ -603,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_parse_number),
 		cmocka_unit_test(test_parse_largest_number),
 		cmocka_unit_test(test_parse_hex),
+		cmocka_unit_test(test_parse_duration),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, set_locale, NULL);

@@ -160,14 +160,16 @@ def collect_modules(kernel, names):
         todo += needs[name]
 
     def all_needs(name):
+        """In the order in which they are to be loaded."""
         found = []
         for other in needs.get(name, ()):
-            found += [other, *all_needs(other)]
+            found += [*all_needs(other), other]
         return [n for n in dict.fromkeys(found) if n in data]
 
     files = {f"{name}.ko": content for name, content in data.items()}
     files["modules.dep"] = "".join(
-        f"{name}.ko:{''.join(f' {n}.ko' for n in all_needs(name))}\n" for name in data).encode()
+        f"{name}.ko:{''.join(f' {n}.ko' for n in reversed(all_needs(name)))}\n"
+        for name in data).encode()
     files["modules.alias"] = "".join(
         f"alias {alias} {name}\n" for name, content in data.items()
         for alias in module_info(content, b"alias")).encode()

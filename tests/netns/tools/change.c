@@ -3,15 +3,18 @@
  * change: makes changes of the firewall as `portero apply` does, for the tests of what becomes of
  * them when it is killed, or when nobody confirms them.
  *
- *	change apply DIR SCRIPT SECONDS [FILE CONTENT]...	keeps the script as a new state,
- *arms, writes the files (content "-": removes them), loads, and prints "state N" change arm DIR
- *SCRIPT SECONDS	the same, and stands still before it loads, with the lock change lock DIR
- *takes the lock, prints "locked", and stands still change load SCRIPT		firewall_load(), and
- *nothing else change remove			firewall_remove() change rollback --when-due
- *--state-dir=DIR	it is its own undo process, as portero is
+ * - change apply DIR SCRIPT SECONDS [FILE CONTENT]...: keeps the script as a new state, arms,
+ * writes the files (content "-": removes them), loads, and prints "state N"
+ * - change arm DIR SCRIPT SECONDS: the same, and stands still before it loads, with the lock
+ * - change lock DIR: takes the lock, prints "locked", and stands still
+ * - change load SCRIPT: firewall_load(), and nothing else
+ * - change remove: firewall_remove()
+ * - change log OPTION...: portero policy log
+ * - change rollback --when-due --state-dir=DIR: it is its own undo process, as portero is
  */
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/policy_log.h"
 #include "enforce/firewall.h"
 #include "enforce/rollback.h"
 #include "enforce/state_store.h"
@@ -117,6 +120,17 @@ static int load(const char *path)
 	return firewall_load(buf_text(&script), script.len, &e) < 0 ? fail("load", &e) : 0;
 }
 
+static int tell_log(int argc, char **argv)
+{
+	struct options o;
+	struct err e = {0};
+	int code = options_parse(argc - 1, argv + 1, &o, &e);
+
+	code = code < 0 ? fail("log", &e) : policy_log(&o);
+	free(o.words);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	static const char option[] = "--state-dir=";
@@ -124,6 +138,8 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && strcmp(argv[1], "rollback") == 0)
 		return undo_process_run(argv[3] + strlen(option), &e) < 0 ? fail("run", &e) : 0;
+	if (argc >= 2 && strcmp(argv[1], "log") == 0)
+		return tell_log(argc, argv);
 	if (argc == 3 && strcmp(argv[1], "load") == 0)
 		return load(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "remove") == 0)

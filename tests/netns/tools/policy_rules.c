@@ -13,8 +13,7 @@
  *
  * What is wrong with the policy is printed, and is an error: exit code 1.
  */
-#include "base/file.h"
-#include "base/mem.h"
+#include "base/text.h"
 #include "decide/policy_parse.h"
 #include "decide/policy_ruleset.h"
 
@@ -47,6 +46,15 @@ static struct address address_of(const char *text)
 	return a;
 }
 
+static uint64_t number_of(const char *text, uint64_t max)
+{
+	uint64_t number;
+
+	if (text_parse_number(text, strlen(text), max, &number) < 0)
+		die("not a number");
+	return number;
+}
+
 static void add_link(struct tool *t, const char *ifname, char *network)
 {
 	char *slash = strchr(network, '/');
@@ -56,7 +64,7 @@ static void add_link(struct tool *t, const char *ifname, char *network)
 		die("--link needs IFACE NETWORK/LEN");
 	*slash = '\0';
 	a = address_of(network);
-	if (policy_links_add(&t->links, ifname, &a, (uint8_t)atoi(slash + 1)) < 0)
+	if (policy_links_add(&t->links, ifname, &a, (uint8_t)number_of(slash + 1, 128)) < 0)
 		die("out of memory");
 }
 
@@ -91,7 +99,7 @@ static void answer(struct tool *t, const char *ifname, const char *source, const
 	char asked[sizeof(t->asked)];
 	uint32_t opening;
 
-	packet.port = (uint16_t)atoi(port);
+	packet.port = (uint16_t)number_of(port, 65535);
 	if (proto_parse(proto, strlen(proto), &packet.proto) < 0)
 		die("no protocol");
 	snprintf(asked, sizeof(asked), "%s %s %s", ifname, source, proto);
@@ -141,7 +149,7 @@ static int read_options(struct tool *t, int argc, char **argv)
 			add_link(t, argv[i + 1], argv[i + 2]);
 			i += 2;
 		} else if (strcmp(argv[i], "--now") == 0 && i + 1 < argc) {
-			t->wish.now_s = atoll(argv[++i]);
+			t->wish.now_s = (int64_t)number_of(argv[++i], INT64_MAX);
 		} else if (strcmp(argv[i], "--observe") == 0) {
 			t->wish.observe = true;
 		} else if (strcmp(argv[i], "--no-socket") == 0) {
