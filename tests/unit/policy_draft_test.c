@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "decide/policy_draft.h"
 #include "model/services.h"
-#include "policy_scene.h"
+#include "policy_load_scene.h"
 #include "scene.h"
 
 /* A machine on which each row is reached as the test says. */
