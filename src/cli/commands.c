@@ -48,7 +48,8 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be asked."),
 	 SCOPE_EXPLAIN, command_explain},
-	{"policy", N_("init|check|log"), N_("write a policy from what is open now; check its files"),
+	{"policy", N_("init|check|log"),
+	 N_("write a policy from what is open now; check its files"),
 	 N_("init [DIR|-]: writes a policy, 10-init.yaml in the policy's folder (or to the output: "
 	    "-),\n"
 	    "from what is open now: an opening for each port with who listens and who reaches it. "

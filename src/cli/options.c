@@ -31,7 +31,7 @@ const struct option_row option_rows[] = {
 	FLAG('4', "ipv4", ipv4, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN, N_("IPv4 only")),
 	FLAG('6', "ipv6", ipv6, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN, N_("IPv6 only")),
 	TEXT("from", N_("ADDRESS"), NULL, from, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,
-	     N_("packets from this address only (open: classes and networks too, by commas)")),
+	     N_("only from this address (open: networks and classes too, by commas)")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets to this address of the machine (or behind it)")),
 	TEXT("in", N_("INTERFACE"), NULL, in, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,

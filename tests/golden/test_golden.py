@@ -206,9 +206,9 @@ def test_show_of_a_closed_port(scene):
     compare("show-closed.txt", scene.portero("show", "8443", prefix=scene.inside, code=0).text)
 
 
-@pytest.mark.parametrize("command", [
-    "", "status", "show", "reach", "policy", "plan", "apply", "open", "close", "confirm", "rollback",
-    "restore", "doctor", "completion"])
+@pytest.mark.parametrize("command", ["", "status", "show", "reach", "explain", "policy", "plan",
+                                     "apply", "open", "close", "confirm", "rollback", "restore",
+                                     "doctor", "completion"])
 def test_help(scene, command):
     args = (command, "--help") if command else ("--help",)
     compare(f"help{'-' if command else ''}{command}.txt", scene.portero(*args, code=0).text)

@@ -21,7 +21,8 @@ from harness import (AS_NOBODY, ESCAPE_SEQUENCE, PORTERO, PYTHON, ROOT, assert_h
                      base_environment, find, need_feature, need_program, port_of, portero,
                      stable, without_reach)
 
-COMMANDS = ["status", "show", "reach", "doctor", "completion", "help", "version"]
+COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "open", "close",
+            "confirm", "rollback", "restore", "doctor", "completion", "help", "version"]
 
 
 @pytest.mark.parametrize("args, says", [
@@ -517,6 +518,16 @@ def test_bash_completion(tmp_path):
     assert complete("portero", "--js") == ["--json"]
     assert set(complete("portero", "completion", "''")) == {"bash", "zsh", "fish"}
     assert complete("portero", "--sort", "pr") == ["program"]
+    assert complete("portero", "roll") == ["rollback"]
+    assert set(complete("portero", "co")) == {"confirm", "completion"}
+    assert complete("portero", "apply", "--no-conf") == ["--no-confirm"]
+    assert complete("portero", "rollback", "--when") == [], "for no person"
+
+
+def test_words_of_ufw():
+    """Allow and deny are open and close."""
+    assert portero("allow", "--help", code=0).text == portero("open", "--help", code=0).text
+    assert portero("help", "deny", code=0).text == portero("close", "--help", code=0).text
 
 
 @pytest.mark.parametrize("shell, check", [("zsh", "-n"), ("fish", "--no-execute")])

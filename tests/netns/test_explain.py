@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from follow import Follower, explain, run, take_away
-from harness import AS_NOBODY, SLOW, ip, need_feature, need_program, scene, Netns
+from harness import AS_NOBODY, SLOW, ip, need_feature, need_program, portero, scene, Netns
 
 FROM, INSIDE = "203.0.114.7", "10.77.0.9"
 
@@ -352,6 +352,33 @@ def test_remedy_of_policies(host, kind):
         commands = all_alternatives(host, lambda: load_xtables(host, kind, plain), port, FROM)
         assert commands == [("or", f"iptables-{kind} {begins}-s {FROM} -p tcp --dport {port} "
                                    "-j ACCEPT")]
+
+
+@pytest.mark.parametrize("port", [8443, 8080])
+def test_remedy_of_portero(host, tmp_path, port):
+    """What no opening lets in is opened and closed as explain says; 8080 is sent on to 80."""
+    need_program("nft")
+    load_nft(host, "table ip nat { chain p { type nat hook prerouting priority dstnat; "
+                   f"tcp dport 8080 dnat to {INSIDE}:80; }}\n}}")
+    places = {f"PORTERO_{name}_DIR": str(tmp_path / name)
+              for name in ("POLICY", "STATE", "RUNTIME")}
+    policy = tmp_path / "POLICY"
+    policy.mkdir(mode=0o755)
+    (policy / "10.yaml").write_text("openings:\n  - {ports: [22/tcp], from: [internet]}\n")
+
+    def change(words):
+        portero(*words, "--yes", "--no-confirm", ns=host, env=places, code=0, reach=True)
+
+    change(["apply"])
+    for verdict, after in (("drop", "accept"), ("accept", "drop")):
+        said = explain(host, port, "tcp", from_=FROM)
+        assert (said["verdict"], said["decided_by"]["front_end"]) == (verdict, "portero")
+        program, *words = said["decided_by"]["remedy"].split()
+        assert program == "portero"
+        change(words)
+        assert explain(host, port, "tcp", from_=FROM)["verdict"] == after
+    whoever = explain(host, port, "tcp")["decided_by"]["remedy"]
+    assert whoever == f"portero open {port}/tcp --from ADDRESS"
 
 
 @pytest.mark.parametrize("kind", ["nft", "legacy"])
