@@ -204,7 +204,8 @@ void collect_netmap(struct rule_collector *k)
 void collect_begin(struct rule_collector *k, struct rule_constants *c,
 		   const struct ipset_messages *ipsets)
 {
-	*k = (struct rule_collector){.out = c, .ipsets = ipsets, .families = FAMILY_BOTH};
+	*k = (struct rule_collector){
+		.out = c, .ipsets = ipsets, .families = FAMILY_BOTH, .chain = RULE_NO_CHAIN};
 }
 
 int collect_end(struct rule_collector *k, struct err *e)

@@ -7,6 +7,7 @@
 
 #include "base/cur.h"
 #include "base/map.h"
+#include "observe/rule_chains.h"
 #include "observe/rule_constants.h"
 #include "observe/rule_scope.h"
 
@@ -20,6 +21,8 @@ struct rule_collector {
 	int error;			     /* 0 or -ENOMEM */
 	unsigned families;		     /* of the rule that is being read */
 	struct rule_scope scope;	     /* ... and whom it is about */
+	struct rule_chains *chains;	     /* of nf_tables; NULL: there are none */
+	uint32_t chain;			     /* of that rule, or RULE_NO_CHAIN */
 	char place[160];		     /* of that rule, for reasons: "ip filter INPUT" */
 };
 

@@ -207,10 +207,13 @@ static void look_up(struct walk *w, struct cur data, uint16_t name_type, uint16_
 		.inverted = is_lookup && walk_number(data, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV,
 	};
 
-	if (nla_find(data, name_type, &lookup.set_name))
-		nft_sets_collect(&w->k, &w->sets, &lookup, &w->registers);
-	else
+	if (!nla_find(data, name_type, &lookup.set_name)) {
 		collect_malformed(&w->k);
+		return;
+	}
+	nft_sets_collect(&w->k, &w->sets, &lookup, &w->registers);
+	if (is_lookup && walk_number(data, NFTA_LOOKUP_DREG, NFT_REG32_15) == NFT_REG_VERDICT)
+		nft_sets_follow(&w->k, &w->sets, &lookup, &w->registers);
 }
 
 static void read_lookup(struct walk *w, struct cur data)
@@ -401,6 +404,10 @@ static void read_rule(struct walk *w, uint8_t family, struct cur attributes)
 	snprintf(w->k.place, sizeof(w->k.place), "%s %s %s", family_name(family), table, chain);
 	w->table_key = nft_table_key(family, value);
 	w->k.families = table_families(family);
+	w->k.chain = RULE_NO_CHAIN;
+	if (nla_find(attributes, NFTA_RULE_CHAIN, &value))
+		w->k.chain =
+			rule_chains_find(w->k.chains, map_mix(w->table_key, nft_name_hash(value)));
 	scope_begin(&w->k);
 	w->registers = (struct registers){.l4proto = 256};
 	if (!nla_find(attributes, NFTA_RULE_EXPRESSIONS, &expressions))
@@ -425,12 +432,25 @@ static void add_device(struct rule_collector *k, struct cur value)
 	collect_masked(k, RULE_IIFNAME, mask, name, 0);
 }
 
+static void add_chain(struct walk *w, uint8_t family, struct cur attributes)
+{
+	struct cur table, name, hook;
+
+	if (!nla_find(attributes, NFTA_CHAIN_TABLE, &table) ||
+	    !nla_find(attributes, NFTA_CHAIN_NAME, &name))
+		return;
+	if (rule_chains_add(w->k.chains, map_mix(nft_table_key(family, table), nft_name_hash(name)),
+			    nla_find(attributes, NFTA_CHAIN_HOOK, &hook)) < 0)
+		w->k.error = -ENOMEM;
+}
+
 /* A chain that hangs at devices is a condition on the interface. */
-static void read_chain(struct walk *w, struct cur attributes)
+static void read_chain(struct walk *w, uint8_t family, struct cur attributes)
 {
 	struct cur hook, value, one;
 	uint16_t type;
 
+	add_chain(w, family, attributes);
 	if (!nla_find(attributes, NFTA_CHAIN_HOOK, &hook))
 		return;
 	if (nla_find(hook, NFTA_HOOK_DEV, &value))
@@ -449,9 +469,11 @@ static void read_chain(struct walk *w, struct cur attributes)
 int rule_constants_add_nft(struct rule_constants *c, const struct nft_image *image,
 			   const struct ipset_messages *ipsets, struct err *e)
 {
+	struct rule_chains cleanup_call(rule_chains_done) chains = {0};
 	struct walk w = {0};
 
 	collect_begin(&w.k, c, ipsets);
+	w.k.chains = &chains;
 	if (nft_sets_index(&w.sets, image) < 0)
 		w.k.error = -ENOMEM;
 	for (size_t i = 0; i < image->count && w.k.error == 0; i++) {
@@ -465,8 +487,10 @@ int rule_constants_add_nft(struct rule_constants *c, const struct nft_image *ima
 		else if (item->type == NFT_MSG_NEWRULE)
 			read_rule(&w, item->family, attributes);
 		else if (item->type == NFT_MSG_NEWCHAIN)
-			read_chain(&w, attributes);
+			read_chain(&w, item->family, attributes);
 	}
 	nft_sets_done(&w.sets);
+	if (w.k.error == 0 && rule_chains_settle(&chains, c) < 0)
+		w.k.error = -ENOMEM;
 	return collect_end(&w.k, e);
 }

@@ -38,8 +38,20 @@ struct cur walk_value(struct cur data, uint16_t type)
 /* --- loads -------------------------------------------------------------------------------------
  */
 
+/* A jump or goto. */
+static void note_jump(struct walk *w, struct cur data)
+{
+	struct cur value, verdict, name;
+
+	if (nla_find(data, NFTA_IMMEDIATE_DATA, &value) &&
+	    nla_find(value, NFTA_DATA_VERDICT, &verdict) &&
+	    nla_find(verdict, NFTA_VERDICT_CHAIN, &name))
+		scope_leads(&w->k, map_mix(w->table_key, nft_name_hash(name)), 0, 0, UINT16_MAX);
+}
+
 void walk_read_immediate(struct walk *w, struct cur data)
 {
+	note_jump(w, data);
 	registers_set_constant(&w->registers, walk_register(data, NFTA_IMMEDIATE_DREG),
 			       walk_value(data, NFTA_IMMEDIATE_DATA));
 }

@@ -28,13 +28,14 @@ struct set_element {
 	uint8_t key[KEY_LIMIT], key_end[KEY_LIMIT];
 	bool has_key, is_catchall, is_end;
 	uint64_t data; /* a hash of what the map has for it; 0: nothing */
+	uint64_t to;   /* a hash of the name of the chain that it leads to; 0: to none */
 };
 
 /* A border of an interval. */
 struct border {
 	uint8_t key[RULE_VALUE_SIZE];
 	bool is_end;
-	uint64_t data;
+	uint64_t data, to;
 };
 
 /* --- elements ----------------------------------------------------------------------------------
@@ -48,6 +49,17 @@ static bool read_key(struct cur nested, size_t len, uint8_t key[KEY_LIMIT])
 		return false;
 	cur_read(&value, key, len);
 	return true;
+}
+
+/* Of a verdict that jumps, or goes, to a chain. */
+static uint64_t read_target(struct cur data)
+{
+	struct cur verdict, name;
+
+	if (!nla_find(data, NFTA_DATA_VERDICT, &verdict) ||
+	    !nla_find(verdict, NFTA_VERDICT_CHAIN, &name))
+		return 0;
+	return nft_name_hash(name);
 }
 
 static bool read_element(struct cur attributes, size_t key_len, struct set_element *ret)
@@ -68,6 +80,7 @@ static bool read_element(struct cur attributes, size_t key_len, struct set_eleme
 		case NFTA_SET_ELEM_DATA:
 		case NFTA_SET_ELEM_OBJREF:
 			ret->data = map_hash_bytes(value.at, value.left) | 1;
+			ret->to = type == NFTA_SET_ELEM_DATA ? read_target(value) : 0;
 			break;
 		default:
 			break;
@@ -147,7 +160,7 @@ static void collect_element(struct rule_collector *k, const struct nft_set *set,
 typedef void element_visitor(struct rule_collector *k, const struct set_element *e, void *context);
 
 static void visit_message(struct rule_collector *k, struct cur elements, struct nft_set *set,
-			  element_visitor *visit, void *context)
+			  bool everything, element_visitor *visit, void *context)
 {
 	struct set_element e;
 	struct cur one, value;
@@ -163,40 +176,53 @@ static void visit_message(struct rule_collector *k, struct cur elements, struct 
 			collect_malformed(k);
 		e.data = map_mix(e.data, hash_expressions(one));
 		set->has_catchall |= e.is_catchall;
-		if (!e.is_catchall)
+		if (!e.is_catchall || everything)
 			visit(k, &e, context);
 	}
 	if (!elements.ok)
 		collect_malformed(k);
 }
 
+/* `everything`: also the element for all that no other has. */
 static void visit_elements(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
-			   element_visitor *visit, void *context)
+			   bool everything, element_visitor *visit, void *context)
 {
 	for (uint32_t i = set->first_item; i; i = s->next[i]) {
 		struct cur elements;
 
 		if (nla_find(nft_item_attributes(s->image, &s->image->items[i]),
 			     NFTA_SET_ELEM_LIST_ELEMENTS, &elements))
-			visit_message(k, elements, set, visit, context);
+			visit_message(k, elements, set, everything, visit, context);
 	}
 }
 
 /* --- kinds of sets -----------------------------------------------------------------------------
  */
 
+struct lookup;
+typedef void element_taker(struct rule_collector *k, const struct lookup *lookup,
+			   const struct set_element *e);
+
 struct lookup {
 	const struct nft_set *set;
 	const struct key_layout *layout;
+	element_taker *take;
 	struct border *borders;
 	size_t count, cap;
+	uint64_t table_key; /* take_target() */
 };
+
+static void take_conditions(struct rule_collector *k, const struct lookup *lookup,
+			    const struct set_element *e)
+{
+	collect_element(k, lookup->set, lookup->layout, e);
+}
 
 static void visit_value(struct rule_collector *k, const struct set_element *e, void *context)
 {
 	struct lookup *lookup = context;
 
-	collect_element(k, lookup->set, lookup->layout, e);
+	lookup->take(k, lookup, e);
 }
 
 static void visit_border(struct rule_collector *k, const struct set_element *e, void *context)
@@ -204,8 +230,8 @@ static void visit_border(struct rule_collector *k, const struct set_element *e, 
 	struct lookup *lookup = context;
 	struct border *border;
 
-	if (memcmp(e->key, e->key_end, KEY_LIMIT) != 0) {
-		collect_element(k, lookup->set, lookup->layout, e);
+	if (e->is_catchall || memcmp(e->key, e->key_end, KEY_LIMIT) != 0) {
+		lookup->take(k, lookup, e);
 		return;
 	}
 	if (mem_grow(&lookup->borders, &lookup->cap, lookup->count + 1, sizeof(*border)) < 0) {
@@ -216,6 +242,7 @@ static void visit_border(struct rule_collector *k, const struct set_element *e, 
 	memcpy(border->key, e->key, sizeof(border->key));
 	border->is_end = e->is_end;
 	border->data = e->data;
+	border->to = e->to;
 }
 
 /* By key; an end before the beginning that stands at the same value. */
@@ -271,7 +298,7 @@ static void collect_intervals(struct rule_collector *k, struct lookup *lookup)
 		sort_borders(lookup->borders, lookup->count);
 	for (size_t i = 0; i < lookup->count; i++) {
 		const struct border *from = &lookup->borders[i];
-		struct set_element e = {.data = from->data};
+		struct set_element e = {.data = from->data, .to = from->to};
 
 		if (from->is_end)
 			continue;
@@ -282,7 +309,7 @@ static void collect_intervals(struct rule_collector *k, struct lookup *lookup)
 			if (!decrement(e.key_end, set->key_len))
 				continue;
 		}
-		collect_element(k, set, lookup->layout, &e);
+		lookup->take(k, lookup, &e);
 	}
 	free(lookup->borders);
 }
@@ -323,17 +350,17 @@ static void reject_parts(struct rule_collector *k, const struct nft_set *set,
 static void collect_set(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
 			struct key_layout *layout)
 {
-	struct lookup lookup = {.set = set, .layout = layout};
+	struct lookup lookup = {.set = set, .layout = layout, .take = take_conditions};
 
 	collect_labels(k, set, layout);
 	if (!(set->flags & NFT_SET_INTERVAL) || set->flags & NFT_SET_CONCAT) {
-		visit_elements(k, s, set, visit_value, &lookup);
+		visit_elements(k, s, set, false, visit_value, &lookup);
 		return;
 	}
 	reject_parts(k, set, layout);
 	if (layout->count == 0)
 		return;
-	visit_elements(k, s, set, visit_border, &lookup);
+	visit_elements(k, s, set, false, visit_border, &lookup);
 	collect_intervals(k, &lookup);
 }
 
@@ -452,4 +479,96 @@ void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, const struct
 		collect_found(k, s, set, &layout,
 			      collect_first_time(k, map_mix(key, registers_layout_hash(&layout))),
 			      lookup->inverted);
+}
+
+/* --- where verdict maps lead --------------------------------------------------------------------
+ */
+
+/* The destination port in the key, as it is; NULL: there is none. */
+static const struct key_field *find_port(const struct rule_collector *k,
+					 const struct key_layout *layout)
+{
+	const struct key_field *port = NULL;
+
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct key_field *f = &layout->fields[i];
+
+		if (!f->is_port || f->ports != &k->out->destination_ports)
+			continue;
+		if (port || f->prefix != f->width)
+			return NULL;
+		port = f;
+	}
+	return port;
+}
+
+static uint16_t port_at(const struct key_field *f, const uint8_t *key)
+{
+	return (uint16_t)(key[f->at[0]] << 8 | key[f->at[1]]);
+}
+
+static void take_target(struct rule_collector *k, const struct lookup *lookup,
+			const struct set_element *e)
+{
+	const struct key_field *port = find_port(k, lookup->layout);
+
+	if (!e->to)
+		return;
+	if (port && !e->is_catchall)
+		scope_leads(k, map_mix(lookup->table_key, e->to), lookup->set->key,
+			    port_at(port, e->key), port_at(port, e->key_end));
+	else
+		scope_leads(k, map_mix(lookup->table_key, e->to), lookup->set->key, 0, UINT16_MAX);
+}
+
+/* Of intervals, the ends are elements; of what is no interval of ports, no end is needed. */
+static bool has_port_intervals(const struct rule_collector *k, const struct nft_set *set,
+			       const struct key_layout *layout)
+{
+	const struct key_field *port = find_port(k, layout);
+
+	return port && port->prefix == set->key_len;
+}
+
+static void follow(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
+		   struct key_layout *layout, uint64_t table_key)
+{
+	static const struct key_layout nothing;
+	struct lookup lookup = {
+		.set = set, .layout = layout, .take = take_target, .table_key = table_key};
+	bool intervals = set->flags & NFT_SET_INTERVAL && !(set->flags & NFT_SET_CONCAT);
+
+	if (!intervals) {
+		visit_elements(k, s, set, true, visit_value, &lookup);
+		return;
+	}
+	if (!has_port_intervals(k, set, layout)) {
+		lookup.layout = &nothing;
+		visit_elements(k, s, set, true, visit_value, &lookup);
+		return;
+	}
+	visit_elements(k, s, set, true, visit_border, &lookup);
+	collect_intervals(k, &lookup);
+}
+
+void nft_sets_follow(struct rule_collector *k, struct nft_sets *s, const struct nft_lookup *lookup,
+		     const struct registers *r)
+{
+	uint64_t key = map_mix(lookup->table_key, nft_name_hash(lookup->set_name));
+	struct key_layout layout = {0};
+	struct nft_set *set;
+	uint32_t index;
+
+	if (!k->chains || !map_get(&s->by_name, key, &index))
+		return;
+	set = &s->sets[index];
+	if (!collect_first_time(k, map_mix(key, 1))) {
+		scope_leads_again(k, set->key);
+		return;
+	}
+	if (lookup->at >= 0 && set->key_len <= KEY_LIMIT)
+		registers_layout(k, r, lookup->at, set->key_len, &layout);
+	if (layout.tainted || set->key_len > KEY_LIMIT)
+		layout.count = 0;
+	follow(k, s, set, &layout, lookup->table_key);
 }

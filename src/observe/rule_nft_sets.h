@@ -42,6 +42,10 @@ struct nft_lookup {
 };
 void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, const struct nft_lookup *lookup,
 		      const struct registers *r);
+/* The same lookup, when what it finds is a verdict: notes which chains it leads to, by which ports.
+ */
+void nft_sets_follow(struct rule_collector *k, struct nft_sets *s, const struct nft_lookup *lookup,
+		     const struct registers *r);
 /* How many bytes a lookup in that map writes to its destination register; 0: not known, or a
  * verdict. */
 size_t nft_sets_data_len(const struct nft_sets *s, uint64_t table_key, struct cur set_name);

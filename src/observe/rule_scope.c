@@ -62,6 +62,15 @@ static void tie(struct rule_collector *k, const struct rule_tie *one)
 		k->error = -ENOMEM;
 }
 
+/* A tie of the rule itself: what leads to its chain narrows it further. */
+static void tie_of_rule(struct rule_collector *k, const struct rule_tie *one)
+{
+	if (!k->chains || k->chain == RULE_NO_CHAIN)
+		tie(k, one);
+	else if (rule_chains_wait(k->chains, k->chain, one) < 0)
+		k->error = -ENOMEM;
+}
+
 static void tie_everywhere(struct rule_collector *k, uint64_t group)
 {
 	tie(k, &(struct rule_tie){
@@ -109,10 +118,10 @@ void scope_end(struct rule_collector *k)
 
 	scope_freeze(k);
 	for (size_t i = 0; i < s->source_count; i++)
-		tie(k, &(struct rule_tie){.group = s->sources[i],
-					  .first = s->first,
-					  .last = s->last,
-					  .protos = s->protos});
+		tie_of_rule(k, &(struct rule_tie){.group = s->sources[i],
+						  .first = s->first,
+						  .last = s->last,
+						  .protos = s->protos});
 	for (size_t i = 0; i < s->cut_count; i++) {
 		s->cuts[i].need = s->need;
 		s->cuts[i].families = s->families;
@@ -159,6 +168,27 @@ void scope_moves(struct rule_collector *k)
 	tie(k,
 	    &(struct rule_tie){
 		    .group = RULE_MOVED, .first = s->first, .last = s->last, .protos = s->protos});
+}
+
+void scope_leads(struct rule_collector *k, uint64_t chain_key, uint64_t map_key, uint16_t first,
+		 uint16_t last)
+{
+	const struct rule_scope *s = &k->scope;
+	struct rule_edge edge = {.from = k->chain, .to = chain_key, .by_map = map_key};
+
+	if (!k->chains)
+		return;
+	edge.span.first = first > s->first ? first : s->first;
+	edge.span.last = last < s->last ? last : s->last;
+	edge.span.protos = s->protos;
+	if (edge.span.first <= edge.span.last && rule_chains_add_edge(k->chains, &edge) < 0)
+		k->error = -ENOMEM;
+}
+
+void scope_leads_again(struct rule_collector *k, uint64_t map_key)
+{
+	if (k->chains && rule_chains_again(k->chains, map_key, k->chain) < 0)
+		k->error = -ENOMEM;
 }
 
 void scope_source(struct rule_collector *k, uint64_t group)

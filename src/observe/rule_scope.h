@@ -52,6 +52,11 @@ void scope_narrow_proto(struct rule_collector *k, unsigned protocol);
 void scope_need(struct rule_collector *k, uint64_t group);
 /* The rule gives packets other destination ports. */
 void scope_moves(struct rule_collector *k);
+/* It jumps, or goes, to that chain; by an element of that map (0: by itself) for those ports. */
+void scope_leads(struct rule_collector *k, uint64_t chain_key, uint64_t map_key, uint16_t first,
+		 uint16_t last);
+/* It asks a map that another rule has asked. */
+void scope_leads_again(struct rule_collector *k, uint64_t map_key);
 /* A group of sources is asked for. */
 void scope_source(struct rule_collector *k, uint64_t group);
 /* A cut of destination ports. */
