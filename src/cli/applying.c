@@ -315,6 +315,39 @@ static int carry_out(struct work *w, struct err *e)
 	return make_change(w, w->a->file ? path : NULL, e);
 }
 
+/* Is what the kernel has also what a start of the machine brings back? */
+static bool is_confirmed(const struct work *w)
+{
+	struct buf cleanup_call(buf_done) script = {0};
+	struct err e = {0};
+	uint32_t state;
+
+	return states_confirmed(&w->states, &state, &e) == 0 && state &&
+	       state_read_script(&w->states, state, &script, &e) == 0 &&
+	       strcmp(buf_text(&script), buf_text(&w->p->script)) == 0;
+}
+
+/* The rules are there: what may be left is that they wait to be confirmed. -1: they are no state.
+ */
+static int finish_applied(struct work *w, struct err *e)
+{
+	struct pending cleanup_call(pending_done) pending = {0};
+	int r = pending_read(&w->states, &pending, e);
+
+	if (r < 0)
+		return command_fail("%s", e->msg);
+	if (r > 0) {
+		w->state = pending.state;
+		return finish(w, &pending);
+	}
+	if (!is_confirmed(w))
+		return -1;
+	if (w->o->json)
+		return changes_tell(w->o, &(struct changes_told){"apply", 0, 0, NULL, ""});
+	plan_words_print(w->p);
+	return EXIT_DECLARED;
+}
+
 static int run(struct work *w, struct err *e)
 {
 	struct rollback_end ended = {0};
@@ -328,8 +361,9 @@ static int run(struct work *w, struct err *e)
 	if (planned_take(w->p, w->o, w->a->file, e) < 0)
 		return planned_fail(w->p, w->o, e);
 	if (!w->a->file && !planned_changes(w->p)) {
-		plan_words_print(w->p);
-		return EXIT_DECLARED;
+		code = finish_applied(w, e);
+		if (code >= 0)
+			return code;
 	}
 	code = consider(w, e);
 	return code ? code : carry_out(w, e);

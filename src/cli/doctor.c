@@ -263,7 +263,7 @@ static void print_human(const struct report *r)
 		return;
 	print_places(o);
 	putchar('\n');
-	printf("%s\n", _("Not there yet in this version: policy, guard, scans."));
+	printf("%s\n", _("Not there yet in this version: guard, scans."));
 	view_print_gaps(r->v);
 	printf("%s\n", is_healthy(r) ? _("portero sees every listener of this machine.")
 				     : _("portero does not see everything: see MISSING above."));

@@ -153,9 +153,9 @@ static json_t *proof(const struct planned *p)
 
 	for (size_t i = 0; i < p->verify.difference_count && i < POLICY_DIFFERENCE_LIMIT; i++)
 		json_array_append_new(list, difference(p, &p->verify.differences[i]));
-	return json_pack("{s:b, s:I, s:I, s:o}", "holds", planned_holds(p), "packets",
-			 (json_int_t)p->verify.asked, "unknown", (json_int_t)p->verify.unknown,
-			 "differences", list);
+	return json_pack("{s:b, s:b, s:I, s:I, s:o}", "holds", planned_holds(p), "complete",
+			 p->after.reach.complete, "packets", (json_int_t)p->verify.asked, "unknown",
+			 (json_int_t)p->verify.unknown, "differences", list);
 }
 
 int json_print_plan(const struct planned *p)

@@ -4,6 +4,7 @@
  */
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/json_plan.h"
 #include "cli/plan_words.h"
@@ -20,11 +21,27 @@ static void print_heading(const struct planned *p)
 		return;
 	view_number(p->policy.opening_count, &openings);
 	view_print_line(&p->now,
-			ngettext("Policy: %s openings in %u file. Nothing is changed by a plan.",
-				 "Policy: %s openings in %u files. Nothing is changed by a plan.",
-				 p->policy.file_count),
-			buf_text(&openings), p->policy.file_count);
+			_("Nothing is changed by a plan. Files of the policy: %u; openings: %s."),
+			p->policy.file_count, buf_text(&openings));
 	putchar('\n');
+}
+
+/* What is there now may be about to be undone. */
+static void print_pending(const struct planned *p)
+{
+	struct pending cleanup_call(pending_done) pending = {0};
+	struct states cleanup_call(states_close) states = {.dir_fd = -1, .lock_fd = -1};
+	struct err e = {0};
+	char when[16];
+
+	if (states_open(&states, p->now.options->state_dir, false, &e) < 0 ||
+	    pending_read(&states, &pending, &e) <= 0)
+		return;
+	changes_time(pending.deadline_s, when);
+	view_print_line(&p->now,
+			_("State %u waits to be confirmed, and is undone at %s, unless portero "
+			  "confirm comes before."),
+			pending.state, when);
 }
 
 static int print_human(const struct planned *p)
@@ -35,6 +52,7 @@ static int print_human(const struct planned *p)
 	if (!p->now.options->quiet)
 		policy_load_print(p->now.options->policy_dir, &p->problems, stdout);
 	view_print_gaps(&p->now);
+	print_pending(p);
 	if (!planned_holds(p))
 		plan_words_print_refusal(p);
 	else if (planned_changes(p) && !p->now.options->quiet)

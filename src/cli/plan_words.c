@@ -414,6 +414,10 @@ void plan_words_print_remarks(const struct planned *p)
 					 p->blocked_total - p->blocked_count),
 				p->blocked_total - p->blocked_count);
 	print_behind(p);
+	for (size_t i = 0; i < p->after.reach.gap_count; i++)
+		view_print_line(&p->now, _("Not tried in the twin: %s: %s."),
+				reach_text(&p->after.reach, p->after.reach.gaps[i].what_str),
+				reach_text(&p->after.reach, p->after.reach.gaps[i].why_str));
 	if (p->verify.unknown)
 		view_print_line(&p->now,
 				ngettext("Of %zu packet that should be kept out, nobody can tell "

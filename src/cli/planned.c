@@ -280,7 +280,8 @@ bool planned_changes(const struct planned *p)
 
 int planned_exit_code(const struct planned *p)
 {
-	if (!planned_holds(p) || !snapshot_is_complete(&p->now.snapshot) || p->verify.unknown)
+	if (!planned_holds(p) || !snapshot_is_complete(&p->now.snapshot) || p->verify.unknown ||
+	    !p->after.reach.complete)
 		return EXIT_BLIND;
 	return planned_changes(p) ? EXIT_DIFFERENT : EXIT_DECLARED;
 }

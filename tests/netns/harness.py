@@ -485,7 +485,8 @@ def expected_code(answer):
     if answer["complete"] is not True:
         return 2
     if "proof" in answer:
-        if not answer["proof"]["holds"] or answer["proof"]["unknown"]:
+        if not answer["proof"]["holds"] or answer["proof"]["unknown"] or \
+                not answer["proof"]["complete"]:
             return 2
         holes = answer["holes"]
         return 1 if answer["changes"] or not answer["applied"] or \
