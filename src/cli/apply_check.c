@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-static bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
+enum { PEER_LIMIT = 16 };
 
 /* Does the connection exist? What an environment says may be long over. */
 static bool is_there(const struct snapshot *s, const struct session_peer *peer)
@@ -39,13 +36,17 @@ static int ask(const struct planned *p, const struct session_peer *peer,
 	struct reach reach = {0};
 	int r = reach_take(&ask, &reach, e);
 
-	*ret = false;
+	/* what cannot be told of now counts as let in; what cannot be told of then, as kept out */
+	*ret = !rules && !reach.available;
 	for (size_t i = 0; r >= 0 && i < reach.class_count; i++) {
 		const struct reach_class *c = &reach.classes[i];
 		const struct reach_interval *at = reach_find(&reach, c, peer->server_port);
 
-		if (!c->behind && at && lets_in(at->verdict) &&
-		    address_equal(&c->destination, &peer->server))
+		bool in = at &&
+			  (at->verdict == VERDICT_ACCEPT || at->verdict == VERDICT_RATE_LIMITED ||
+			   (at->verdict == VERDICT_UNKNOWN && !rules));
+
+		if (!c->behind && in && address_equal(&c->destination, &peer->server))
 			*ret = true;
 	}
 	reach_done(&reach);
@@ -87,6 +88,32 @@ static void check_protected(const struct planned *p, struct buf *out)
 	}
 }
 
+/* The connection that the environment names is over, as in a tmux that outlived it: the person
+ * works by one of those that there are to the same port. */
+static int check_port(const struct planned *p, uint16_t port, struct buf *out, struct err *e)
+{
+	const struct snapshot *s = &p->now.snapshot;
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->connection_count && count < PEER_LIMIT && r >= 0; i++) {
+		const struct connection_info *c = &s->connections[i];
+		struct session_peer peer = {.client = c->peer,
+					    .server = c->local,
+					    .client_port = c->peer_port,
+					    .server_port = port};
+
+		address_unmap(&peer.client);
+		address_unmap(&peer.server);
+		if (c->netns != 0 || c->proto != PROTO_TCP || c->local_port != port ||
+		    address_is_loopback(&peer.client))
+			continue;
+		count++;
+		r = check_session(p, &peer, out, e);
+	}
+	return r;
+}
+
 int apply_check(const struct planned *p, struct buf *out, struct err *e)
 {
 	struct session_peer peers[SESSION_PEER_LIMIT];
@@ -94,8 +121,9 @@ int apply_check(const struct planned *p, struct buf *out, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < count && r >= 0; i++)
-		if (is_there(&p->now.snapshot, &peers[i]))
-			r = check_session(p, &peers[i], out, e);
+		r = is_there(&p->now.snapshot, &peers[i])
+			    ? check_session(p, &peers[i], out, e)
+			    : check_port(p, peers[i].server_port, out, e);
 	check_protected(p, out);
 	return r;
 }

@@ -25,14 +25,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Before the time to confirm begins, what was loaded is looked at, which takes up to four times
+ * what the plan took; and some seconds, for a machine that is busy. */
+enum { LOOKING_S = 30, LOOKING_TIMES = 6 };
 
 struct work {
 	const struct options *o;
 	const struct applying *a;
 	struct planned *p;
 	struct states states;
-	uint32_t state, window_s;
+	uint32_t state, window_s, looking_s;
 };
 
 /* --- before anything is touched -----------------------------------------------------------------
@@ -63,17 +68,39 @@ static bool ask_person(void)
 	return strchr(_("yY"), answer[0]) && answer[0] && answer[0] != '\n';
 }
 
-static int agree(const struct work *w)
+/* What was shown may be long ago, and others may have changed the policy: it must be the same. */
+static int plan_again(struct work *w, struct err *e)
+{
+	struct buf cleanup_call(buf_done) script = {0};
+	struct rollback_end ended = {0};
+
+	buf_add(&script, w->p->script.data, w->p->script.len);
+	states_close(&w->states);
+	if (changes_begin(w->o, &w->states, true, &ended, e) < 0)
+		return command_fail("%s", e->msg);
+	planned_done(w->p);
+	if (planned_take(w->p, w->o, w->a->file, e) < 0)
+		return planned_fail(w->p, w->o, e);
+	if (strcmp(buf_text(&script), buf_text(&w->p->script)) != 0 || !planned_holds(w->p))
+		return command_fail(
+			_("the policy, or the machine, has changed while you were asked: "
+			  "nothing was changed; try again"));
+	return EXIT_DECLARED;
+}
+
+/* Nobody is kept waiting by a question: the lock is not ours meanwhile. */
+static int agree(struct work *w, struct err *e)
 {
 	if (w->o->yes)
 		return EXIT_DECLARED;
 	if (w->o->json || !isatty(STDIN_FILENO))
 		return command_fail(_("nobody can be asked here whether to apply this: say --yes"));
+	states_unlock(&w->states);
 	if (!ask_person()) {
 		puts(_("Nothing was changed."));
 		return EXIT_DIFFERENT;
 	}
-	return EXIT_DECLARED;
+	return plan_again(w, e);
 }
 
 static int refuse_unsafe(const struct work *w, struct err *e)
@@ -106,11 +133,13 @@ static int consider(struct work *w, struct err *e)
 		plan_words_print_refusal(w->p);
 		return EXIT_BLIND;
 	}
-	if (w->p->verify.unknown && !w->o->force)
-		return command_fail(_("refused: it cannot be proved that all that is undeclared "
-				      "will be closed (see above); --force does it all the same"));
+	if (!planned_is_proved(w->p) && !w->o->force)
+		return command_fail(
+			_("refused: it cannot be proved that all that is undeclared "
+			  "will be closed (see above, or portero plan); --force does it "
+			  "all the same"));
 	code = refuse_unsafe(w, e);
-	return code ? code : agree(w);
+	return code ? code : agree(w, e);
 }
 
 /* --- the change ---------------------------------------------------------------------------------
@@ -276,14 +305,22 @@ static int finish(struct work *w, const struct pending *pending)
 			 w->state, when);
 	}
 	told.sentence = sentence;
+	changes_warn_of_start(w->o);
 	return changes_tell(w->o, &told);
+}
+
+/* The time to confirm begins when the person is told, not when the kernel has the rules. */
+static int begin_window(const struct work *w, struct pending *p, struct err *e)
+{
+	pending_set_deadline(p, w->window_s, 0);
+	return pending_write(&w->states, p, e);
 }
 
 /* The way back first; then the file, the kernel, and a look at both. */
 static int make_change(struct work *w, const char *path, struct err *e)
 {
 	const struct rollback_wish wish = {.state = w->state,
-					   .window_s = w->window_s,
+					   .window_s = w->window_s + w->looking_s,
 					   .files = &path,
 					   .file_count = path ? 1 : 0,
 					   .why = w->o->why,
@@ -301,7 +338,7 @@ static int make_change(struct work *w, const char *path, struct err *e)
 		return undo(w, e);
 	if (w->o->now)
 		end_connections(w);
-	return finish(w, &change.pending);
+	return begin_window(w, &change.pending, e) < 0 ? undo(w, e) : finish(w, &change.pending);
 }
 
 static int carry_out(struct work *w, struct err *e)
@@ -352,6 +389,7 @@ static int run(struct work *w, struct err *e)
 {
 	struct rollback_end ended = {0};
 	int code = read_window(w);
+	time_t began = time(NULL);
 
 	if (code)
 		return code;
@@ -360,11 +398,12 @@ static int run(struct work *w, struct err *e)
 		return command_fail("%s", e->msg);
 	if (planned_take(w->p, w->o, w->a->file, e) < 0)
 		return planned_fail(w->p, w->o, e);
-	if (!w->a->file && !planned_changes(w->p)) {
+	if (!w->a->file && !planned_changes(w->p) && planned_is_proved(w->p)) {
 		code = finish_applied(w, e);
 		if (code >= 0)
 			return code;
 	}
+	w->looking_s = LOOKING_S + (uint32_t)(time(NULL) - began) * LOOKING_TIMES;
 	code = consider(w, e);
 	return code ? code : carry_out(w, e);
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/changes.h"
 #include "base/i18n.h"
+#include "base/mem.h"
 #include "cli/command.h"
 #include "cli/json.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#define STANDARD_STATE_DIR "/var/lib/portero"
 
 void changes_time(int64_t time_s, char text[16])
 {
@@ -37,11 +43,29 @@ void changes_name_state(uint32_t state, char *text, size_t size)
 		snprintf(text, size, "%s", _("no rules of portero (state 0)"));
 }
 
+/* The machine's own states are about its own network namespace, and no other. */
+static int check_namespace(const struct options *o, struct err *e)
+{
+	struct stat own, first;
+
+	if (strcmp(o->state_dir, STANDARD_STATE_DIR) != 0 ||
+	    stat("/proc/thread-self/ns/net", &own) < 0 || stat("/proc/1/ns/net", &first) < 0 ||
+	    (own.st_dev == first.st_dev && own.st_ino == first.st_ino))
+		return 0;
+	return err_set(e, -EINVAL,
+		       _("this is not the machine's own network namespace, whose states are in "
+			 "%.200s: give this one a folder of its own (--state-dir)"),
+		       o->state_dir);
+}
+
 int changes_begin(const struct options *o, struct states *s, bool make, struct rollback_end *ended,
 		  struct err *e)
 {
 	char now[64];
-	int r = states_open(s, o->state_dir, make, e);
+	int r = check_namespace(o, e);
+
+	if (r == 0)
+		r = states_open(s, o->state_dir, make, e);
 
 	if (r == 0)
 		r = states_lock(s, e);
@@ -55,6 +79,23 @@ int changes_begin(const struct options *o, struct states *s, bool make, struct r
 		  "%s\n"),
 		(unsigned)ended->state, now);
 	return 1;
+}
+
+void changes_warn_of_start(const struct options *o)
+{
+	static const char *const enabled[] = {
+		"/etc/systemd/system/multi-user.target.wants/portero.service",
+		"/etc/systemd/system/sysinit.target.wants/portero.service",
+		"/etc/systemd/system/network-pre.target.wants/portero.service"};
+
+	if (o->quiet || o->json || access("/run/systemd/system", F_OK) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(enabled); i++)
+		if (access(enabled[i], F_OK) == 0)
+			return;
+	fprintf(stderr, "%s\n",
+		_("portero: nothing loads this at the start of the machine: systemctl enable "
+		  "portero.service"));
 }
 
 static int tell_json(const struct changes_told *told)

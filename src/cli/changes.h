@@ -29,6 +29,9 @@ struct changes_told {
 /* EXIT_DECLARED, or what command_fail() returns. */
 int changes_tell(const struct options *o, const struct changes_told *told);
 
+/* Says on stderr that nothing brings the rules back at a start of the machine, where that is so. */
+void changes_warn_of_start(const struct options *o);
+
 /* "15:04:05", of the wall's clock here. */
 void changes_time(int64_t time_s, char text[16]);
 /* RFC 3339 in UTC; null for 0. */

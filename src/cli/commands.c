@@ -87,8 +87,9 @@ const struct command commands[] = {
 	{"open", N_("PORT"), N_("declare one opening, and apply it (also: allow)"),
 	 N_("Writes an opening into a file of its own in the policy's folder, shows what that "
 	    "changes,\n"
-	    "and applies the policy. Without --from, to everybody. As with apply, it is undone by\n"
-	    "itself, with its file, unless you confirm it."),
+	    "and applies the policy. --from says who may come. As with apply, it is undone by "
+	    "itself,\n"
+	    "with its file, unless you confirm it."),
 	 SCOPE_CHANGE | SCOPE_OPEN, command_open},
 	{"close", N_("PORT"), N_("take back what open declared, and apply it (also: deny)"),
 	 N_("Removes the file that 'portero open' wrote for the port, shows what that changes, "

@@ -114,7 +114,7 @@ static int format_opening(const struct options *o, struct buf *out)
 	buf_printf(out, "# Written by 'portero open'; 'portero close %s' removes it.\nopenings:\n",
 		   o->words[0]);
 	buf_printf(out, "  - ports: [%s]\n", o->words[0]);
-	add_list(out, "from", o->from ? o->from : "internet");
+	add_list(out, "from", o->from);
 	add_list(out, "interfaces", o->in);
 	add_key(out, "program", o->program);
 	add_key(out, "unit", o->unit);
@@ -158,6 +158,10 @@ int command_open(const struct options *o)
 	const struct applying change = {.command = "portero open", .file = &file};
 	int code = read_port(o, "open", &range);
 
+	if (!code && !o->from)
+		code = command_fail(
+			_("say who may come: --from internet (everybody), private, link, "
+			  "or networks, as in --from 10.0.0.0/8,2001:db8::/32"));
 	if (!code)
 		code = format_opening(o, &text);
 	if (!code)

@@ -66,7 +66,10 @@ static int print_human(const struct planned *p)
 static int print_ruleset(const struct planned *p)
 {
 	fwrite(buf_text(&p->script), 1, p->script.len, stdout);
-	return EXIT_DECLARED;
+	if (planned_is_proved(p))
+		return EXIT_DECLARED;
+	return command_fail(_("these rules are not proved to do what the policy says: see portero "
+			      "plan"));
 }
 
 int command_plan(const struct options *o)

@@ -304,11 +304,11 @@ void plan_words_print(const struct planned *p)
 		putchar('\n');
 	print_holes(p);
 	print_stays(p);
-	if (!planned_changes(p))
+	if (!planned_changes(p) && planned_is_proved(p))
 		view_print_line(&p->now, "%s",
 				_("Nothing to do: the policy is applied, and the machine is as it "
 				  "says."));
-	else if (!changes && p->plan.holes_before == p->plan.holes_after)
+	else if (planned_changes(p) && !changes && p->plan.holes_before == p->plan.holes_after)
 		view_print_line(&p->now, "%s",
 				p->has_table
 					? _("Nobody's access changes; portero's rules in the "
@@ -437,6 +437,7 @@ static void print_difference(const struct planned *p, const struct policy_packet
 	const char *name = snapshot_interface_name(&p->now.snapshot, 0, f->ifindex);
 	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
 	struct buf cleanup_call(buf_done) text = {0};
+	struct buf cleanup_call(buf_done) safe = {0};
 
 	address_format(&f->source, from);
 	address_format(&f->destination, to);
@@ -446,7 +447,8 @@ static void print_difference(const struct planned *p, const struct policy_packet
 		   seen->port, proto_name(f->proto), from, name ? name : "lo", to,
 		   seen->wanted == POLICY_CLOSED ? _("closed") : _("let in"),
 		   reach_words_verdict(seen->verdict), reach_words_verdict(seen->without));
-	fprintf(stderr, "  %s\n", buf_text(&text));
+	text_escape_message(&safe, buf_text(&text));
+	fprintf(stderr, "  %s\n", buf_text(&safe));
 }
 
 void plan_words_print_refusal(const struct planned *p)

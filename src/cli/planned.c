@@ -63,7 +63,9 @@ static struct policy_question question_of(const struct reach_asked *asked)
 					.behind = asked->behind,
 					.port = asked->port,
 					.verdict = asked->verdict,
-					.unanswered = asked->unanswered};
+					.unanswered = asked->unanswered,
+					.taken = asked->taken,
+					.arrival_port = asked->arrival_port};
 }
 
 static int see_without(const struct reach_asked *asked, void *context)
@@ -242,6 +244,7 @@ int planned_look_again(struct planned *p, struct err *e)
 		return err_set(e, -EIO, _("the kernel does not have the rules that it was given"));
 	for (int i = 0; i < ATTEMPTS && r >= 0; i++) {
 		policy_verify_restart(&p->verify);
+		p->verify.now_s = time(NULL);
 		r = ask_observing(p, e);
 		if (r >= 0)
 			r = ask_machine(p, e);
@@ -273,6 +276,11 @@ bool planned_holds(const struct planned *p)
 	return policy_verify_holds(&p->verify);
 }
 
+bool planned_is_proved(const struct planned *p)
+{
+	return planned_holds(p) && !p->verify.unknown && p->after.reach.complete;
+}
+
 bool planned_changes(const struct planned *p)
 {
 	return !p->is_applied || !policy_plan_is_empty(&p->plan);
@@ -280,8 +288,7 @@ bool planned_changes(const struct planned *p)
 
 int planned_exit_code(const struct planned *p)
 {
-	if (!planned_holds(p) || !snapshot_is_complete(&p->now.snapshot) || p->verify.unknown ||
-	    !p->after.reach.complete)
+	if (!planned_is_proved(p) || !snapshot_is_complete(&p->now.snapshot))
 		return EXIT_BLIND;
 	return planned_changes(p) ? EXIT_DIFFERENT : EXIT_DECLARED;
 }

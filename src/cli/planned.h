@@ -68,6 +68,8 @@ void planned_done(struct planned *p);
 int planned_look_again(struct planned *p, struct err *e);
 /* Did the twin do exactly what the policy says? If not, nothing may be applied. */
 bool planned_holds(const struct planned *p);
+/* ... and was there nothing that it could not say, or was not asked? */
+bool planned_is_proved(const struct planned *p);
 /* Would applying it change anything: who gets in, or the rules in the kernel? */
 bool planned_changes(const struct planned *p);
 /* EXIT_BLIND where something is not known, EXIT_DIFFERENT where it would change something. */

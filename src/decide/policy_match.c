@@ -33,13 +33,28 @@ size_t policy_link_networks(const struct policy_network **ret)
 
 /* --- own networks --- */
 
+static int add_own(struct policy_links *links, const struct address *address)
+{
+	for (size_t i = 0; i < links->own_count; i++)
+		if (address_equal(&links->own[i], address))
+			return 0;
+	if (mem_grow(&links->own, &links->own_cap, links->own_count + 1, sizeof(*links->own)) < 0)
+		return -ENOMEM;
+	links->own[links->own_count++] = *address;
+	return 0;
+}
+
 int policy_links_add(struct policy_links *links, const char *ifname, const struct address *address,
 		     uint8_t prefix_len)
 {
-	struct policy_link link = {.ifname_str = strpool_add_text(&links->strings, ifname),
-				   .network = address_network(address, prefix_len),
+	struct policy_link link = {.network = address_network(address, prefix_len),
 				   .prefix_len = prefix_len};
 
+	if (add_own(links, address) < 0)
+		return -ENOMEM;
+	if (!policy_interface_is_possible(ifname))
+		return 0;
+	link.ifname_str = strpool_add_text(&links->strings, ifname);
 	if (!link.ifname_str ||
 	    mem_grow(&links->items, &links->cap, links->count + 1, sizeof(*links->items)) < 0)
 		return -ENOMEM;
@@ -51,6 +66,7 @@ void policy_links_done(struct policy_links *links)
 {
 	strpool_done(&links->strings);
 	free(links->items);
+	free(links->own);
 	*links = (struct policy_links){0};
 }
 

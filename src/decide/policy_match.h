@@ -41,6 +41,8 @@ struct policy_links {
 	struct strpool strings;
 	struct policy_link *items;
 	size_t count, cap;
+	struct address *own; /* the machine's addresses, each once */
+	size_t own_count, own_cap;
 	bool has_vrf; /* the machine has a VRF: its own packets may come in by it */
 };
 
@@ -64,7 +66,8 @@ struct policy_answers {
  * 0 or -ENOMEM.
  */
 int policy_links_take(const struct snapshot *s, struct policy_links *links);
-/* Appends one; the bits behind the prefix are cleared. 0 or -ENOMEM. */
+/* Appends the network of an address of the machine, and that. A name that no rule can have is left
+ * out. 0 or -ENOMEM. */
 int policy_links_add(struct policy_links *links, const char *ifname, const struct address *address,
 		     uint8_t prefix_len);
 void policy_links_done(struct policy_links *links);

@@ -128,7 +128,11 @@ static void write_class_sets(struct ruleset *r, const struct prefixes *links)
 /* --- the hooks --- */
 
 static const char own[] = "\t\tiif lo accept\n";
-static const char tracked[] = "\t\tct state established,related accept\n";
+/* A SYN is checked whatever connection tracking says: a connection that was reset can be opened
+ * again by a SYN that it calls established. What is related is ICMP (no port), or what a helper
+ * expects, as FTP's data: that must be declared, too. */
+static const char tracked[] = "\t\ttcp flags & (syn | ack) != syn ct state established accept\n"
+			      "\t\tmeta l4proto != tcp ct state established accept\n";
 static const char protocols[] = "\t\tmeta l4proto != { tcp, udp, udplite, sctp, dccp } accept\n";
 /* Of connections that are older than connection tracking. One that begins has no ACK, or (what
  * answers to a SYN of the machine itself) finds a socket that does not listen. */
@@ -159,8 +163,30 @@ static void write_prerouting(const struct ruleset *r, struct buf *out)
 	buf_add_text(out, "\t\tfib daddr type { local, broadcast, anycast } goto check\n\t}\n");
 }
 
-/* What the machine takes, but prerouting could not tell: multicast, transparent proxies, and VRFs
- * on older kernels. */
+/* What was sent to an address of the machine has been checked where it arrived, whatever NAT made
+ * of it. */
+static void write_own(const struct ruleset *r, int family, struct buf *out)
+{
+	const struct policy_links *links = r->wish->links;
+	const char *separator = "";
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < links->own_count; i++) {
+		if (links->own[i].family != family)
+			continue;
+		if (!separator[0])
+			buf_printf(out, "\t\tct status dnat ct original %s daddr { ",
+				   family == AF_INET ? "ip" : "ip6");
+		address_format(&links->own[i], text);
+		buf_printf(out, "%s%s", separator, text);
+		separator = ", ";
+	}
+	if (separator[0])
+		buf_add_text(out, " } accept\n");
+}
+
+/* What the machine takes, but prerouting could not tell: multicast, what NAT or a transparent proxy
+ * takes in although it was sent to another's address, and VRFs on older kernels. */
 static void write_input(const struct ruleset *r, struct buf *out)
 {
 	buf_add_text(out, "\tchain input {\n"
@@ -168,8 +194,10 @@ static void write_input(const struct ruleset *r, struct buf *out)
 	buf_add_text(out, own);
 	buf_add_text(out, tracked);
 	buf_add_text(out, protocols);
-	buf_add_text(out, "\t\tfib daddr type { local, broadcast, anycast } accept\n"
-			  "\t\tct status dnat accept\n");
+	write_own(r, AF_INET, out);
+	write_own(r, AF_INET6, out);
+	buf_add_text(out,
+		     "\t\tct status ! dnat fib daddr type { local, broadcast, anycast } accept\n");
 	if (!r->wish->no_socket)
 		buf_add_text(out, sockets);
 	buf_add_text(out, "\t\tgoto check\n\t}\n");

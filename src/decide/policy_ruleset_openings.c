@@ -201,7 +201,7 @@ static void write_rate(struct chain *c)
 
 	buf_printf(&r->openings, "\tchain o%ur {\n", c->number);
 	/* more of a connection that was let in, and has no answer yet */
-	buf_add_text(&r->openings, "\t\tct status confirmed counter accept");
+	buf_add_text(&r->openings, "\t\tct state new ct status confirmed counter accept");
 	add_comment(c, &r->openings);
 	buf_add_char(&r->openings, '\n');
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {

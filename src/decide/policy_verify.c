@@ -43,7 +43,8 @@ int policy_verify_without(struct policy_verify *v, const struct policy_question 
 {
 	if (mem_grow_unset(&v->seen, &v->seen_cap, v->seen_count + 1, sizeof(*v->seen)) < 0)
 		return -ENOMEM;
-	v->seen[v->seen_count++] = (struct policy_seen){key_of(q), q->verdict};
+	v->seen[v->seen_count++] =
+		(struct policy_seen){key_of(q), q->verdict, q->taken, q->arrival_port};
 	return 0;
 }
 
@@ -73,19 +74,23 @@ static const char *interface_of(const struct snapshot *s, uint32_t ifindex)
 	return name ? name : "";
 }
 
+/* `without`: what became of it without the policy. */
 static enum policy_answer wanted_of(const struct policy_verify *v, const struct policy_question *q,
-				    uint32_t *ret_opening)
+				    const struct policy_seen *without, uint32_t *ret_opening)
 {
 	const struct flow *f = q->flow;
-	const struct policy_packet packet = {.ifname = interface_of(v->snapshot, f->ifindex),
-					     .source = f->source,
-					     .proto = f->proto,
-					     .port = q->port};
+	struct policy_packet packet = {.ifname = interface_of(v->snapshot, f->ifindex),
+				       .source = f->source,
+				       .proto = f->proto,
+				       .port = q->port};
 
 	*ret_opening = POLICY_NO_OPENING;
 	/* the machine's own packets, and what is only routed through, are no policy's business */
-	if (f->ifindex == 0 || q->behind || is_dhcp(q))
+	if (f->ifindex == 0 || is_dhcp(q) || (q->behind && !without->taken))
 		return POLICY_OPEN;
+	/* NAT takes in what was sent to another: at the port to which it brings it */
+	if (q->behind)
+		packet.port = without->arrival_port;
 	if (v->policy->settings.undeclared == UNDECLARED_OBSERVE)
 		return POLICY_OPEN;
 	return policy_match(v->policy, v->links, &packet, v->now_s, ret_opening);
@@ -131,7 +136,7 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 		return 0;
 	}
 	seen.without = v->seen[at].verdict;
-	seen.wanted = wanted_of(v, q, &seen.opening);
+	seen.wanted = wanted_of(v, q, &v->seen[at], &seen.opening);
 	if (is_right(seen.wanted, seen.without, seen.verdict)) {
 		if (!q->unanswered || lets_in(seen.verdict))
 			note_opening(v, &seen);

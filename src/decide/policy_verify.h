@@ -39,6 +39,8 @@ struct policy_verify {
 	struct policy_seen {
 		uint64_t key;
 		enum verdict verdict;
+		bool taken;
+		uint16_t arrival_port;
 	} * seen;
 	size_t seen_count, seen_cap;
 	/* results */
@@ -62,6 +64,8 @@ struct policy_question {
 	uint16_t port;
 	enum verdict verdict;
 	bool unanswered; /* it is let in, and what keeps it closed is that no answer gets out */
+	bool taken;	 /* let in to the machine itself, at this port after NAT */
+	uint16_t arrival_port;
 };
 /* Of the copy in which the policy observes: all of them, then all of the other. 0 or -ENOMEM. */
 int policy_verify_without(struct policy_verify *v, const struct policy_question *q);

@@ -32,6 +32,10 @@ static int show_query(const struct mirror *m, const struct reach_plan *plan,
 					    .verdict = blocked ? VERDICT_UNKNOWN
 							       : reach_answer_verdict(answer)};
 
+		if (answer->verdicts & 1u << VERDICT_ACCEPT) {
+			asked.taken = !answers->targets[answer->target].forwarded;
+			asked.arrival_port = answer->target_port;
+		}
 		r = options->each(&asked, options->each_context);
 	}
 	return r;

@@ -30,7 +30,9 @@ struct reach_asked {
 	bool behind; /* its destination is not the machine's own */
 	uint16_t port;
 	enum verdict verdict;
-	bool unanswered; /* a SYN that is let in, and whose answer does not get out */
+	bool unanswered;       /* a SYN that is let in, and whose answer does not get out */
+	bool taken;	       /* it is let in to the machine itself: not passed on */
+	uint16_t arrival_port; /* ... at this port, after NAT */
 };
 
 struct mirror;

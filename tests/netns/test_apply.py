@@ -6,6 +6,7 @@ unconfirmed it all comes back.
 """
 import os
 import socket
+import struct
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
@@ -201,7 +202,7 @@ def test_what_is_open_now_stays_connected(host):
 
 
 def test_now_ends_connections(host):
-    host.portero("open", "6379/tcp", "--yes", "--no-confirm", code=0)
+    host.portero("open", "6379/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
     ends = []
     for port in (6379, 443):
         with host.peer:
@@ -243,7 +244,7 @@ def test_open_and_close(host):
 
 def test_open_on_a_host_without_a_policy(bare):
     """The first opening declares that all else is closed: the plan says so."""
-    done = bare.portero("allow", "22/tcp", "--yes", "--confirm", "3s", code=0)
+    done = bare.portero("allow", "22/tcp", "--from", "internet", "--yes", "--confirm", "3s", code=0)
     assert "- 6379/tcp" in done.text and "- 443/tcp" in done.text
     assert bare.reaches(22) and bare.reaches(443) is None
     wait_until(lambda: bare.table() == "", 15, "the change to be undone")
@@ -253,17 +254,18 @@ def test_open_on_a_host_without_a_policy(bare):
 @pytest.mark.parametrize("args, words", [
     (("open",), "takes one port"),
     (("open", "443"), "no protocol"),
+    (("open", "443/tcp"), "--from internet"),
     (("open", "70000/tcp"), "70000"),
     (("open", "80/tcp", "--from", "mars"), "mars"),
     (("open", "80/tcp", "--from", "10.0.0.1/8"), "10.0.0.0/8"),
-    (("open", "80/tcp", "--for", "soon"), "soon"),
-    (("open", "80/tcp", "--for", "2h", "--until", "2099-01-01T00:00:00Z"), "exclude"),
-    (("open", "80/tcp", "--until", "tomorrow"), "tomorrow"),
-    (("open", "80/tcp", "--rate", "many"), "many"),
-    (("open", "80/tcp", "--program", "nginx"), "nginx"),
-    (("open", "80/tcp", "--confirm", "0"), "'0'"),
-    (("open", "80/tcp", "--confirm", "9d"), "7d"),
-    (("open", "80/tcp", "--confirm", "5m", "--no-confirm"), "exclude"),
+    (("open", "80/tcp", "--from", "link", "--for", "soon"), "soon"),
+    (("open", "80/tcp", "--from", "link", "--for", "2h", "--until", "2099-01-01T00:00:00Z"), "exclude"),
+    (("open", "80/tcp", "--from", "link", "--until", "tomorrow"), "tomorrow"),
+    (("open", "80/tcp", "--from", "link", "--rate", "many"), "many"),
+    (("open", "80/tcp", "--from", "link", "--program", "nginx"), "nginx"),
+    (("open", "80/tcp", "--from", "link", "--confirm", "0"), "'0'"),
+    (("open", "80/tcp", "--from", "link", "--confirm", "9d"), "7d"),
+    (("open", "80/tcp", "--from", "link", "--confirm", "5m", "--no-confirm"), "exclude"),
     (("close", "443/tcp"), "10.yaml"),
     (("close", "9/udp"), "no opening"),
     (("apply", "now"), "no arguments"),
@@ -290,7 +292,7 @@ def test_no_policy(bare):
 
 def test_a_policy_with_errors(host):
     host.write("20.yaml", "openings:\n  - port: 80/tcp\n")
-    for command in (("plan",), ("apply", "--yes"), ("open", "80/tcp", "--yes")):
+    for command in (("plan",), ("apply", "--yes"), ("open", "80/tcp", "--from", "internet", "--yes")):
         refused = host.portero(*command, code=2)
         assert "20.yaml:2" in refused.errors and "ports" in refused.errors
     status = host.portero(code=2)
@@ -300,7 +302,7 @@ def test_a_policy_with_errors(host):
 
 def test_an_end_comes_by_itself(host):
     end = (datetime.now(timezone.utc) + timedelta(seconds=6 * SLOW)).strftime("%FT%TZ")
-    host.portero("open", "6379/tcp", "--until", end, "--yes", "--no-confirm", code=0)
+    host.portero("open", "6379/tcp", "--from", "internet", "--until", end, "--yes", "--no-confirm", code=0)
     assert host.reaches(6379)
     wait_until(lambda: host.reaches(6379) is None, 20, "the opening to end")
     # nothing of portero's runs, and it does not come back
@@ -355,6 +357,58 @@ def test_protected_ports(host):
                           "  - {ports: 22/tcp, from: host}\n")
     refused = host.apply("--no-confirm", code=(0, 2))
     assert refused.code == 2 and "protected" in refused.errors
+
+
+def test_a_session_older_than_the_connection(host):
+    """tmux keeps the environment of a connection that is over: then those that there are count."""
+    s, env = ssh_session(host, FAR)
+    gone = {"SSH_CONNECTION": env["SSH_CONNECTION"].replace(f"{FAR} ", f"{FAR} 1 ", 1)
+            .replace(f" 1 {env['SSH_CONNECTION'].split()[1]} ", " 1 ")}
+    refused = host.apply(env=gone, code=2)
+    assert "lock you out" in refused.errors and host.table() == ""
+    s.close()
+
+
+def test_no_second_connection_by_a_reset_one(host):
+    """Connection tracking calls a SYN established on a tuple that was reset a moment ago."""
+    host.write("10.yaml", "openings:\n  - {ports: 443/tcp, from: internet, rate: 1/day}\n")
+    host.apply("--no-confirm", code=0)
+    linger = struct.pack("ii", 1, 0)
+    answers = []
+    for _ in range(4):
+        with host.peer, socket.socket() as s:
+            s.settimeout(QUICK * SLOW)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            s.bind((FAR, 33333))
+            try:
+                s.connect((HOST4, 443))
+                answers.append(True)
+            except OSError:
+                answers.append(False)
+    assert answers == [True, False, False, False]
+
+
+def test_redirected_from_elsewhere(host):
+    """What was sent to another's address, and NAT takes in, knocks at the port that it gets to."""
+    host.host.nft("table ip turned {\n chain p {\n  type nat hook prerouting priority -101\n"
+                  "  tcp dport 81 redirect to :6379\n  tcp dport 82 redirect to :443\n }\n}\n")
+    assert host.reaches(81, FAR, "203.0.113.99")
+    host.apply("--no-confirm", code=0)
+    assert host.reaches(81, FAR, "203.0.113.99") is None
+    assert host.reaches(82, FAR, "203.0.113.99")
+    assert host.reaches(82) is None, "81 and 82 of the machine itself are not declared"
+
+
+def test_a_proof_that_fails_is_no_success(host):
+    """Nothing to do is said only when the packets do what the policy says."""
+    host.apply("--no-confirm", code=0)
+    host.host.nft("table ip tricky {\n chain p {\n  type filter hook prerouting priority -250\n"
+                  "  tcp dport 6379 tcp dport set 443\n }\n}\n")
+    plan = host.portero("plan", code=2)
+    assert "Nothing to do" not in plan.text
+    assert host.apply("--no-confirm", code=2).code == 2
+    assert host.portero("plan", "--ruleset", check=False).code == 2
 
 
 def test_other_rules_still_block(host):
@@ -436,19 +490,34 @@ def test_the_ruleset_is_what_nft_takes(host):
     assert host.table() == ""
 
 
-def test_two_at_once(host):
+def test_nobody_waits_for_an_answer(host):
+    """Whoever is asked does not keep others from it; a yes to what has changed is none."""
     with host.host:
         first = subprocess.Popen(
             [PORTERO, "apply", "--policy-dir", str(host.policy), "--state-dir", str(host.state)],
-            stdin=(pty := os.openpty())[1], stdout=subprocess.PIPE, text=True,
-            env=base_environment())
+            stdin=(pty := os.openpty())[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=base_environment())
     try:
         time.sleep(2 * SLOW)
-        refused = host.apply(code=2)
-        assert str(first.pid) in refused.errors
+        assert first.poll() is None
+        host.write("20.yaml", "openings:\n  - {ports: 6379/tcp, from: internet}\n")
+        host.apply("--no-confirm", code=0)
     finally:
-        os.write(pty[0], b"n\n")
-        out, _ = first.communicate(timeout=30)
+        os.write(pty[0], b"y\n")
+        _, errors = first.communicate(timeout=30)
         for fd in pty:
             os.close(fd)
-    assert first.returncode == 1 and "Nothing was changed" in out and host.table() == ""
+    assert first.returncode == 2 and "has changed" in errors and host.reaches(6379)
+
+
+def test_no_is_no(host):
+    with host.host:
+        asked = subprocess.Popen(
+            [PORTERO, "apply", "--policy-dir", str(host.policy), "--state-dir", str(host.state)],
+            stdin=(pty := os.openpty())[1], stdout=subprocess.PIPE, text=True,
+            env=base_environment())
+    os.write(pty[0], b"n\n")
+    out, _ = asked.communicate(timeout=30)
+    for fd in pty:
+        os.close(fd)
+    assert asked.returncode == 1 and "Nothing was changed" in out and host.table() == ""

@@ -127,6 +127,18 @@ static void test_not_its_business(void **state)
 	assert_int_equal(policy_verify_without(&v, &q), 0);
 	assert_int_equal(policy_verify_with(&v, &q), 0);
 	assert_true(policy_verify_holds(&v));
+	/* ... unless NAT takes it in: then the port that it gets to is the machine's */
+	policy_verify_restart(&v);
+	q.taken = true;
+	q.arrival_port = 6379;
+	assert_int_equal(policy_verify_without(&v, &q), 0);
+	assert_int_equal(policy_verify_with(&v, &q), 0);
+	assert_false(policy_verify_holds(&v));
+	policy_verify_restart(&v);
+	q.arrival_port = 443;
+	assert_int_equal(policy_verify_without(&v, &q), 0);
+	assert_int_equal(policy_verify_with(&v, &q), 0);
+	assert_true(policy_verify_holds(&v));
 }
 
 /* Another packet than before proves nothing; nor does one less, or one more. */
