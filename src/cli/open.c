@@ -152,7 +152,7 @@ static int choose_name(const struct options *o, const struct port_range *range,
 int command_open(const struct options *o)
 {
 	struct buf cleanup_call(buf_done) text = {0};
-	struct port_range range;
+	struct port_range range = {0};
 	char name[NAME_SIZE];
 	struct planned_file file = {.name = name};
 	const struct applying change = {.command = "portero open", .file = &file};
@@ -263,7 +263,7 @@ static int choose_in_policy(const struct options *o, const struct port_range *ra
 
 int command_close(const struct options *o)
 {
-	struct port_range range;
+	struct port_range range = {0};
 	char name[NAME_SIZE];
 	const struct planned_file file = {.name = name};
 	const struct applying change = {.command = "portero close", .file = &file};

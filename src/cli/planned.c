@@ -120,6 +120,19 @@ static int explain_blocked(struct planned *p, uint32_t opening, struct err *e)
 	return explain_take(&ask, seen->port, seen->flow.proto, &b->explanation, e);
 }
 
+/* What routing drops, no rule blocks. */
+static void forget_routing(struct planned *p)
+{
+	struct planned_blocked *last = &p->blocked[p->blocked_count - 1];
+
+	if (last->wholly || last->explanation.decides != EXPLAIN_NONE)
+		return;
+	explanation_done(&last->explanation);
+	*last = (struct planned_blocked){0};
+	p->blocked_count--;
+	p->blocked_total--;
+}
+
 static int explain_all_blocked(struct planned *p, struct err *e)
 {
 	int r = 0;
@@ -128,8 +141,11 @@ static int explain_all_blocked(struct planned *p, struct err *e)
 		if (p->verify.blocked[i].wanted == POLICY_CLOSED)
 			continue;
 		p->blocked_total++;
-		if (p->blocked_count < PLANNED_BLOCKED_LIMIT)
-			r = explain_blocked(p, i, e);
+		if (p->blocked_count >= PLANNED_BLOCKED_LIMIT)
+			continue;
+		r = explain_blocked(p, i, e);
+		if (r >= 0)
+			forget_routing(p);
 	}
 	return r;
 }

@@ -291,6 +291,18 @@ static void print_reach(const struct view *v, const struct port_row *row)
 			     view_escape(v, reach_text(&v->reach, row->reach.why_str), &why));
 }
 
+/* Is it meant to be open, and why? */
+static void print_policy(const struct view *v, const struct port_row *row)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	if (!v->has_policy)
+		return;
+	view_policy(v, row, &text);
+	view_policy_place(v, row, &text);
+	fields_print("  ", _("Policy"), buf_text(&text));
+}
+
 /* What is sent on may be answered elsewhere. */
 static const char *silent_state(const struct view *v, uint16_t port, enum proto proto)
 {
@@ -368,6 +380,7 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 			continue;
 		any = true;
 		print_reach(v, row);
+		print_policy(v, row);
 		for (uint32_t k = 0; k < row->listener_count; k++) {
 			const struct listener *l = &v->list.listeners[row->first_listener + k];
 

@@ -99,6 +99,25 @@ void view_policy(const struct view *v, const struct port_row *row, struct buf *o
 	buf_add_text(out, v->words.declared[declared(v, row)]);
 }
 
+void view_policy_place(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	const struct opening *o;
+	uint32_t opening;
+
+	policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
+	if (opening == POLICY_NO_OPENING || row->netns != 0)
+		return;
+	o = &v->policy.openings[opening];
+	buf_add_text(out, " (");
+	add_escaped(v, policy_text(&v->policy, o->place.file_str), out);
+	buf_printf(out, ":%u", o->place.line);
+	if (o->why_str) {
+		buf_add_text(out, ": ");
+		add_escaped(v, policy_text(&v->policy, o->why_str), out);
+	}
+	buf_add_char(out, ')');
+}
+
 bool view_is_undeclared(const struct view *v, const struct port_row *row)
 {
 	enum declared is = declared(v, row);

@@ -93,6 +93,8 @@ void view_package(const struct view *v, const struct port_row *row, struct buf *
 void view_notes(const struct view *v, const struct port_row *row, struct buf *out);
 /* The column POLICY: "declared", "undeclared", ...; "-" where it needs no opening. */
 void view_policy(const struct view *v, const struct port_row *row, struct buf *out);
+/* The opening that it is judged by: " (10-web.yaml:12: public web site)"; or nothing. */
+void view_policy_place(const struct view *v, const struct port_row *row, struct buf *out);
 /* Is it reached from outside, although nobody declared it? */
 bool view_is_undeclared(const struct view *v, const struct port_row *row);
 /* How a namespace is called: "container docker:web", "network namespace blue". */

@@ -86,21 +86,22 @@ static void merge(struct drafting *g, struct draft_port *into, const struct draf
 
 static void merge_ports(struct drafting *g)
 {
-	struct policy_draft *d = g->d;
-	size_t kept = 0;
+	struct draft_port *ports = g->d->ports;
+	size_t count = g->d->count, kept = 0;
 
-	if (d->count)
-		qsort(d->ports, d->count, sizeof(*d->ports), compare_ranges);
-	for (size_t i = 0; i < d->count; i++) {
-		struct draft_port *last = kept ? &d->ports[kept - 1] : NULL;
+	if (!ports)
+		return;
+	qsort(ports, count, sizeof(*ports), compare_ranges);
+	for (size_t i = 0; i < count; i++) {
+		struct draft_port *last = kept ? &ports[kept - 1] : NULL;
 
-		if (last && last->range.proto == d->ports[i].range.proto &&
-		    d->ports[i].range.first <= last->range.last)
-			merge(g, last, &d->ports[i]);
+		if (last && last->range.proto == ports[i].range.proto &&
+		    ports[i].range.first <= last->range.last)
+			merge(g, last, &ports[i]);
 		else
-			d->ports[kept++] = d->ports[i];
+			ports[kept++] = ports[i];
 	}
-	d->count = kept;
+	g->d->count = kept;
 }
 
 static void write_from(struct drafting *g, struct draft_port *port)

@@ -162,6 +162,7 @@ def test_plan_apply_confirm(host):
     again = host.portero("plan", code=0)
     assert "Nothing to do" in again.text
     status = host.portero("--json", code=0).json
+    assert "declared (10.yaml:7: web)" in host.portero("show", "443/tcp", code=0).text
     policy = {p["port"]: p["policy"]["declared"] for p in status["ports"]}
     assert policy == {22: "declared", 443: "declared", 6379: "undeclared"}
 
