@@ -111,8 +111,6 @@ static int take_mark(struct scan *s)
 	case ' ':
 	case '\t':
 		return 0;
-	case '\0':
-		return refuse(s, _("it has a NUL byte"));
 	default:
 		return s->depth ? 0 : refuse(s, _("it is no command"));
 	}
@@ -141,6 +139,9 @@ int firewall_script_check(const char *script, size_t len, struct err *e)
 			       FIREWALL_SCRIPT_LIMIT >> 20);
 	if (len == 0 || script[len - 1] != '\n')
 		return err_set(e, -EINVAL, _("the rules have no end: they are not whole"));
+	/* in comments and quotes, too */
+	if (memchr(script, '\0', len))
+		return refuse(&s, _("it has a NUL byte"));
 	while (r == 0 && s.at < s.len)
 		r = take_part(&s);
 	if (r < 0)
