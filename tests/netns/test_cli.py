@@ -253,8 +253,8 @@ def test_csv(mix):
     records = list(csv.DictReader(io.StringIO(result.out.decode(), newline=""), strict=True))
     assert {r["port"] for r in records} == ALL
     assert all(None not in r and None not in r.values() for r in records)
-    assert list(records[0]) == ["port", "state", "service", "bound", "program", "user", "unit",
-                                "package", "notes", "namespace"]
+    assert list(records[0]) == ["port", "state", "service", "bound", "policy", "program", "user",
+                                "unit", "package", "notes", "namespace"]
     daemon = next(r for r in records if r["port"] == "9000/tcp")
     assert daemon["program"].endswith("/mydaemon") and daemon["user"] == "nobody"
     assert "portero" not in result.errors
