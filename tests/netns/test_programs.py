@@ -196,7 +196,7 @@ def test_nasty_names(ns, holder, tmp_path, name):
     ascii_table.out.decode("ascii")
     records = list(csv.reader(io.StringIO(ns.portero("--csv").out.decode(), newline=""),
                               strict=True))
-    assert len(records) == 2 and len(records[0]) == len(records[1]) == 10
+    assert len(records) == 2 and len(records[0]) == len(records[1]) == 11
     assert not any(cell.startswith(("=", "+", "@")) for cell in records[1])
     if all(32 <= byte < 127 and byte != 0x5c for byte in name):
         assert one["program"].encode() == path, "what is harmless is not changed"
