@@ -14,14 +14,14 @@ def test_the_kernel_takes_the_rules(machine):
 
 @pytest.mark.parametrize("address", ("10.9.0.1", "10.10.0.1"))
 def test_vrf(machine, address):
-    """80 is open at the VRF, 81 at its port: a kernel whose fib expression knows a VRF's addresses
-    checks by the port, others by the VRF. 82 and 84 are open, 83 is not."""
-    found = {port: gets_in(machine, f"{address}-{port}") for port in range(80, 85)}
-    assert found[80] != found[81], found
-    assert found[82] and found[84] and not found[83], found
+    """880 is open at the VRF, 881 at its port: a kernel whose fib expression knows a VRF's addresses
+    checks by the port, others by the VRF. 882 and 884 are open, 883 is not."""
+    found = {port: gets_in(machine, f"{address}-{port}") for port in range(880, 885)}
+    assert found[880] != found[881], found
+    assert found[882] and found[884] and not found[883], found
 
 
 def test_what_a_vrf_sends_to_itself(machine):
-    if not gets_in(machine, "10.9.0.1-81"):
+    if not gets_in(machine, "10.9.0.1-881"):
         pytest.skip("kernel: fib does not know a VRF's addresses")
-    assert gets_in(machine, "own-83")
+    assert gets_in(machine, "own-883")

@@ -6,16 +6,16 @@
 # The ruleset is what tests/netns/tools/policy_rules.c makes (policy_rules --vrf --link eth0 10.9.0.1/24
 # --link eth0 fd09::1/64 --link red 10.9.0.1/24 rules FILE) of
 #   openings:
-#     - ports: 80/tcp
+#     - ports: 880/tcp
 #       from: link
 #       interfaces: [red]
-#     - ports: 81/tcp
+#     - ports: 881/tcp
 #       from: internet
 #       interfaces: [eth0]
-#     - ports: 82/tcp
+#     - ports: 882/tcp
 #       from: internet
 #       rate: 100/minute
-#     - ports: 84/tcp
+#     - ports: 884/tcp
 #       from: 10.9.0.2
 #       until: 2099-01-01
 ip netns add peer
@@ -32,7 +32,7 @@ ip -6 addr add fd09::1/64 dev eth0 nodad
 ip -n peer -6 addr add fd09::2/64 dev eth0 nodad
 ip -n peer route add default via 10.9.0.1
 sysctl -qw net.ipv4.tcp_l3mdev_accept=1
-for port in 80 81 82 83 84; do
+for port in 880 881 882 883 884; do
 	nc -ll -p $port -e echo hello &
 done
 cat >/tmp/rules <<'RULES'
@@ -91,12 +91,12 @@ table inet portero {
 	map tcp_ports {
 		type inet_service : verdict
 		flags interval
-		elements = { 80 : jump o1, 81 : jump o2, 84 : jump o4t }
+		elements = { 880 : jump o1, 881 : jump o2, 884 : jump o4t }
 	}
 	map tcp_rated {
 		type inet_service : verdict
 		flags interval
-		elements = { 82 : jump o3 }
+		elements = { 882 : jump o3 }
 	}
 	chain check {
 		meta l4proto tcp th dport vmap @tcp_ports
@@ -130,11 +130,11 @@ RULES
 show rules nft -f /tmp/rules
 sleep 2 # IPv6 addresses are in use then
 for address in 10.9.0.1 10.10.0.1 fd09::1; do
-	for port in 80 81 82 83 84; do
+	for port in 880 881 882 883 884; do
 		show $address-$port ip netns exec peer timeout 2 nc $address $port </dev/null
 	done
 done
-show own-83 ip vrf exec red timeout 2 nc 10.9.0.1 83 </dev/null
+show own-883 ip vrf exec red timeout 2 nc 10.9.0.1 883 </dev/null
 show counters nft list chain inet portero check
 for job in $(jobs -p); do
 	kill $job
