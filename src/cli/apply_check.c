@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/apply_check.h"
 #include "base/i18n.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "observe/reach.h"
 #include "observe/session.h"
@@ -42,9 +43,8 @@ static int ask(const struct planned *p, const struct session_peer *peer,
 		const struct reach_class *c = &reach.classes[i];
 		const struct reach_interval *at = reach_find(&reach, c, peer->server_port);
 
-		bool in = at &&
-			  (at->verdict == VERDICT_ACCEPT || at->verdict == VERDICT_RATE_LIMITED ||
-			   (at->verdict == VERDICT_UNKNOWN && !rules));
+		bool in = at && (verdict_lets_in(at->verdict) ||
+				 (at->verdict == VERDICT_UNKNOWN && !rules));
 
 		if (!c->behind && in && address_equal(&c->destination, &peer->server))
 			*ret = true;
@@ -88,29 +88,51 @@ static void check_protected(const struct planned *p, struct buf *out)
 	}
 }
 
-/* The connection that the environment names is over, as in a tmux that outlived it: the person
- * works by one of those that there are to the same port. */
-static int check_port(const struct planned *p, uint16_t port, struct buf *out, struct err *e)
+/* Who is connected to the port, each address once; at most PEER_LIMIT. Returns how many there are.
+ */
+static size_t list_peers(const struct snapshot *s, uint16_t port, struct session_peer *ret)
 {
-	const struct snapshot *s = &p->now.snapshot;
-	size_t count = 0;
-	int r = 0;
+	struct map cleanup_call(map_done) known = {0};
 
-	for (size_t i = 0; i < s->connection_count && count < PEER_LIMIT && r >= 0; i++) {
+	for (size_t i = 0; i < s->connection_count; i++) {
 		const struct connection_info *c = &s->connections[i];
 		struct session_peer peer = {.client = c->peer,
 					    .server = c->local,
 					    .client_port = c->peer_port,
 					    .server_port = port};
+		uint32_t found;
+		uint64_t key;
 
 		address_unmap(&peer.client);
 		address_unmap(&peer.server);
+		key = map_mix(map_hash_bytes(peer.client.bytes, sizeof(peer.client.bytes)),
+			      map_hash_bytes(peer.server.bytes, sizeof(peer.server.bytes)));
 		if (c->netns != 0 || c->proto != PROTO_TCP || c->local_port != port ||
-		    address_is_loopback(&peer.client))
+		    address_is_loopback(&peer.client) || map_get(&known, key, &found))
 			continue;
-		count++;
-		r = check_session(p, &peer, out, e);
+		if (known.count < PEER_LIMIT)
+			ret[known.count] = peer;
+		if (map_set(&known, key, 0) < 0)
+			break;
 	}
+	return known.count;
+}
+
+/* The connection that the environment names is over, as in a tmux that outlived it: the person
+ * works by one of those that there are to the same port. */
+static int check_port(const struct planned *p, uint16_t port, struct buf *out, struct err *e)
+{
+	struct session_peer peers[PEER_LIMIT];
+	size_t count = list_peers(&p->now.snapshot, port, peers);
+	int r = 0;
+
+	for (size_t i = 0; i < count && i < PEER_LIMIT && r >= 0; i++)
+		r = check_session(p, &peers[i], out, e);
+	if (count > PEER_LIMIT)
+		buf_printf(out,
+			   _("Of %zu addresses that are connected to port %u/tcp, only %d were "
+			     "checked, and which of them is yours is not known.\n"),
+			   count, port, PEER_LIMIT);
 	return r;
 }
 

@@ -207,6 +207,11 @@ static int look_again(struct work *w, struct err *e)
 	if (!planned_holds(w->p))
 		return err_set(e, -EIO,
 			       _("looked at again, the machine does not do what the policy says"));
+	/* what could be proved before, and cannot be now, is no success */
+	if (!planned_is_proved(w->p) && !w->o->force)
+		return err_set(e, -EIO,
+			       _("looked at again, it cannot be proved that the machine does what "
+				 "the policy says"));
 	return 0;
 }
 
@@ -273,8 +278,9 @@ static void end_connections(struct work *w)
 	size_t sockets = 0, tracked = 0;
 	struct err e = {0};
 
-	if (connections_end_sockets(&w->p->now.snapshot, is_cut_off, w->p, &sockets, &e) < 0 ||
-	    connections_end_tracked(is_cut_off, w->p, &tracked, &e) < 0)
+	if (connections_end_sockets(&w->p->now.snapshot, is_cut_off, w->p, &sockets, &e) < 0)
+		command_fail(_("not every connection was ended: %s"), e.msg);
+	if (connections_end_tracked(is_cut_off, w->p, &tracked, &e) < 0)
 		command_fail(_("not every connection was ended: %s"), e.msg);
 	if (!w->o->quiet && !w->o->json)
 		printf(ngettext("%zu connection was ended.\n", "%zu connections were ended.\n",

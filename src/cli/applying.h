@@ -13,8 +13,6 @@
 struct applying {
 	const char *command;		 /* "portero apply", for the log */
 	const struct planned_file *file; /* of the policy, that is to be written first; or NULL */
-	uint16_t only_port;		 /* tell of this one alone; 0: of all */
-	enum proto only_proto;
 };
 
 /* An exit code: EXIT_DECLARED when it is done, or nothing was to be done. */

@@ -81,6 +81,16 @@ int changes_begin(const struct options *o, struct states *s, bool make, struct r
 	return 1;
 }
 
+int changes_pending(const struct options *o, struct pending *ret, struct err *e)
+{
+	struct states cleanup_call(states_close) states = {.dir_fd = -1, .lock_fd = -1};
+	int r = states_open(&states, o->state_dir, false, e);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : pending_read(&states, ret, e);
+}
+
 void changes_warn_of_start(const struct options *o)
 {
 	static const char *const enabled[] = {

@@ -29,6 +29,9 @@ struct changes_told {
 /* EXIT_DECLARED, or what command_fail() returns. */
 int changes_tell(const struct options *o, const struct changes_told *told);
 
+/* What waits to be confirmed: 1 something does, 0 nothing; or a negative errno with a sentence. */
+int changes_pending(const struct options *o, struct pending *ret, struct err *e);
+
 /* Says on stderr that nothing brings the rules back at a start of the machine, where that is so. */
 void changes_warn_of_start(const struct options *o);
 

@@ -2,6 +2,7 @@
 #include "cli/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/json_policy.h"
 #include "cli/json_reach.h"
 #include "decide/listener_notes.h"
 #include "model/registry.h"
@@ -281,32 +282,6 @@ static void set_published(const struct port_row *rows, size_t count, json_t *o)
 		json_object_set_new(o, "last_port", json_integer(last));
 }
 
-/* The row of the port that is the least meant to be open; null: there is no policy. */
-static json_t *policy(const struct view *v, const struct port_row *rows, size_t count)
-{
-	enum declared worst = DECLARED_NO_POLICY;
-	uint32_t opening = POLICY_NO_OPENING, at;
-	const struct policy_place *place;
-
-	for (size_t i = 0; v->has_policy && i < count; i++) {
-		enum declared one =
-			policy_row(&v->policy, &v->snapshot, &v->list, &rows[i], v->now_s, &at);
-
-		if (worst != DECLARED_NO_POLICY && one != DECLARED_NO && one != DECLARED_OTHER)
-			continue;
-		worst = one;
-		opening = at;
-	}
-	if (worst == DECLARED_NO_POLICY || rows->netns != 0)
-		return json_null();
-	if (opening == POLICY_NO_OPENING)
-		return json_pack("{s:s, s:n}", "declared", declared_id(worst), "opening");
-	place = &v->policy.openings[opening].place;
-	return json_pack("{s:s, s:{s:o, s:i, s:i}}", "declared", declared_id(worst), "opening",
-			 "file", safe(policy_text(&v->policy, place->file_str)), "line",
-			 place->line, "column", place->column);
-}
-
 /* A port: rows[from..to) are its owners. */
 static json_t *port(const struct view *v, const struct port_row *rows, size_t count)
 {
@@ -330,7 +305,7 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 		      reach(v, rows, count), "reserved", reserved(v, rows->port, rows->proto),
 		      "listeners", listeners, "notes", notes);
 	if (o) {
-		json_object_set_new(o, "policy", policy(v, rows, count));
+		json_object_set_new(o, "policy", json_policy_port(v, rows, count));
 		set_published(rows, count, o);
 	}
 	return o;

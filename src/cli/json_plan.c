@@ -2,7 +2,9 @@
 #include "cli/json_plan.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/changes.h"
 #include "cli/json.h"
+#include "cli/json_policy.h"
 #include "cli/json_reach.h"
 #include "cli/plan_words.h"
 
@@ -30,15 +32,9 @@ static json_t *address(const struct address *a)
 	return json_string(text);
 }
 
-static json_t *place_in(const char *file, const struct policy_place *at)
-{
-	return json_pack("{s:o, s:i, s:i}", "file", escaped(file), "line", at->line, "column",
-			 at->column);
-}
-
 static json_t *place(const struct planned *p, const struct policy_place *at)
 {
-	return place_in(policy_text(&p->policy, at->file_str), at);
+	return json_policy_place(policy_text(&p->policy, at->file_str), at);
 }
 
 /* The port as it is at one time; null where nothing is sent on to it (any more). */
@@ -113,7 +109,7 @@ static void add_problem(json_t *list, const struct policy_problems *all,
 			const struct policy_problem *one)
 {
 	add_warning(list, "policy",
-		    place_in(policy_problems_text(all, one->place.file_str), &one->place),
+		    json_policy_place(policy_problems_text(all, one->place.file_str), &one->place),
 		    escaped(policy_problems_text(all, one->text_str)));
 }
 
@@ -126,7 +122,8 @@ static json_t *warnings(const struct planned *p)
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 
-		if (!opening_is_over(o, p->now_s) && policy_is_missing(&p->policy, o, &p->now.list))
+		if (snapshot_has_all_listeners(&p->now.snapshot) && !opening_is_over(o, p->now_s) &&
+		    policy_is_missing(&p->policy, o, &p->now.list))
 			add_warning(list, "nobody-listens", place(p, &o->place), json_null());
 		if (p->verify.blocked[i].wanted != POLICY_CLOSED)
 			add_warning(list,
@@ -154,8 +151,23 @@ static json_t *proof(const struct planned *p)
 	for (size_t i = 0; i < p->verify.difference_count && i < POLICY_DIFFERENCE_LIMIT; i++)
 		json_array_append_new(list, difference(p, &p->verify.differences[i]));
 	return json_pack("{s:b, s:b, s:I, s:I, s:o}", "holds", planned_holds(p), "complete",
-			 p->after.reach.complete, "packets", (json_int_t)p->verify.asked, "unknown",
+			 p->is_complete, "packets", (json_int_t)p->verify.asked, "unknown",
 			 (json_int_t)p->verify.unknown, "differences", list);
+}
+
+/* The state that waits to be confirmed, and until when; null: none does. */
+static json_t *waits(const struct planned *p)
+{
+	struct pending cleanup_call(pending_done) pending = {0};
+	struct err e = {0};
+	int r = changes_pending(p->now.options, &pending, &e);
+
+	if (r == 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "state",
+			 r > 0 ? json_integer(pending.state) : json_null(), "deadline",
+			 changes_json_time(r > 0 ? pending.deadline_s : 0), "why",
+			 r > 0 ? json_null() : escaped(e.msg));
 }
 
 int json_print_plan(const struct planned *p)
@@ -167,6 +179,7 @@ int json_print_plan(const struct planned *p)
 			json_array_append_new(changes, change(p, &p->plan.rows[i]));
 	json_object_del(root, "views");
 	json_object_set_new(root, "applied", json_boolean(p->is_applied));
+	json_object_set_new(root, "pending", waits(p));
 	json_object_set_new(root, "changes", changes);
 	json_object_set_new(root, "stays", json_integer((json_int_t)p->plan.counts[PLAN_STAYS]));
 	json_object_set_new(root, "holes",

@@ -30,12 +30,14 @@ static void print_heading(const struct planned *p)
 static void print_pending(const struct planned *p)
 {
 	struct pending cleanup_call(pending_done) pending = {0};
-	struct states cleanup_call(states_close) states = {.dir_fd = -1, .lock_fd = -1};
 	struct err e = {0};
 	char when[16];
+	int r = changes_pending(p->now.options, &pending, &e);
 
-	if (states_open(&states, p->now.options->state_dir, false, &e) < 0 ||
-	    pending_read(&states, &pending, &e) <= 0)
+	if (r < 0)
+		view_print_line(&p->now,
+				_("Whether a change waits to be confirmed is unknown: %s."), e.msg);
+	if (r <= 0)
 		return;
 	changes_time(pending.deadline_s, when);
 	view_print_line(&p->now,

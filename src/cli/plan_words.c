@@ -83,18 +83,6 @@ static void add_side(const struct view *v, uint32_t index, struct buf *out)
 				      : reach_words_state(PORT_FILTERED));
 }
 
-static const char *class_words(enum source_class class)
-{
-	switch (class) {
-	case SOURCE_LINK:
-		return _("attached networks");
-	case SOURCE_PRIVATE:
-		return _("private networks");
-	default:
-		return _("internet");
-	}
-}
-
 /* Groups that differ in their family only are told once. */
 static void add_groups(const struct planned *p, const struct view *v, uint32_t first,
 		       uint32_t count, struct buf *out)
@@ -115,7 +103,7 @@ static void add_groups(const struct planned *p, const struct view *v, uint32_t f
 		}
 		if (told)
 			continue;
-		buf_printf(out, "%s%s%s", i ? ", " : "", class_words(g->class), _(" via "));
+		buf_printf(out, "%s%s%s", i ? ", " : "", reach_words_class(g->class), _(" via "));
 		text_escape(out, name ? name : "?", strlen(name ? name : "?"), v->ascii);
 		if (families != (FAMILY_IPV4 | FAMILY_IPV6))
 			buf_printf(out, " (%s)", families == FAMILY_IPV4 ? "IPv4" : "IPv6");
@@ -322,6 +310,9 @@ void plan_words_print(const struct planned *p)
 
 static void print_missing(const struct planned *p)
 {
+	/* who was not seen may listen */
+	if (!snapshot_has_all_listeners(&p->now.snapshot))
+		return;
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 		struct buf cleanup_call(buf_done) place = {0};
@@ -420,10 +411,10 @@ void plan_words_print_remarks(const struct planned *p)
 				reach_text(&p->after.reach, p->after.reach.gaps[i].why_str));
 	if (p->verify.unknown)
 		view_print_line(&p->now,
-				ngettext("Of %zu packet that should be kept out, nobody can tell "
-					 "(see below).",
-					 "Of %zu packets that should be kept out, nobody can tell "
-					 "(see below).",
+				ngettext("Of %zu packet, nobody can tell whether it gets what the "
+					 "policy says (see below).",
+					 "Of %zu packets, nobody can tell whether they get what "
+					 "the policy says (see below).",
 					 p->verify.unknown),
 				p->verify.unknown);
 }

@@ -91,6 +91,7 @@ static int ask_observing(struct planned *p, struct err *e)
 	struct reach reach = {0};
 	int r = reach_take(&ask, &reach, e);
 
+	p->is_complete = r >= 0 && reach.complete;
 	reach_done(&reach);
 	return r;
 }
@@ -100,7 +101,10 @@ static int ask_deciding(struct planned *p, struct err *e)
 	const struct reach_options ask = {
 		.planned = &p->rules, .each = see_with, .each_context = &p->verify};
 
-	return view_take_other(&p->after, &p->now, &ask, e);
+	int r = view_take_other(&p->after, &p->now, &ask, e);
+
+	p->is_complete &= r >= 0 && p->after.reach.complete;
+	return r;
 }
 
 /* Which rule keeps it out, and whose it is. */
@@ -246,6 +250,7 @@ static int ask_machine(struct planned *p, struct err *e)
 	if (r >= 0 && !reach.available)
 		r = err_set(e, -EIO, _("what the new rules do cannot be looked at: %.400s"),
 			    reach.gap_count ? reach_text(&reach, reach.gaps[0].why_str) : "?");
+	p->is_complete &= r >= 0 && reach.complete;
 	reach_done(&reach);
 	return r;
 }
@@ -294,7 +299,7 @@ bool planned_holds(const struct planned *p)
 
 bool planned_is_proved(const struct planned *p)
 {
-	return planned_holds(p) && !p->verify.unknown && p->after.reach.complete;
+	return planned_holds(p) && !p->verify.unknown && p->is_complete;
 }
 
 bool planned_changes(const struct planned *p)

@@ -38,6 +38,7 @@ struct planned {
 	struct nft_image observing; /* the same, of rules that only observe */
 	struct view now, after;
 	struct policy_verify verify;
+	bool is_complete; /* the twins that `verify` is of were asked everything */
 	struct plan plan;
 	bool is_applied; /* the kernel's table is already as it is to be */
 	bool has_table;	 /* it has one */

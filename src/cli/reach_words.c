@@ -27,7 +27,7 @@ const char *reach_words_verdict(enum verdict verdict)
 	return _(words[verdict]);
 }
 
-static const char *class_words(enum source_class class)
+const char *reach_words_class(enum source_class class)
 {
 	static const char *const words[SOURCE_CLASS_COUNT] = {
 		[SOURCE_HOST] = N_("this machine"),	   [SOURCE_LINK] = N_("attached networks"),
@@ -62,7 +62,7 @@ void reach_words_sources(const struct view *v, const struct reach_class *c, stru
 	if (c->sources_str)
 		add_escaped(v, reach_text(&v->reach, c->sources_str), out);
 	else
-		buf_add_text(out, class_words(c->source_class));
+		buf_add_text(out, reach_words_class(c->source_class));
 }
 
 static const struct reach_way *way_of(const struct view *v, const struct port_row *row, uint32_t n)

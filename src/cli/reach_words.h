@@ -11,6 +11,8 @@
 const char *reach_words_state(enum port_state state);
 /* "accept", ... as a person says it: "let in", "dropped", ... */
 const char *reach_words_verdict(enum verdict verdict);
+/* "internet", "private networks", ... */
+const char *reach_words_class(enum source_class class);
 /* Where the packets of a class come from: "internet", "10.1.0.0/16", "this machine". */
 void reach_words_sources(const struct view *v, const struct reach_class *c, struct buf *out);
 /* The column REACH of a row: "internet", "internet (IPv4)", "private, limited", "none". */

@@ -210,6 +210,29 @@ static void print_behind(const struct view *v, size_t first)
 		buf_text(&ports), buf_text(&name), source_sentence(rows[first].reach.widest));
 }
 
+/* Declared, and nobody there. */
+static void print_missing(const struct view *v)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	/* who was not seen may listen */
+	if (!v->has_policy || !snapshot_has_all_listeners(&v->snapshot))
+		return;
+	for (size_t i = 0; i < v->policy.opening_count; i++) {
+		const struct opening *o = &v->policy.openings[i];
+		const struct port_range *range = &v->policy.ports[o->first_port];
+
+		if (opening_is_over(o, v->now_s) || !policy_is_missing(&v->policy, o, &v->list))
+			continue;
+		buf_printf(&text, "%s%u", text.len ? ", " : "", range->first);
+		if (range->last != range->first)
+			buf_printf(&text, "-%u", range->last);
+		buf_printf(&text, "/%s", proto_name(range->proto));
+	}
+	if (text.len)
+		view_print_line(v, _("Declared, but nobody listens there: %s"), buf_text(&text));
+}
+
 void rest_print(const struct view *v)
 {
 	if (!snapshot_has_all_listeners(&v->snapshot)) {
@@ -232,4 +255,5 @@ void rest_print(const struct view *v)
 		print_forwards(v);
 	for (size_t i = 0; i < v->behind_count; i++)
 		print_behind(v, i);
+	print_missing(v);
 }

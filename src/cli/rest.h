@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rest: what is below the table of `status`: the ports without a listener, what the firewall lets
- * in although nobody listens, and what it sends on to other machines.
+ * in although nobody listens, what it sends on to other machines, and what is declared and missing.
  */
 #pragma once
 

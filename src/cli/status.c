@@ -378,26 +378,6 @@ static void print_portless(const struct view *v)
 			packet, raw, vsock);
 }
 
-/* Declared, and nobody there. */
-static void print_missing(const struct view *v)
-{
-	struct buf cleanup_call(buf_done) text = {0};
-
-	for (size_t i = 0; v->has_policy && i < v->policy.opening_count; i++) {
-		const struct opening *o = &v->policy.openings[i];
-		const struct port_range *range = &v->policy.ports[o->first_port];
-
-		if (opening_is_over(o, v->now_s) || !policy_is_missing(&v->policy, o, &v->list))
-			continue;
-		buf_printf(&text, "%s%u", text.len ? ", " : "", range->first);
-		if (range->last != range->first)
-			buf_printf(&text, "-%u", range->last);
-		buf_printf(&text, "/%s", proto_name(range->proto));
-	}
-	if (text.len)
-		view_print_line(v, _("Declared, but nobody listens there: %s"), buf_text(&text));
-}
-
 static void print_footer(const struct view *v, bool filtered)
 {
 	unsigned clients = count_kind(v, SOCKET_CLIENT);
@@ -426,8 +406,6 @@ static void print_footer(const struct view *v, bool filtered)
 				"shows them).",
 				v->snapshot.other_listeners),
 			v->snapshot.other_listeners);
-	if (!filtered)
-		print_missing(v);
 	if (!v->with_reach)
 		view_print_line(
 			v, "%s",

@@ -84,50 +84,6 @@ void view_state(const struct view *v, const struct port_row *row, struct buf *ou
 	buf_add_text(out, v->with_reach ? v->words.states[row->reach.state] : v->words.listening);
 }
 
-static enum declared declared(const struct view *v, const struct port_row *row)
-{
-	uint32_t opening;
-
-	/* a policy is about this machine's own ports */
-	if (!v->has_policy || row->netns != 0)
-		return DECLARED_NO_POLICY;
-	return policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
-}
-
-void view_policy(const struct view *v, const struct port_row *row, struct buf *out)
-{
-	buf_add_text(out, v->words.declared[declared(v, row)]);
-}
-
-void view_policy_place(const struct view *v, const struct port_row *row, struct buf *out)
-{
-	const struct opening *o;
-	uint32_t opening;
-
-	policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
-	if (opening == POLICY_NO_OPENING || row->netns != 0)
-		return;
-	o = &v->policy.openings[opening];
-	buf_add_text(out, " (");
-	add_escaped(v, policy_text(&v->policy, o->place.file_str), out);
-	buf_printf(out, ":%u", o->place.line);
-	if (o->why_str) {
-		buf_add_text(out, ": ");
-		add_escaped(v, policy_text(&v->policy, o->why_str), out);
-	}
-	buf_add_char(out, ')');
-}
-
-bool view_is_undeclared(const struct view *v, const struct port_row *row)
-{
-	enum declared is = declared(v, row);
-	bool reached = row->reach.looked
-			       ? row->reach.state == PORT_OPEN || row->reach.state == PORT_UNKNOWN
-			       : row->bound != BOUND_HOST;
-
-	return reached && (is == DECLARED_NO || is == DECLARED_OTHER);
-}
-
 void view_service(const struct view *v, const struct port_row *row, struct buf *out)
 {
 	const char *name = listener_service_name(&v->services, row->port, row->proto);

@@ -58,11 +58,6 @@ static unsigned rank(enum verdict verdict)
 	return ranks[verdict];
 }
 
-static bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
-
 static enum source_class class_of(const struct reach_class *c)
 {
 	return c->source_class == SOURCE_LISTED ? c->within : c->source_class;
@@ -153,8 +148,8 @@ static int add_parts(const struct plan_side *side, const struct port_row *row, s
 		if (!g)
 			return -ENOMEM;
 		text = reach_text(side->reach, c->sources_str);
-		if (lets_in(verdict) != lets_in(g->verdict) ||
-		    (lets_in(verdict) && verdict != g->verdict))
+		if (verdict_lets_in(verdict) != verdict_lets_in(g->verdict) ||
+		    (verdict_lets_in(verdict) && verdict != g->verdict))
 			g->exceptions +=
 				map_mix(map_hash_bytes(text, strlen(text)), (uint64_t)verdict) | 1;
 	}
@@ -371,7 +366,5 @@ int policy_plan_build(const struct policy *p, const struct snapshot *s,
 		return -ENOMEM;
 	if (ret->row_count)
 		qsort(ret->rows, ret->row_count, sizeof(*ret->rows), by_kind);
-	for (size_t i = 0; i < p->opening_count; i++)
-		ret->missing_count += policy_is_missing(p, &p->openings[i], before->list);
 	return 0;
 }

@@ -65,7 +65,6 @@ struct plan {
 	size_t counts[PLAN_KIND_COUNT];
 	/* ports that are let in from outside although nobody listens, tcp and udp together */
 	size_t holes_before, holes_after;
-	size_t missing_count; /* openings on whose ports nobody listens */
 };
 
 /* 0 or -ENOMEM; ended with policy_plan_done() in every case. */

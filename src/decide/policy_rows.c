@@ -102,22 +102,29 @@ static enum fit fits_opening(const struct policy *p, const struct opening *o,
 	return worse(fit, fits_container(policy_text(p, o->container_str), s, owner));
 }
 
-/* All listeners of a row have one owner: the first stands for them. */
-static enum declared judge(const struct policy *p, const struct snapshot *s,
-			   const struct listener *l, const struct port_row *row, int64_t now_s,
-			   uint32_t *ret_opening)
+/* Of whom it is asked whether a port is meant for them. */
+struct judging {
+	const struct policy *p;
+	const struct snapshot *s;
+	const struct listener *l;
+	enum proto proto;
+	int64_t now_s;
+};
+
+static enum declared judge(const struct judging *j, uint16_t port, uint32_t *ret_opening)
 {
-	bool is_protected = policy_protects(p, row->port, row->proto);
+	bool is_protected = policy_protects(j->p, port, j->proto);
 	enum fit best = FIT_NO;
 
-	for (uint32_t i = 0; i < p->opening_count; i++) {
-		const struct opening *o = &p->openings[i];
+	*ret_opening = POLICY_NO_OPENING;
+	for (uint32_t i = 0; i < j->p->opening_count; i++) {
+		const struct opening *o = &j->p->openings[i];
 		enum fit fit;
 
-		if (!opening_has_port(p, o, row->port, row->proto) ||
-		    (opening_is_over(o, now_s) && !is_protected))
+		if (!opening_has_port(j->p, o, port, j->proto) ||
+		    (opening_is_over(o, j->now_s) && !is_protected))
 			continue;
-		fit = fits_opening(p, o, s, l);
+		fit = fits_opening(j->p, o, j->s, j->l);
 		if (*ret_opening == POLICY_NO_OPENING || fit > best)
 			*ret_opening = i;
 		best = better(best, fit);
@@ -125,6 +132,27 @@ static enum declared judge(const struct policy *p, const struct snapshot *s,
 	if (*ret_opening == POLICY_NO_OPENING)
 		return is_protected ? DECLARED_YES : DECLARED_NO;
 	return best == FIT_YES ? DECLARED_YES : best == FIT_NO ? DECLARED_OTHER : DECLARED_UNKNOWN;
+}
+
+/* Of the ports of a row, the one that is the least meant to be open. */
+static enum declared judge_row(const struct judging *j, const struct port_row *row,
+			       uint32_t *ret_opening)
+{
+	static const unsigned badness[DECLARED_COUNT] = {
+		[DECLARED_UNKNOWN] = 1, [DECLARED_OTHER] = 2, [DECLARED_NO] = 3};
+	unsigned last = row->last_port ? row->last_port : row->port;
+	enum declared worst = judge(j, row->port, ret_opening);
+
+	for (unsigned port = row->port + 1u; port <= last; port++) {
+		uint32_t opening;
+		enum declared one = judge(j, (uint16_t)port, &opening);
+
+		if (badness[one] <= badness[worst])
+			continue;
+		worst = one;
+		*ret_opening = opening;
+	}
+	return worst;
 }
 
 static bool is_local(const struct port_row *row)
@@ -138,12 +166,18 @@ enum declared policy_row(const struct policy *p, const struct snapshot *s,
 			 const struct listener_list *list, const struct port_row *row,
 			 int64_t now_s, uint32_t *ret_opening)
 {
+	/* all listeners of a row have one owner: the first stands for them */
+	const struct judging judging = {.p = p,
+					.s = s,
+					.l = &list->listeners[row->first_listener],
+					.proto = row->proto,
+					.now_s = now_s};
 	enum declared declared;
 
 	*ret_opening = POLICY_NO_OPENING;
 	if (p->file_count == 0)
 		return DECLARED_NO_POLICY;
-	declared = judge(p, s, &list->listeners[row->first_listener], row, now_s, ret_opening);
+	declared = judge_row(&judging, row, ret_opening);
 	return declared == DECLARED_NO && is_local(row) ? DECLARED_LOCAL : declared;
 }
 

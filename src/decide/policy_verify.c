@@ -96,30 +96,34 @@ static enum policy_answer wanted_of(const struct policy_verify *v, const struct 
 	return policy_match(v->policy, v->links, &packet, v->now_s, ret_opening);
 }
 
-static bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
-
 static bool is_right(enum policy_answer wanted, enum verdict without, enum verdict with)
 {
 	switch (wanted) {
 	case POLICY_CLOSED:
 		return with == VERDICT_DROP || with == VERDICT_REJECT;
 	case POLICY_RATED:
-		return lets_in(without) ? lets_in(with) : with == without;
+		if (verdict_lets_in(without))
+			return verdict_lets_in(with);
+		break;
 	case POLICY_OPEN:
 		break;
 	}
 	/* who cannot be told of without the policy, may be told of with it */
-	return with == without || without == VERDICT_UNKNOWN;
+	return with == without || (without == VERDICT_UNKNOWN && verdict_lets_in(with));
+}
+
+/* Kept out, and whether other rules did it cannot be told; or nothing can. */
+static bool is_unsure(const struct policy_packet_seen *seen)
+{
+	return seen->verdict == VERDICT_UNKNOWN ||
+	       (seen->wanted != POLICY_CLOSED && seen->without == VERDICT_UNKNOWN);
 }
 
 static void note_opening(struct policy_verify *v, const struct policy_packet_seen *seen)
 {
 	if (seen->opening == POLICY_NO_OPENING)
 		return;
-	if (lets_in(seen->verdict))
+	if (verdict_lets_in(seen->verdict))
 		v->let_in[seen->opening]++;
 	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED &&
 		 (seen->without == VERDICT_DROP || seen->without == VERDICT_REJECT))
@@ -138,11 +142,11 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 	seen.without = v->seen[at].verdict;
 	seen.wanted = wanted_of(v, q, &v->seen[at], &seen.opening);
 	if (is_right(seen.wanted, seen.without, seen.verdict)) {
-		if (!q->unanswered || lets_in(seen.verdict))
+		if (!q->unanswered || verdict_lets_in(seen.verdict))
 			note_opening(v, &seen);
 		return 0;
 	}
-	if (seen.verdict == VERDICT_UNKNOWN) {
+	if (is_unsure(&seen)) {
 		v->unknown++;
 		return 0;
 	}

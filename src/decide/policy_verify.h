@@ -45,7 +45,7 @@ struct policy_verify {
 	size_t seen_count, seen_cap;
 	/* results */
 	size_t asked;	/* in the second copy */
-	size_t unknown; /* that should be closed, of which nobody can say */
+	size_t unknown; /* of which nobody can say whether they get what they should */
 	bool diverged;	/* the two copies were not asked the same: nothing is proved */
 	struct policy_packet_seen differences[POLICY_DIFFERENCE_LIMIT];
 	size_t difference_count;	    /* also those that had no room */

@@ -94,7 +94,7 @@ static bool knocks_at(const struct join *j, const struct reach_class *c,
 
 	if (!c->behind)
 		return true;
-	if (!lets_in(i->verdict))
+	if (!verdict_lets_in(i->verdict))
 		return join_arrival(j, l->netns, &c->destination, &route) != ARRIVAL_NONE;
 	return i->forwarded && join_arrival(j, l->netns, arrives_on(c, i), &by) != ARRIVAL_NONE;
 }
@@ -113,11 +113,11 @@ static int add_own_way(struct join *j, const struct reach_class *c, uint32_t lis
 	i = reach_find(j->reach, c, l->port);
 	if (!i || !knocks_at(j, c, i, l))
 		return 0;
-	if (lets_in(i->verdict) && arrives_at(i, l->port) != l->port)
+	if (verdict_lets_in(i->verdict) && arrives_at(i, l->port) != l->port)
 		return 0;
-	if (lets_in(i->verdict) && i->forwarded && !c->behind)
+	if (verdict_lets_in(i->verdict) && i->forwarded && !c->behind)
 		return 0;
-	if (!join_serves(j, l, lets_in(i->verdict) ? arrives_on(c, i) : &c->destination,
+	if (!join_serves(j, l, verdict_lets_in(i->verdict) ? arrives_on(c, i) : &c->destination,
 			 c->ifindex))
 		return 0;
 	return join_add_way(j, c, i, listener, l->port);
@@ -143,13 +143,13 @@ static enum verdict verdict_of(const struct join *j, const struct reach_way *way
 	const struct reach_class *c = &j->reach->classes[way->class];
 	const struct reach_interval *i = &j->reach->intervals[way->interval];
 	uint32_t socket = j->list->listeners[way->listener].socket;
-	uint32_t filtered = lets_in(i->verdict) ? reach_filtered_why(j->reach, socket) : 0;
+	uint32_t filtered = verdict_lets_in(i->verdict) ? reach_filtered_why(j->reach, socket) : 0;
 	struct leaving by = leaves_by(i);
 
 	*why_str = filtered ? filtered : i->why_str;
 	if (filtered)
 		return VERDICT_UNKNOWN;
-	if (lets_in(i->verdict) && i->forwarded &&
+	if (verdict_lets_in(i->verdict) && i->forwarded &&
 	    join_is_doubtful(j, way->listener, arrives_on(c, i), &by, why_str))
 		return VERDICT_UNKNOWN;
 	return i->verdict;
@@ -174,7 +174,7 @@ static void count_way(const struct join *j, struct reach_way *way, struct tally 
 	}
 	if (way->verdict == VERDICT_DROP && c->source_class != SOURCE_HOST && !t->dropped_str)
 		t->dropped_str = way->why_str;
-	if (!lets_in(way->verdict) || rank < t->widest)
+	if (!verdict_lets_in(way->verdict) || rank < t->widest)
 		return;
 	if (rank > t->widest) {
 		t->widest = rank;

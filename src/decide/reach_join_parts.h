@@ -51,11 +51,6 @@ static inline uint8_t family_bit(const struct address *a)
 	return a->family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
 }
 
-static inline bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
-
 /* The port that a packet to `port` arrives at. */
 static inline uint16_t arrives_at(const struct reach_interval *i, uint16_t port)
 {

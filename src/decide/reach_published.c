@@ -182,7 +182,7 @@ static int publish(struct join *j, const struct reach_class *c, const struct rea
 static bool is_sent_on(const struct reach_class *c, const struct reach_interval *i)
 {
 	return !c->behind && c->proto <= PROTO_UDP && (i->nat || i->forwarded) &&
-	       lets_in(i->verdict);
+	       verdict_lets_in(i->verdict);
 }
 
 /* The ways of every class to a published row: also of those that are kept out. */
@@ -199,7 +199,7 @@ static int judge_published(struct join *j, struct port_row *row)
 		if (!i || c->proto != row->proto || c->behind ||
 		    !(l->families & family_bit(&c->destination)))
 			continue;
-		if (lets_in(i->verdict) &&
+		if (verdict_lets_in(i->verdict) &&
 		    (!is_sent_on(c, i) || !is_sent_to(j, c, i, row->first_listener, &first, &last)))
 			continue;
 		if (join_add_way(j, c, i, row->first_listener, row->port) < 0)

@@ -40,7 +40,7 @@ static void map_class(struct join *j, const struct reach_class *c)
 		const struct reach_interval *i = &j->reach->intervals[c->first_interval + n];
 
 		j->ret->filters |= i->verdict != VERDICT_ACCEPT;
-		if (!lets_in(i->verdict))
+		if (!verdict_lets_in(i->verdict))
 			continue;
 		for (unsigned port = i->first; port <= i->last; port++) {
 			if (i->nat || i->forwarded)

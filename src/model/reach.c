@@ -12,6 +12,11 @@ const char *verdict_id(enum verdict verdict)
 	return verdict < VERDICT_COUNT ? ids[verdict] : "unknown";
 }
 
+bool verdict_lets_in(enum verdict verdict)
+{
+	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
+}
+
 const char *source_class_id(enum source_class class)
 {
 	static const char *const ids[SOURCE_CLASS_COUNT] = {"host", "link", "private", "internet",

@@ -23,6 +23,8 @@ enum verdict {
 	VERDICT_COUNT,
 };
 const char *verdict_id(enum verdict verdict); /* "accept", ...: in JSON; never NULL */
+/* All packets, or some of them. */
+bool verdict_lets_in(enum verdict verdict);
 
 /* Never CLOSED when it was not looked at. */
 enum port_state {

@@ -58,11 +58,6 @@ static uint16_t first_arrival(const struct answering *w, size_t point)
 	return a->shifts ? (uint16_t)(a->target_port - (p->port - p->first)) : a->target_port;
 }
 
-static bool lets_in(enum verdict verdict)
-{
-	return verdict == VERDICT_ACCEPT || verdict == VERDICT_RATE_LIMITED;
-}
-
 static bool has_point(const uint64_t *bits, size_t point)
 {
 	return bits[point / 64] >> (point % 64) & 1;
@@ -93,11 +88,11 @@ static bool is_alike(size_t first, size_t next, void *context)
 
 	if (reach_answer_verdict(b) != verdict)
 		return false;
-	if (!lets_in(verdict) && others_at(w, first) != others_at(w, next))
+	if (!verdict_lets_in(verdict) && others_at(w, first) != others_at(w, next))
 		return false;
-	if (!lets_in(verdict) && a->reply != b->reply)
+	if (!verdict_lets_in(verdict) && a->reply != b->reply)
 		return false;
-	if (!lets_in(verdict))
+	if (!verdict_lets_in(verdict))
 		return verdict != VERDICT_UNKNOWN ||
 		       (a->doubt == b->doubt && a->late == b->late && !a->verdicts == !b->verdicts);
 	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd)
@@ -168,11 +163,11 @@ static int add_span(const struct answering *w, const struct reach_span *span)
 	i->last = span->last;
 	i->verdict = reach_answer_verdict(a);
 	i->why_str = why(w, a, i->verdict);
-	if (!lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
+	if (!verdict_lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
 		i->verdict = VERDICT_UNKNOWN;
 		i->why_str = others_str;
 	}
-	if (lets_in(i->verdict))
+	if (verdict_lets_in(i->verdict))
 		fill_target(w, span, i);
 	return 0;
 }

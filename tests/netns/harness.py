@@ -47,7 +47,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 # --- skipping, loudly ---------------------------------------------------------------------------
 
 # What every kernel that the suite is meant for has: where strict, its absence is a failure.
-REQUIRED_FEATURES = {"root", "netns", "veth", "bpf-iterator"}
+REQUIRED_FEATURES = {"root", "netns", "veth", "bpf-iterator", "SOCK_DESTROY"}
 
 
 def need_feature(feature, present, why=""):

@@ -230,6 +230,19 @@ static void test_declared(void **state)
 	assert_int_equal(declared_of(&p), DECLARED_NO_POLICY);
 }
 
+/* A published range is as open as its least declared port. */
+static void test_a_range_declared_in_part(void **state)
+{
+	(void)state;
+	listen_on(WEB_PORT, "0.0.0.0");
+	scene_open(&p, &(struct given){.ports = "443/tcp", .from = "internet"});
+	assert_int_equal(declared_of(&p), DECLARED_YES);
+	before.list.rows[0].last_port = WEB_PORT + 2;
+	assert_int_equal(
+		policy_row(&p, &s, &before.list, &before.list.rows[0], SCENE_NOW, &(uint32_t){0}),
+		DECLARED_NO);
+}
+
 static void test_local_needs_no_opening(void **state)
 {
 	(void)state;
@@ -259,6 +272,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_opens_and_widens, begin, end),
 		cmocka_unit_test_setup_teardown(test_unknown_before, begin, end),
 		cmocka_unit_test_setup_teardown(test_declared, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_range_declared_in_part, begin, end),
 		cmocka_unit_test_setup_teardown(test_local_needs_no_opening, begin, end),
 		cmocka_unit_test_setup_teardown(test_missing, begin, end),
 	};

@@ -103,6 +103,10 @@ static void test_unknown(void **state)
 	assert_int_equal(v.difference_count, 0);
 	ask(&far, 443, VERDICT_UNKNOWN, VERDICT_UNKNOWN);
 	assert_int_equal(v.unknown, 0);
+	/* declared, and kept out: by whom? */
+	ask(&far, 443, VERDICT_UNKNOWN, VERDICT_DROP);
+	assert_int_equal(v.unknown, 1);
+	assert_int_equal(v.difference_count, 0);
 }
 
 static void test_not_its_business(void **state)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view_policy: what a view says of the policy: is a port meant to be open, and by which opening.
+ */
+#include "base/text.h"
+#include "cli/view.h"
+
+#include <string.h>
+
+static void add_text(const struct view *v, const char *text, struct buf *out)
+{
+	text_escape(out, text, strlen(text), v->ascii);
+}
+
+static enum declared declared(const struct view *v, const struct port_row *row)
+{
+	uint32_t opening;
+
+	/* a policy is about this machine's own ports */
+	if (!v->has_policy || row->netns != 0)
+		return DECLARED_NO_POLICY;
+	return policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
+}
+
+void view_policy(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	buf_add_text(out, v->words.declared[declared(v, row)]);
+}
+
+void view_policy_place(const struct view *v, const struct port_row *row, struct buf *out)
+{
+	const struct opening *o;
+	uint32_t opening;
+
+	policy_row(&v->policy, &v->snapshot, &v->list, row, v->now_s, &opening);
+	if (opening == POLICY_NO_OPENING || row->netns != 0)
+		return;
+	o = &v->policy.openings[opening];
+	buf_add_text(out, " (");
+	add_text(v, policy_text(&v->policy, o->place.file_str), out);
+	buf_printf(out, ":%u", o->place.line);
+	if (o->why_str) {
+		buf_add_text(out, ": ");
+		add_text(v, policy_text(&v->policy, o->why_str), out);
+	}
+	buf_add_char(out, ')');
+}
+
+bool view_is_undeclared(const struct view *v, const struct port_row *row)
+{
+	enum declared is = declared(v, row);
+	bool reached = row->reach.looked
+			       ? row->reach.state == PORT_OPEN || row->reach.state == PORT_UNKNOWN
+			       : row->bound != BOUND_HOST;
+
+	return reached && (is == DECLARED_NO || is == DECLARED_OTHER);
+}
