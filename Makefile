@@ -81,8 +81,9 @@ GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c 
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
+# light skeletons are for what runs at every look; the guard is loaded once, and pinned
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
-	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(BPF_SRC))
+	    $(patsubst src/bpf/%.bpf.c,$(G)/%.lskel.h,$(filter src/bpf/task_%,$(BPF_SRC)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))

@@ -74,15 +74,44 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4;
+	__u8 sk_kern_sock : 1;
 } KERNEL_STRUCT;
 
 struct socket {
 	struct sock *sk;
 } KERNEL_STRUCT;
 
+struct mptcp_sock {
+	struct sock *first; /* the TCP socket that listens */
+} KERNEL_STRUCT;
+
+struct super_block {
+	__u32 s_dev;
+} KERNEL_STRUCT;
+
+struct timespec64 {
+	long long tv_sec;
+	long tv_nsec;
+} KERNEL_STRUCT;
+
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
+	__u32 i_generation;
+	long long i_size;
+	struct super_block *i_sb;
+	long long i_ctime_sec; /* since 6.11 */
+	__u32 i_ctime_nsec;
+} KERNEL_STRUCT;
+
+/* 6.6 to 6.10 */
+struct inode___hidden {
+	struct timespec64 __i_ctime;
+} KERNEL_STRUCT;
+
+/* until 6.5 */
+struct inode___open {
+	struct timespec64 i_ctime;
 } KERNEL_STRUCT;
 
 /*
@@ -94,7 +123,14 @@ struct socket_alloc {
 	struct inode vfs_inode;
 } KERNEL_STRUCT;
 
-struct dentry;
+struct qstr {
+	const unsigned char *name;
+} KERNEL_STRUCT;
+
+struct dentry {
+	struct qstr d_name;
+} KERNEL_STRUCT;
+
 struct vfsmount;
 
 struct path {
@@ -146,7 +182,24 @@ struct nsproxy {
 	struct net *net_ns;
 } KERNEL_STRUCT;
 
-struct css_set;
+struct kernfs_node {
+	const char *name;
+	__u64 id;
+	struct kernfs_node *__parent; /* since 6.15 */
+} KERNEL_STRUCT;
+
+/* until 6.14 */
+struct kernfs_node___open {
+	struct kernfs_node *parent;
+} KERNEL_STRUCT;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} KERNEL_STRUCT;
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* of the cgroup v2 hierarchy */
+} KERNEL_STRUCT;
 
 struct task_struct {
 	int tgid;
