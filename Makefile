@@ -64,7 +64,7 @@ endif
 # The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
 LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
 
-PKGS     := libbpf libmnl jansson yaml-0.1
+PKGS     := libbpf libmnl libmd jansson yaml-0.1
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
 OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
@@ -114,7 +114,7 @@ $(B)/obj/%.o: src/%.c Makefile | $(SKEL)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LTO) -MMD -MP -c -o $@ $<
 
 # gcc's dependencies leave out what -isystem found
-$(B)/obj/observe/sock_iter.o: $(SKEL)
+$(B)/obj/observe/sock_iter.o $(B)/obj/enforce/guard_kernel.o: $(SKEL)
 
 $(B)/obj/gen/%.o: $(G)/%.c
 	@mkdir -p $(@D)

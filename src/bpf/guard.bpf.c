@@ -87,15 +87,20 @@ static __always_inline __u32 who_may(__u32 half, __u32 proto, __u16 port)
 	return proto == IPPROTO_UDP ? p->who[GUARD_UDP] : p->who[GUARD_TCP];
 }
 
-static __always_inline int matches(const struct guard_rule *r, const struct guard_identity *who)
+/* With numbers alone, the verifier looks at it once, not for each rule of a list. */
+__noinline int rule_matches(__u32 rule, __u64 program, __u64 unit, __u64 container, __u32 uid)
 {
-	if ((r->wanted & GUARD_WANTS_PROGRAM) && r->program != who->program)
+	const struct guard_rule *r = bpf_map_lookup_elem(&guard_rules, &rule);
+
+	if (!r || !r->wanted)
 		return 0;
-	if ((r->wanted & GUARD_WANTS_UNIT) && r->unit != who->unit)
+	if ((r->wanted & GUARD_WANTS_PROGRAM) && r->program != program)
 		return 0;
-	if ((r->wanted & GUARD_WANTS_USER) && r->uid != who->uid)
+	if ((r->wanted & GUARD_WANTS_UNIT) && r->unit != unit)
 		return 0;
-	return !(r->wanted & GUARD_WANTS_CONTAINER) || r->container == who->container;
+	if ((r->wanted & GUARD_WANTS_USER) && r->uid != uid)
+		return 0;
+	return !(r->wanted & GUARD_WANTS_CONTAINER) || r->container == container;
 }
 
 /* May `who` have a port that `list` names the rules of? */
@@ -109,13 +114,9 @@ static __always_inline int is_listed(__u32 half, __u32 list, const struct guard_
 	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
 		return 1;
 	for (__u32 i = 0; i < GUARD_LIST_LIMIT; i++) {
-		__u32 key = first + i;
-		const struct guard_rule *r;
-
 		if (i >= length)
 			break;
-		r = bpf_map_lookup_elem(&guard_rules, &key);
-		if (r && matches(r, who))
+		if (rule_matches(first + i, who->program, who->unit, who->container, who->uid))
 			return 1;
 	}
 	return 0;
@@ -145,8 +146,11 @@ static __always_inline __u64 wake_flags(__u64 now)
 static __always_inline struct guard_event *event_begin(__u8 kind, __u8 reason,
 						       const struct guard_config *c)
 {
-	struct guard_event *e = bpf_ringbuf_reserve(&guard_ring, sizeof(*e), 0);
+	struct guard_event *e;
 
+	if (c->mode == GUARD_ABI_LEARN)
+		return NULL;
+	e = bpf_ringbuf_reserve(&guard_ring, sizeof(*e), 0);
 	if (!e) {
 		count(GUARD_COUNT_EVENTS_LOST);
 		return NULL;
@@ -170,7 +174,6 @@ static __always_inline void event_end(struct guard_event *e)
 
 struct binding {
 	const struct guard_config *c;
-	struct task_struct *task;
 	struct bpf_sock *sk;
 	__u32 half, netns;
 	__u32 proto;
@@ -178,18 +181,17 @@ struct binding {
 	__u8 family;
 	__u8 loopback;	  /* the address is one */
 	__u32 address[4]; /* as in an event */
+	struct guard_identity who;
 };
 
-static __always_inline void tell_refused(struct bpf_sock_addr *ctx, const struct binding *b,
-					 __u8 reason)
+static __always_inline void tell_binding(const struct binding *b, __u8 kind, __u8 reason)
 {
-	struct guard_event *e = event_begin(GUARD_EVENT_BIND_REFUSED, reason, b->c);
+	struct guard_event *e = event_begin(kind, reason, b->c);
 
 	if (!e)
 		return;
-	read_identity(&e->who, b->task, b->c);
-	read_exe_name(&e->who, b->task);
-	e->cookie = bpf_get_socket_cookie(ctx);
+	e->who = b->who;
+	read_exe_name(&e->who, (struct task_struct *)bpf_get_current_task());
 	e->netns = b->netns;
 	e->home = b->netns == b->c->netns;
 	e->enforced &= e->home;
@@ -205,52 +207,42 @@ static __always_inline void mark_udp(const struct binding *b)
 {
 	struct guard_socket *s =
 		bpf_sk_storage_get(&guard_sockets, b->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	struct guard_event *e;
 
 	if (!s) {
 		count(GUARD_COUNT_MARKS_LOST);
 		return;
 	}
 	__builtin_memset(s, 0, sizeof(*s));
-	read_identity(&s->who, b->task, b->c);
-	read_exe_name(&s->who, b->task);
+	s->who = b->who;
+	read_exe_name(&s->who, (struct task_struct *)bpf_get_current_task());
 	s->since_ns = bpf_ktime_get_boot_ns();
 	s->netns = b->netns;
 	s->port = b->port;
 	s->proto = b->proto;
 	s->listens = 1;
-	e = event_begin(GUARD_EVENT_BIND, GUARD_REASON_NONE, b->c);
-	if (!e)
-		return;
-	e->who = s->who;
-	e->netns = b->netns;
-	e->home = b->netns == b->c->netns;
-	e->port = b->port;
-	e->proto = b->proto;
-	e->family = b->family;
-	__builtin_memcpy(e->address, b->address, sizeof(e->address));
-	event_end(e);
 }
 
 /* 0 it may have the port, or why not. */
-static __always_inline __u8 judge(const struct binding *b, __u32 list)
+static __always_inline __u8 judge(struct binding *b, __u32 list)
 {
-	struct guard_identity who = {};
-
-	if (list == GUARD_ANYBODY)
-		return GUARD_REASON_NONE;
-	if (b->loopback && b->c->loopback)
-		return GUARD_REASON_NONE;
-	read_identity(&who, b->task, b->c);
-	if (list && is_listed(b->half, list, &who))
+	if (b->c->mode == GUARD_ABI_LEARN || list == GUARD_ANYBODY ||
+	    (b->loopback && b->c->loopback) || (b->who.flags & GUARD_BY_KERNEL))
 		return GUARD_REASON_NONE;
 	if (!list)
-		return who.flags & (GUARD_BY_KERNEL) ? GUARD_REASON_NONE : GUARD_REASON_UNDECLARED;
-	return find_program(&who) < 0 ? GUARD_REASON_CHANGED : GUARD_REASON_OTHER;
+		return GUARD_REASON_UNDECLARED;
+	if (is_listed(b->half, list, &b->who))
+		return GUARD_REASON_NONE;
+	return find_program(&b->who) < 0 ? GUARD_REASON_CHANGED : GUARD_REASON_OTHER;
+}
+
+static __always_inline int is_datagram(__u32 proto)
+{
+	return proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE;
 }
 
 static __always_inline int judge_bind(struct bpf_sock_addr *ctx, struct binding *b)
 {
+	__u32 list;
 	__u8 reason;
 
 	b->port = bpf_ntohs(ctx->user_port);
@@ -258,25 +250,30 @@ static __always_inline int judge_bind(struct bpf_sock_addr *ctx, struct binding 
 	b->c = read_config(&b->half);
 	if (!b->c || b->c->mode == GUARD_ABI_OFF || !b->port)
 		return PASS;
-	if (b->proto != IPPROTO_TCP && b->proto != IPPROTO_UDP && b->proto != IPPROTO_MPTCP &&
-	    b->proto != IPPROTO_UDPLITE)
+	if (b->proto != IPPROTO_TCP && b->proto != IPPROTO_MPTCP && !is_datagram(b->proto))
 		return PASS;
+	list = who_may(b->half, b->proto, b->port);
+	if (list == GUARD_ANYBODY && !is_datagram(b->proto))
+		return PASS; /* listen() marks it */
 	b->sk = ctx->sk;
 	if (!b->sk)
 		return PASS;
-	b->task = (struct task_struct *)bpf_get_current_task();
 	b->netns = netns_of(as_address(b->sk));
-	reason = judge(b, who_may(b->half, b->proto, b->port));
+	read_identity(&b->who, (struct task_struct *)bpf_get_current_task(), b->c);
+	reason = judge(b, list);
 	if (reason) {
-		tell_refused(ctx, b, reason);
+		tell_binding(b, GUARD_EVENT_BIND_REFUSED, reason);
 		if (b->netns == b->c->netns) {
 			count(GUARD_COUNT_BINDS_REFUSED);
 			if (b->c->mode == GUARD_ABI_ENFORCE)
 				return REFUSE;
 		}
 	}
-	if (b->proto == IPPROTO_UDP || b->proto == IPPROTO_UDPLITE)
-		mark_udp(b);
+	if (!is_datagram(b->proto))
+		return PASS;
+	mark_udp(b);
+	if (!reason)
+		tell_binding(b, GUARD_EVENT_BIND, GUARD_REASON_NONE);
 	return PASS;
 }
 
@@ -418,13 +415,31 @@ static __always_inline int is_bound_to_loopback(const struct arrival *a)
 	return a->sk->family == AF_INET6 ? is_loopback6(v6) : is_loopback4(a->sk->src_ip4);
 }
 
+/* What was not known yet when the socket was marked, but is now. */
+static __always_inline void complete_identity(struct guard_identity *who, __u64 address)
+{
+	const struct guard_socket *seed;
+
+	if (!who->program)
+		find_program(who);
+	if (who->container)
+		return;
+	/* all sockets are seeded again with every policy */
+	seed = bpf_map_lookup_elem(&guard_seeds, &address);
+	if (seed && seed->who.start_ns == who->start_ns && seed->who.pid == who->pid)
+		who->container = seed->who.container;
+}
+
 /* 0: the packet may come in, or why not. */
-static __always_inline __u8 judge_packet(const struct arrival *a, const struct guard_socket *s)
+static __always_inline __u8 judge_packet(const struct arrival *a, struct guard_socket *s)
 {
 	__u32 list = who_may(a->half, a->proto, a->port);
 
 	if (list == GUARD_ANYBODY || (a->c->loopback && is_bound_to_loopback(a)))
 		return GUARD_REASON_NONE;
+	if ((s->who.flags & GUARD_UNSEEN) && !a->c->seeded)
+		return GUARD_REASON_NONE;
+	complete_identity(&s->who, (__u64)a->address);
 	if (list)
 		return is_listed(a->half, list, &s->who) ? GUARD_REASON_NONE
 		       : s->who.flags & GUARD_UNSEEN	 ? GUARD_REASON_UNSEEN
@@ -484,16 +499,15 @@ int guard_ingress(struct __sk_buff *skb)
 				   : a.proto != IPPROTO_UDP && a.proto != IPPROTO_UDPLITE)
 		return PASS;
 	a.c = read_config(&a.half);
-	if (!a.c || a.c->mode == GUARD_ABI_OFF)
+	if (!a.c || a.c->mode < GUARD_ABI_OBSERVE)
 		return PASS;
 	a.port = a.sk->src_port;
 	s = bpf_sk_storage_get(&guard_sockets, a.sk, 0, 0);
 	if (s && s->approved == a.c->generation && s->port == a.port)
 		return PASS;
-	if (!s) {
-		a.address = as_address(a.sk);
+	a.address = as_address(a.sk);
+	if (!s)
 		s = adopt(&a);
-	}
 	/* a mark of another port: the bind that made it failed, and this is a client now */
 	if (!s || s->netns != a.c->netns || s->port != a.port)
 		return PASS;
@@ -547,7 +561,7 @@ int guard_create(struct bpf_sock *ctx)
 	if (ctx->type != SOCK_RAW)
 		return PASS;
 	c = read_config(&half);
-	if (!c || c->mode == GUARD_ABI_OFF)
+	if (!c || c->mode < GUARD_ABI_OBSERVE)
 		return PASS;
 	count(GUARD_COUNT_RAW);
 	e = event_begin(GUARD_EVENT_RAW, GUARD_REASON_NONE, c);

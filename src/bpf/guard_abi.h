@@ -15,8 +15,8 @@ enum {
 	GUARD_ABI = 1,
 	GUARD_RULE_LIMIT = 32768,    /* in a half */
 	GUARD_LIST_LIMIT = 64,	     /* rules that a port may have */
-	GUARD_NAME_SIZE = 192,	     /* of a unit, with its NUL; longer ones match nothing */
-	GUARD_LEVELS = 16,	     /* cgroups above each other that are looked at */
+	GUARD_NAME_SIZE = 160,	     /* of a unit, with its NUL; longer ones match nothing */
+	GUARD_LEVELS = 12,	     /* cgroups above each other that are looked at */
 	GUARD_PROGRAM_LIMIT = 20000, /* two halves' */
 	GUARD_CONTAINER_LIMIT = 4096,
 	GUARD_SEED_LIMIT = 262144, /* sockets that are older than the guard */
@@ -24,7 +24,8 @@ enum {
 	GUARD_RING_BYTES = 1 << 20,
 };
 
-enum guard_abi_mode { GUARD_ABI_OFF, GUARD_ABI_OBSERVE, GUARD_ABI_ENFORCE };
+/* LEARN: sockets are marked, but nothing is judged or told: while the guard is being put up */
+enum guard_abi_mode { GUARD_ABI_OFF, GUARD_ABI_LEARN, GUARD_ABI_OBSERVE, GUARD_ABI_ENFORCE };
 
 /* guard_config: two, one for each half */
 struct guard_config {
@@ -76,6 +77,8 @@ struct guard_program {
 	__u32 generation; /* of the inode */
 	__u32 reserved;
 };
+
+/* guard_containers: hash of the name of a container's cgroup -> hash of what the policy calls it */
 
 /* guard_cgroups: by cgroup id: what its place in the tree says (a cache; a cgroup v2 keeps its
  * name) */

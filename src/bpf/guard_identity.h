@@ -49,39 +49,68 @@ static __always_inline int is_slice(const char *name, long len)
 	       t[5] == 'e';
 }
 
-/* Of the names from the guarded cgroup down to `node`, the first that is no slice, hashed. */
-static __noinline int find_unit(struct guard_cgroup *found, struct kernfs_node *node, __u64 root)
+union guard_name {
+	char text[GUARD_NAME_SIZE];
+	__u64 words[GUARD_NAME_SIZE / 8];
+};
+
+/* 0 for a name that is too long, or could not be read. */
+static __always_inline __u64 hash_name(union guard_name *name, const char *from)
 {
-	union {
-		char text[GUARD_NAME_SIZE];
-		__u64 words[GUARD_NAME_SIZE / 8];
-	} name;
+	__builtin_memset(name, 0, sizeof(*name));
+	if (bpf_probe_read_kernel_str(name->text, sizeof(name->text), from) >= GUARD_NAME_SIZE)
+		return 0;
+	return guard_hash(name->words);
+}
+
+/* Is it the service manager of a user? Below it, the user names cgroups. */
+static __always_inline int is_user_manager(const char *from)
+{
+	char t[5] = {};
+
+	bpf_probe_read_kernel(t, sizeof(t), from);
+	return t[0] == 'u' && t[1] == 's' && t[2] == 'e' && t[3] == 'r' && t[4] == '@';
+}
+
+/*
+ * Of the names from the guarded cgroup down to `node`: the first that is no slice is the unit, and
+ * the first that is a container's is the container. What is deeper was named by who is in there.
+ * The result is put into the cache. With numbers alone, the verifier looks at it once, not at each
+ * call.
+ */
+__noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
+{
+	struct kernfs_node *node = (struct kernfs_node *)node_address;
+	struct guard_cgroup found = {.generation = generation};
 	const char *from, *outermost = NULL;
+	__u64 key = BPF_CORE_READ(node, id);
+	union guard_name name;
+	char first = 0;
 
 	for (int i = 0; i < GUARD_LEVELS; i++) {
-		__u64 id = BPF_CORE_READ(node, id), *container;
+		__u64 id = BPF_CORE_READ(node, id), hash, *container;
 		long len;
 
 		if (!node || id == root || id <= 1)
 			break;
-		container = bpf_map_lookup_elem(&guard_containers, &id);
-		if (container)
-			found->container = *container;
 		from = BPF_CORE_READ(node, name);
+		hash = hash_name(&name, from);
+		container = bpf_map_lookup_elem(&guard_containers, &hash);
+		if (container)
+			found.container = *container;
 		len = bpf_probe_read_kernel_str(name.text, sizeof(name.text), from);
-		if (len > 1 && !is_slice(from, len))
+		if (!is_slice(from, len))
 			outermost = from;
 		node = node_above(node);
 	}
-	if (!outermost)
-		return 0;
-	__builtin_memset(&name, 0, sizeof(name));
-	if (bpf_probe_read_kernel(name.text, 1, outermost) == 0 && name.text[0] == '_')
-		outermost++; /* systemd's escape for names that are also a controller's */
-	name.text[0] = 0;
-	if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), outermost) <
-	    (long)sizeof(name.text))
-		found->unit = guard_hash(name.words);
+	if (outermost) {
+		bpf_probe_read_kernel(&first, 1, outermost);
+		/* systemd's escape for names that are also a controller's */
+		found.unit = hash_name(&name, outermost + (first == '_'));
+		if (is_user_manager(outermost))
+			found.container = 0;
+	}
+	bpf_map_update_elem(&guard_cgroups, &key, &found, BPF_ANY);
 	return 0;
 }
 
@@ -90,16 +119,16 @@ static __always_inline void read_cgroup(struct guard_identity *who, struct task_
 					const struct guard_config *config)
 {
 	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
-	__u64 id = BPF_CORE_READ(node, id);
+	__u64 id = BPF_CORE_READ(node, id); /* until 5.1x, a key must be on the stack */
 	struct guard_cgroup *known = bpf_map_lookup_elem(&guard_cgroups, &id);
-	struct guard_cgroup found = {.generation = config->generation};
 
 	if (!known || known->generation != config->generation) {
-		find_unit(&found, node, config->root);
-		bpf_map_update_elem(&guard_cgroups, &id, &found, BPF_ANY);
-		known = &found;
+		find_unit((__u64)node, config->root, config->generation);
+		known = bpf_map_lookup_elem(&guard_cgroups, &id);
 	}
 	who->cgroup = id;
+	if (!known)
+		return;
 	who->unit = known->unit;
 	who->container = known->container;
 }

@@ -9,6 +9,7 @@ void guard_rules_done(struct guard_rules *r)
 	strpool_done(&r->strings);
 	free(r->owners);
 	free(r->grants);
+	free(r->containers);
 	*r = (struct guard_rules){0};
 }
 
@@ -36,4 +37,13 @@ struct guard_grant *guard_rules_add_grant(struct guard_rules *r)
 		return NULL;
 	r->grants[r->grant_count] = (struct guard_grant){0};
 	return &r->grants[r->grant_count++];
+}
+
+struct guard_container *guard_rules_add_container(struct guard_rules *r)
+{
+	if (mem_grow(&r->containers, &r->container_cap, r->container_count + 1,
+		     sizeof(*r->containers)) < 0)
+		return NULL;
+	r->containers[r->container_count] = (struct guard_container){0};
+	return &r->containers[r->container_count++];
 }

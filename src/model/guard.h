@@ -26,6 +26,12 @@ struct guard_grant {
 	uint32_t owner;		 /* in owners[] */
 };
 
+/* What runtimes call the cgroup of a container that an owner names: "docker-ID.scope". */
+struct guard_container {
+	uint32_t container_str; /* as the owner has it */
+	uint32_t cgroup_str;
+};
+
 /* A port that no grant has is nobody's. A port that several have is each owner's. */
 struct guard_rules {
 	struct strpool strings;
@@ -36,6 +42,8 @@ struct guard_rules {
 	size_t owner_count, owner_cap;
 	struct guard_grant *grants;
 	size_t grant_count, grant_cap;
+	struct guard_container *containers;
+	size_t container_count, container_cap;
 };
 
 void guard_rules_done(struct guard_rules *r);
@@ -44,3 +52,4 @@ bool guard_owner_is_anybody(const struct guard_owner *o);
 /* Append one, zeroed; valid until the next append; NULL when out of memory. */
 struct guard_owner *guard_rules_add_owner(struct guard_rules *r);
 struct guard_grant *guard_rules_add_grant(struct guard_rules *r);
+struct guard_container *guard_rules_add_container(struct guard_rules *r);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforce/guard.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "enforce/guard_accepted.h"
+#include "enforce/guard_table.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+
+/* Between the kernel and the rules: what is under way. */
+struct loading {
+	const struct guard_wish *wish;
+	const struct guard_rules *r;
+	struct guard_kernel k;
+	struct guard_report report;
+	struct guard_rule *keys; /* of each owner */
+	struct guard_table table;
+};
+
+static int fail_map(enum guard_map map, struct err *e)
+{
+	int r = -errno;
+
+	return err_set(e, r, _("the guard's map %s cannot be written: %s"), guard_map_name(map),
+		       strerror(-r));
+}
+
+static int put(const struct guard_kernel *k, enum guard_map map, const void *key, const void *value,
+	       struct err *e)
+{
+	return bpf_map_update_elem(k->map_fds[map], key, value, BPF_ANY) < 0 ? fail_map(map, e) : 0;
+}
+
+/* --- owners -------------------------------------------------------------------------------------
+ */
+
+/* UINT32_MAX, which is no user's, when there is none of that name. */
+static uint32_t find_user(const char *name)
+{
+	struct passwd room, *found = NULL;
+	char texts[16384];
+	uint64_t number;
+
+	if (text_parse_number(name, strlen(name), UINT32_MAX - 1, &number) == 0)
+		return (uint32_t)number;
+	if (getpwnam_r(name, &room, texts, sizeof(texts), &found) != 0 || !found)
+		return UINT32_MAX;
+	return found->pw_uid;
+}
+
+static void make_key(struct loading *l, const struct guard_owner *o, struct guard_rule *key)
+{
+	const char *program = guard_rules_text(l->r, o->program_str);
+
+	if (o->program_str) {
+		const struct guard_program_file *f =
+			guard_programs_find(&l->report.programs, program);
+
+		key->wanted |= GUARD_WANTS_PROGRAM;
+		key->program = f ? f->token : 0;
+	}
+	if (o->unit_str) {
+		key->wanted |= GUARD_WANTS_UNIT;
+		key->unit = guard_table_hash_name(guard_rules_text(l->r, o->unit_str));
+		/* 0 is "no unit": a name that is too long must match nothing */
+		key->unit = key->unit ? key->unit : 1;
+	}
+	if (o->user_str) {
+		key->wanted |= GUARD_WANTS_USER;
+		key->uid = find_user(guard_rules_text(l->r, o->user_str));
+		l->report.unknown_users += key->uid == UINT32_MAX;
+	}
+	if (o->container_str) {
+		key->wanted |= GUARD_WANTS_CONTAINER;
+		key->container = guard_table_hash_text(guard_rules_text(l->r, o->container_str));
+	}
+}
+
+static int make_table(struct loading *l, struct err *e)
+{
+	l->keys = calloc(l->r->owner_count + 1, sizeof(*l->keys));
+	if (!l->keys)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (size_t i = 0; i < l->r->owner_count; i++)
+		make_key(l, &l->r->owners[i], &l->keys[i]);
+	return guard_table_make(l->r, l->keys, &l->table, e);
+}
+
+/* --- programs -----------------------------------------------------------------------------------
+ */
+
+static void judge_program(struct loading *l, struct guard_program_file *f)
+{
+	const struct guard_wish *w = l->wish;
+
+	switch (f->trust) {
+	case GUARD_TRUST_NONE:
+		l->report.missing++;
+		return;
+	case GUARD_TRUST_SAME:
+		return;
+	case GUARD_TRUST_NEW:
+		f->accepted_now = w->accept_new;
+		break;
+	case GUARD_TRUST_CHANGED:
+		f->accepted_now = w->accept_changed;
+		break;
+	}
+	if (!f->accepted_now && w->vouch)
+		f->accepted_now = w->vouch(f->path, f->sha256, w->context);
+	if (!f->accepted_now)
+		l->report.changed++;
+}
+
+/* Which programs are trusted, and that is written down before it is true. */
+static int read_programs(struct loading *l, struct err *e)
+{
+	struct guard_programs *p = &l->report.programs;
+	int r = guard_programs_read(l->r, &l->k, p, e);
+
+	if (r == 0)
+		r = guard_accepted_compare(l->wish->states, p, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->count; i++)
+		judge_program(l, &p->items[i]);
+	return guard_accepted_save(l->wish->states, p, e);
+}
+
+static bool is_trusted(const struct guard_program_file *f)
+{
+	return f->trust == GUARD_TRUST_SAME || f->accepted_now;
+}
+
+static int put_programs(struct loading *l, struct err *e)
+{
+	const struct guard_programs *p = &l->report.programs;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->count; i++)
+		if (is_trusted(&p->items[i]))
+			r = put(&l->k, GUARD_MAP_PROGRAMS, &p->items[i].file, &p->items[i].program,
+				e);
+	return r;
+}
+
+static bool is_wanted(const struct guard_programs *p, const struct guard_file *file)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_trusted(&p->items[i]) && memcmp(&p->items[i].file, file, sizeof(*file)) == 0)
+			return true;
+	return false;
+}
+
+/* What no rule names any more, or is trusted no more. */
+static void drop_programs(struct loading *l)
+{
+	struct guard_file file, next;
+	int fd = l->k.map_fds[GUARD_MAP_PROGRAMS];
+	int r = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (r == 0) {
+		file = next;
+		r = bpf_map_get_next_key(fd, &file, &next);
+		if (!is_wanted(&l->report.programs, &file))
+			bpf_map_delete_elem(fd, &file);
+	}
+}
+
+/* --- containers and cgroups ---------------------------------------------------------------------
+ */
+
+static void empty_map(int fd)
+{
+	uint64_t key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		if (bpf_map_delete_elem(fd, &key) < 0)
+			return;
+}
+
+static int put_containers(struct loading *l, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->r->container_count; i++) {
+		const struct guard_container *c = &l->r->containers[i];
+		uint64_t key = guard_table_hash_name(guard_rules_text(l->r, c->cgroup_str));
+		uint64_t value = guard_table_hash_text(guard_rules_text(l->r, c->container_str));
+
+		if (key)
+			r = put(&l->k, GUARD_MAP_CONTAINERS, &key, &value, e);
+	}
+	/* what was read of cgroups may have lacked these */
+	empty_map(l->k.map_fds[GUARD_MAP_CGROUPS]);
+	return r;
+}
+
+/* --- the half that is not in force --------------------------------------------------------------
+ */
+
+/* Elements first..first+count of an array, in one call. */
+static int put_array(const struct guard_kernel *k, enum guard_map map, uint32_t first,
+		     const void *values, uint32_t count, struct err *e)
+{
+	uint32_t *keys cleanup_free = calloc(count + 1, sizeof(*keys));
+
+	if (!keys)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (uint32_t i = 0; i < count; i++)
+		keys[i] = first + i;
+	if (count && bpf_map_update_batch(k->map_fds[map], keys, values, &count, NULL) < 0)
+		return fail_map(map, e);
+	return 0;
+}
+
+static int put_table(const struct loading *l, uint32_t half, struct err *e)
+{
+	int r = put_array(&l->k, GUARD_MAP_PORTS, half * 65536, l->table.ports, 65536, e);
+
+	return r < 0 ? r
+		     : put_array(&l->k, GUARD_MAP_RULES, half * GUARD_RULE_LIMIT, l->table.rules,
+				 (uint32_t)l->table.rule_count, e);
+}
+
+static enum guard_abi_mode abi_mode(enum guard_mode mode)
+{
+	return mode == GUARD_ENFORCE ? GUARD_ABI_ENFORCE : GUARD_ABI_OBSERVE;
+}
+
+/* Writes the other half, and turns to it: the last step. */
+static int turn(struct loading *l, struct err *e)
+{
+	struct guard_config config;
+	uint32_t zero = 0, half;
+	int r;
+
+	if (bpf_map_lookup_elem(l->k.map_fds[GUARD_MAP_ACTIVE], &zero, &half) < 0 ||
+	    bpf_map_lookup_elem(l->k.map_fds[GUARD_MAP_CONFIG], &half, &config) < 0)
+		return err_set(e, -errno, _("the guard's maps cannot be read: %s"),
+			       strerror(errno));
+	half = !half;
+	config.mode = abi_mode(l->r->mode);
+	config.generation++;
+	config.loopback = l->r->loopback;
+	config.ephemeral = l->r->ephemeral;
+	config.seeded = l->report.is_seeded;
+	r = put_table(l, half, e);
+	if (r == 0)
+		r = put(&l->k, GUARD_MAP_CONFIG, &half, &config, e);
+	return r < 0 ? r : put(&l->k, GUARD_MAP_ACTIVE, &zero, &half, e);
+}
+
+/* --- all of it ----------------------------------------------------------------------------------
+ */
+
+/* Marks what is older than the guard; also what was marked, for what is declared only now. */
+static int seed(struct loading *l, struct err *e)
+{
+	if (l->k.program_fds[GUARD_PART_SEED] < 0)
+		return 0;
+	empty_map(l->k.map_fds[GUARD_MAP_SEEDS]);
+	l->report.is_seeded = true;
+	return guard_kernel_run(&l->k, GUARD_PART_SEED, 0, e);
+}
+
+static void note_absent(struct loading *l)
+{
+	for (unsigned part = 0; part < GUARD_PART_COUNT; part++)
+		if (l->k.program_fds[part] < 0)
+			l->report.absent |= 1u << part;
+}
+
+static int load(struct loading *l, struct err *e)
+{
+	int r = read_programs(l, e);
+
+	if (r == 0)
+		r = make_table(l, e);
+	if (r == 0)
+		r = put_containers(l, e);
+	if (r == 0)
+		r = put_programs(l, e);
+	if (r == 0)
+		r = seed(l, e);
+	if (r == 0)
+		r = turn(l, e);
+	if (r == 0)
+		drop_programs(l);
+	return r;
+}
+
+static int refresh(struct loading *l, struct err *e)
+{
+	int r = read_programs(l, e);
+
+	if (r == 0)
+		r = put_programs(l, e);
+	if (r == 0)
+		drop_programs(l);
+	return r;
+}
+
+static int run(const struct guard_wish *wish, const struct guard_rules *r,
+	       int (*work)(struct loading *l, struct err *e), struct guard_report *ret,
+	       struct err *e)
+{
+	struct loading l = {.wish = wish, .r = r};
+	int result = guard_kernel_open(wish->place, &l.k, e);
+
+	if (result == 0) {
+		note_absent(&l);
+		result = work(&l, e);
+	}
+	guard_kernel_close(&l.k);
+	guard_table_done(&l.table);
+	free(l.keys);
+	if (result < 0)
+		guard_report_done(&l.report);
+	else
+		*ret = l.report;
+	return result;
+}
+
+int guard_load(const struct guard_wish *wish, const struct guard_rules *r, struct guard_report *ret,
+	       struct err *e)
+{
+	*ret = (struct guard_report){0};
+	if (r->mode == GUARD_OFF)
+		return guard_off(wish->place, e);
+	return run(wish, r, load, ret, e);
+}
+
+int guard_refresh(const struct guard_wish *wish, const struct guard_rules *r,
+		  struct guard_report *ret, struct err *e)
+{
+	struct guard_kernel k;
+	int found = guard_kernel_find(wish->place, &k, e);
+
+	guard_kernel_close(&k);
+	*ret = (struct guard_report){0};
+	return found < 0 ? found : run(wish, r, refresh, ret, e);
+}
+
+int guard_off(const struct guard_place *place, struct err *e)
+{
+	return guard_kernel_remove(place, e);
+}
+
+void guard_report_done(struct guard_report *r)
+{
+	guard_programs_done(&r->programs);
+	*r = (struct guard_report){0};
+}
