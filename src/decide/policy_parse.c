@@ -100,6 +100,8 @@ const struct policy_key policy_keys[] = {
 	{POLICY_LEVEL_FILE, "openings", NULL, take_openings, 0, NULL},
 	{POLICY_LEVEL_SETTINGS, "undeclared", NULL, policy_take_undeclared, 0, NULL},
 	{POLICY_LEVEL_SETTINGS, "guard", NULL, policy_take_guard, 0, NULL},
+	{POLICY_LEVEL_SETTINGS, "loopback", NULL, policy_take_loopback, 0, NULL},
+	{POLICY_LEVEL_SETTINGS, "ephemeral", NULL, policy_take_ephemeral, 0, NULL},
 	{POLICY_LEVEL_SETTINGS, "protect", NULL, policy_take_protect, 0, NULL},
 	{POLICY_LEVEL_SETTINGS, "icmp", NULL, take_icmp, 0, NULL},
 	{POLICY_LEVEL_ICMP, "echo", NULL, policy_take_echo, 0, NULL},

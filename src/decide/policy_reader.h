@@ -50,5 +50,7 @@ void policy_take_text(struct policy_reader *r, const struct policy_key *key);
 /* Keys of settings. */
 void policy_take_undeclared(struct policy_reader *r, const struct policy_key *key);
 void policy_take_guard(struct policy_reader *r, const struct policy_key *key);
+void policy_take_loopback(struct policy_reader *r, const struct policy_key *key);
+void policy_take_ephemeral(struct policy_reader *r, const struct policy_key *key);
 void policy_take_echo(struct policy_reader *r, const struct policy_key *key);
 void policy_take_protect(struct policy_reader *r, const struct policy_key *key);

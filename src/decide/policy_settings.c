@@ -70,17 +70,41 @@ void policy_take_guard(struct policy_reader *r, const struct policy_key *key)
 		s->guard = (enum guard_mode)index;
 }
 
+/* A setting of two words: is it the second? `value` stays as it is when it is neither. */
+static void take_flag(struct policy_reader *r, const struct policy_key *key,
+		      struct policy_place *place, const char *const words[2], bool *value)
+{
+	size_t index;
+
+	if (!is_first(r, place, key->name))
+		return;
+	index = take_word(r, words, 2);
+	if (index != SIZE_MAX)
+		*value = index == 1;
+}
+
+void policy_take_loopback(struct policy_reader *r, const struct policy_key *key)
+{
+	static const char *const words[] = {"allow", "deny"};
+	struct policy_settings *s = &r->p->settings;
+
+	take_flag(r, key, &s->loopback_place, words, &s->deny_loopback);
+}
+
+void policy_take_ephemeral(struct policy_reader *r, const struct policy_key *key)
+{
+	static const char *const words[] = {"deny", "allow"};
+	struct policy_settings *s = &r->p->settings;
+
+	take_flag(r, key, &s->ephemeral_place, words, &s->allow_ephemeral);
+}
+
 void policy_take_echo(struct policy_reader *r, const struct policy_key *key)
 {
 	static const char *const words[] = {"accept", "drop"};
 	struct policy_settings *s = &r->p->settings;
-	size_t index;
 
-	if (!is_first(r, &s->echo_place, key->name))
-		return;
-	index = take_word(r, words, ARRAY_LEN(words));
-	if (index != SIZE_MAX)
-		s->drop_echo = index == 1;
+	take_flag(r, key, &s->echo_place, words, &s->drop_echo);
 }
 
 void policy_take_protect(struct policy_reader *r, const struct policy_key *key)

@@ -41,10 +41,14 @@ enum guard_mode { GUARD_OFF, GUARD_OBSERVE, GUARD_ENFORCE };
 struct policy_settings {
 	enum undeclared undeclared;
 	enum guard_mode guard;
-	bool drop_echo; /* ICMP and ICMPv6 echo requests are not answered */
+	bool deny_loopback;   /* the guard judges also who binds to a loopback address */
+	bool allow_ephemeral; /* undeclared, on a port that the kernel chose: not the guard's matter
+			       */
+	bool drop_echo;	      /* ICMP and ICMPv6 echo requests are not answered */
 	uint32_t first_protected, protected_count; /* in ports[]: never closed without --force */
 	/* where each is given; line 0: nowhere, so it has its standard value */
-	struct policy_place undeclared_place, guard_place, echo_place, protect_place;
+	struct policy_place undeclared_place, guard_place, echo_place, protect_place,
+		loopback_place, ephemeral_place;
 };
 
 /* Who may come. A class is all of its addresses: SOURCE_INTERNET everybody; SOURCE_PRIVATE RFC

@@ -12,6 +12,8 @@ static const char whole[] = "# the whole of it\n"
 			    "  guard: observe\n"
 			    "  protect: [22/tcp, 2222/tcp]\n"
 			    "  icmp: {echo: drop}\n"
+			    "  loopback: deny\n"
+			    "  ephemeral: allow\n"
 			    "openings:\n"
 			    "  - ports: [80/tcp, 443/tcp, 8000-8100/udp]\n"
 			    "    unit: nginx\n"
@@ -41,6 +43,10 @@ static void test_whole(void **state)
 	assert_int_equal(s.p.settings.undeclared, UNDECLARED_REJECT);
 	assert_int_equal(s.p.settings.guard, GUARD_OBSERVE);
 	assert_true(s.p.settings.drop_echo);
+	assert_true(s.p.settings.deny_loopback);
+	assert_int_equal(s.p.settings.loopback_place.line, 8);
+	assert_true(s.p.settings.allow_ephemeral);
+	assert_int_equal(s.p.settings.ephemeral_place.column, 14);
 	assert_true(policy_protects(&s.p, 2222, PROTO_TCP));
 	assert_false(policy_protects(&s.p, 80, PROTO_TCP));
 	assert_int_equal(s.p.settings.guard_place.line, 5);
@@ -48,7 +54,7 @@ static void test_whole(void **state)
 	assert_int_equal(s.p.file_count, 1);
 	assert_int_equal(s.p.opening_count, 2);
 	o = &s.p.openings[0];
-	assert_int_equal(o->place.line, 9);
+	assert_int_equal(o->place.line, 11);
 	assert_int_equal(o->place.column, 5);
 	assert_string_equal(policy_text(&s.p, o->place.file_str), "10-web.yaml");
 	assert_true(opening_has_port(&s.p, o, 8050, PROTO_UDP));
@@ -59,7 +65,7 @@ static void test_whole(void **state)
 	assert_string_equal(policy_text(&s.p, o->why_str), "public web site");
 	o = &s.p.openings[1];
 	assert_int_equal(o->source_count, 4);
-	assert_int_equal(s.p.sources[o->first_source + 2].place.line, 15);
+	assert_int_equal(s.p.sources[o->first_source + 2].place.line, 17);
 	assert_int_equal(s.p.sources[o->first_source + 2].place.column, 43);
 	assert_string_equal(policy_text(&s.p, o->program_str), "/usr/sbin/sshd");
 	assert_string_equal(policy_text(&s.p, o->user_str), "0");
@@ -123,8 +129,10 @@ static void test_setting_in_two_files(void **state)
 
 	(void)state;
 	scene_add(&s, "a.yaml", "settings:\n  undeclared: drop\n");
-	scene_add(&s, "b.yaml", "settings: {guard: off}\n");
+	scene_add(&s, "b.yaml", "settings: {guard: off, loopback: allow, ephemeral: deny}\n");
 	assert_no_problem(&s);
+	assert_false(s.p.settings.deny_loopback);
+	assert_false(s.p.settings.allow_ephemeral);
 	scene_add(&s, "c.yaml", "settings: {undeclared: reject, protect: 22/tcp}\n");
 	assert_problem(&s, "error 1:24 ", "undeclared is set in another file already");
 	p = &s.problems.items[0];
@@ -184,6 +192,9 @@ static const struct wrong_case {
 	{"settings: {undeclared: [drop]}\n", "error 1:24 ", "not a list"},
 	{"settings: {undeclared: }\n", "error 1:24 ", "nothing is there"},
 	{"settings: {guard: enforced}\n", "error 1:19 ", "did you mean enforce?"},
+	{"settings: {loopback: drop}\n", "error 1:22 ", "allow, deny"},
+	{"settings: {loopback: [deny]}\n", "error 1:22 ", "not a list"},
+	{"settings: {ephemeral: denyy}\n", "error 1:23 ", "did you mean deny?"},
 	{"settings: {icmp: drop}\n", "error 1:18 ", "keys are expected below icmp"},
 	{"settings: {icmp: {ping: drop}}\n", "error 1:19 ", "did you mean echo?"},
 	{"settings: {icmp: {echo: no}}\n", "error 1:25 ", "accept, drop"},
