@@ -3,17 +3,15 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "enforce/guard_accepted.h"
+#include "enforce/guard_owners.h"
 #include "enforce/guard_table.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "base/text.h"
 
 /* Between the kernel and the rules: what is under way. */
 struct loading {
@@ -21,7 +19,6 @@ struct loading {
 	const struct guard_rules *r;
 	struct guard_kernel k;
 	struct guard_report report;
-	struct guard_rule *keys; /* of each owner */
 	struct guard_table table;
 };
 
@@ -39,105 +36,55 @@ static int put(const struct guard_kernel *k, enum guard_map map, const void *key
 	return bpf_map_update_elem(k->map_fds[map], key, value, BPF_ANY) < 0 ? fail_map(map, e) : 0;
 }
 
-/* --- owners -------------------------------------------------------------------------------------
- */
-
-/* UINT32_MAX, which is no user's, when there is none of that name. */
-static uint32_t find_user(const char *name)
-{
-	struct passwd room, *found = NULL;
-	char texts[16384];
-	uint64_t number;
-
-	if (text_parse_number(name, strlen(name), UINT32_MAX - 1, &number) == 0)
-		return (uint32_t)number;
-	if (getpwnam_r(name, &room, texts, sizeof(texts), &found) != 0 || !found)
-		return UINT32_MAX;
-	return found->pw_uid;
-}
-
-static void make_key(struct loading *l, const struct guard_owner *o, struct guard_rule *key)
-{
-	const char *program = guard_rules_text(l->r, o->program_str);
-
-	if (o->program_str) {
-		const struct guard_program_file *f =
-			guard_programs_find(&l->report.programs, program);
-
-		key->wanted |= GUARD_WANTS_PROGRAM;
-		key->program = f ? f->token : 0;
-	}
-	if (o->unit_str) {
-		key->wanted |= GUARD_WANTS_UNIT;
-		key->unit = guard_table_hash_name(guard_rules_text(l->r, o->unit_str));
-		/* 0 is "no unit": a name that is too long must match nothing */
-		key->unit = key->unit ? key->unit : 1;
-	}
-	if (o->user_str) {
-		key->wanted |= GUARD_WANTS_USER;
-		key->uid = find_user(guard_rules_text(l->r, o->user_str));
-		l->report.unknown_users += key->uid == UINT32_MAX;
-	}
-	if (o->container_str) {
-		key->wanted |= GUARD_WANTS_CONTAINER;
-		key->container = guard_table_hash_text(guard_rules_text(l->r, o->container_str));
-	}
-}
-
-static int make_table(struct loading *l, struct err *e)
-{
-	l->keys = calloc(l->r->owner_count + 1, sizeof(*l->keys));
-	if (!l->keys)
-		return err_set(e, -ENOMEM, _("out of memory"));
-	for (size_t i = 0; i < l->r->owner_count; i++)
-		make_key(l, &l->r->owners[i], &l->keys[i]);
-	return guard_table_make(l->r, l->keys, &l->table, e);
-}
-
 /* --- programs -----------------------------------------------------------------------------------
  */
 
-static void judge_program(struct loading *l, struct guard_program_file *f)
+static void judge_program(const struct guard_acceptance *a, struct guard_program_file *f)
 {
-	const struct guard_wish *w = l->wish;
-
 	switch (f->trust) {
-	case GUARD_TRUST_NONE:
-		l->report.missing++;
-		return;
-	case GUARD_TRUST_SAME:
-		return;
 	case GUARD_TRUST_NEW:
-		f->accepted_now = w->accept_new;
+		f->accepted_now = a->accept_new;
 		break;
 	case GUARD_TRUST_CHANGED:
-		f->accepted_now = w->accept_changed;
+		f->accepted_now = a->accept_changed && (!a->only || strcmp(a->only, f->path) == 0);
 		break;
+	default:
+		return;
 	}
-	if (!f->accepted_now && w->vouch)
-		f->accepted_now = w->vouch(f->path, f->sha256, w->context);
-	if (!f->accepted_now)
-		l->report.changed++;
+	if (!f->accepted_now && a->vouch)
+		f->accepted_now = a->vouch(f->path, f->sha256, a->context);
 }
 
-/* Which programs are trusted, and that is written down before it is true. */
+int guard_accept(const struct states *s, const struct guard_rules *r,
+		 const struct guard_acceptance *a, struct guard_programs *ret, struct err *e)
+{
+	struct guard_programs p = {0};
+	int result = guard_programs_read(r, NULL, &p, e);
+
+	if (result == 0)
+		result = guard_accepted_compare(s, &p, e);
+	for (size_t i = 0; result == 0 && i < p.count; i++)
+		judge_program(a, &p.items[i]);
+	if (result == 0)
+		result = guard_accepted_save(s, &p, e);
+	if (result < 0)
+		guard_programs_done(&p);
+	else
+		*ret = p;
+	return result;
+}
+
 static int read_programs(struct loading *l, struct err *e)
 {
 	struct guard_programs *p = &l->report.programs;
 	int r = guard_programs_read(l->r, &l->k, p, e);
 
-	if (r == 0)
-		r = guard_accepted_compare(l->wish->states, p, e);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < p->count; i++)
-		judge_program(l, &p->items[i]);
-	return guard_accepted_save(l->wish->states, p, e);
+	return r == 0 ? guard_accepted_compare(l->wish->states, p, e) : r;
 }
 
 static bool is_trusted(const struct guard_program_file *f)
 {
-	return f->trust == GUARD_TRUST_SAME || f->accepted_now;
+	return f->trust == GUARD_TRUST_SAME;
 }
 
 static int put_programs(struct loading *l, struct err *e)
@@ -284,7 +231,7 @@ static int load(struct loading *l, struct err *e)
 	int r = read_programs(l, e);
 
 	if (r == 0)
-		r = make_table(l, e);
+		r = guard_owners_make_table(l->r, &l->report.programs, &l->table, e);
 	if (r == 0)
 		r = put_containers(l, e);
 	if (r == 0)
@@ -322,7 +269,6 @@ static int run(const struct guard_wish *wish, const struct guard_rules *r,
 	}
 	guard_kernel_close(&l.k);
 	guard_table_done(&l.table);
-	free(l.keys);
 	if (result < 0)
 		guard_report_done(&l.report);
 	else

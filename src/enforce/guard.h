@@ -14,25 +14,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does the package that a changed program belongs to say that this is its content? */
-typedef bool guard_vouch(const char *path, const char *sha256, void *context);
-
 struct guard_wish {
 	const struct guard_place *place;
 	const struct states *states; /* where accepted programs are remembered */
-	bool accept_new;	     /* that were never seen: a person has just declared them */
-	bool accept_changed;	     /* that are other than they were */
-	guard_vouch *vouch;	     /* NULL: nobody does */
-	void *context;
 };
 
 /* What became of it. Freed by guard_report_done(). */
 struct guard_report {
 	struct guard_programs programs; /* of the rules, which must outlive this */
-	size_t missing, changed;	/* programs that are not there; that nobody accepted */
-	size_t unknown_users;
-	size_t seeds;	 /* sockets that are older than the guard */
-	bool is_seeded;	 /* those are known */
+	bool is_seeded;			/* sockets that are older than the guard are known */
 	unsigned absent; /* bits 1 << enum guard_part: optional parts that this kernel lacks */
 };
 
@@ -50,4 +40,23 @@ int guard_load(const struct guard_wish *wish, const struct guard_rules *r, struc
 int guard_refresh(const struct guard_wish *wish, const struct guard_rules *r,
 		  struct guard_report *ret, struct err *e);
 int guard_off(const struct guard_place *place, struct err *e);
+
+/* Does the package that a changed program belongs to say that this is its content? */
+typedef bool guard_vouch(const char *path, const char *sha256, void *context);
+
+struct guard_acceptance {
+	bool accept_new;     /* programs that were never seen: a person has just declared them */
+	bool accept_changed; /* those that are other than they were */
+	const char *only;    /* ... but only this one; NULL: all */
+	guard_vouch *vouch;  /* NULL: nobody does */
+	void *context;
+};
+
+/*
+ * Looks at all programs of the rules, and remembers the content of those that are to be accepted:
+ * the guard learns no others. Changes nothing in the kernel. *ret refers to `r`, and is freed by
+ * guard_programs_done(). 0 or a negative errno with a sentence.
+ */
+int guard_accept(const struct states *s, const struct guard_rules *r,
+		 const struct guard_acceptance *a, struct guard_programs *ret, struct err *e);
 void guard_report_done(struct guard_report *r);

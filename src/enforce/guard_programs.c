@@ -98,17 +98,17 @@ static bool is_still(int fd, const struct stat *before)
 
 static void read_program(int fd, const struct guard_kernel *k, struct guard_program_file *f)
 {
-	struct guard_learned learned;
+	struct guard_learned learned = {0};
 	uint32_t key = (uint32_t)fd;
 	struct stat before;
 
-	/* learned when `before` was not yet: what changed in between changes the hash, or is seen
-	 */
-	if (bpf_map_lookup_elem(k->map_fds[GUARD_MAP_LEARNED], &key, &learned) < 0) {
+	/* what changes after it was learned gets another ctime: the kernel does not know it then */
+	if (k && bpf_map_lookup_elem(k->map_fds[GUARD_MAP_LEARNED], &key, &learned) < 0) {
 		f->error = -ESTALE;
 		return;
 	}
-	bpf_map_delete_elem(k->map_fds[GUARD_MAP_LEARNED], &key);
+	if (k)
+		bpf_map_delete_elem(k->map_fds[GUARD_MAP_LEARNED], &key);
 	f->error = fstat(fd, &before) < 0 ? -errno : hash_file(fd, f);
 	if (f->error == 0 && !is_still(fd, &before))
 		f->error = -EBUSY;
@@ -129,7 +129,7 @@ static int read_batch(struct guard_program_file *items, size_t count, const stru
 		fds[i] = open_program(&items[i]);
 		any |= fds[i] >= 0;
 	}
-	r = any ? guard_kernel_run(k, GUARD_PART_LEARN, (uint32_t)getpid(), e) : 0;
+	r = any && k ? guard_kernel_run(k, GUARD_PART_LEARN, (uint32_t)getpid(), e) : 0;
 	for (size_t i = 0; i < count; i++) {
 		if (fds[i] < 0)
 			continue;
@@ -148,7 +148,7 @@ static void give_tokens(struct guard_programs *p)
 
 		f->token = guard_table_hash_text(f->path);
 		for (size_t k = 0; k < i && f->trust != GUARD_TRUST_NONE; k++) {
-			if (p->items[k].trust == GUARD_TRUST_NONE ||
+			if (p->items[k].trust == GUARD_TRUST_NONE || !f->file.inode ||
 			    memcmp(&p->items[k].file, &f->file, sizeof(f->file)) != 0)
 				continue;
 			f->token = p->items[k].token;

@@ -43,7 +43,10 @@ struct guard_programs {
 	size_t count;
 };
 
-/* All programs of the rules, learned by the kernel `k`. Files that are missing are no error. */
+/*
+ * All programs of the rules, learned by the kernel `k`; NULL: only what is in them, no identity.
+ * Files that are missing are no error.
+ */
 int guard_programs_read(const struct guard_rules *r, const struct guard_kernel *k,
 			struct guard_programs *ret, struct err *e);
 void guard_programs_done(struct guard_programs *p);

@@ -77,13 +77,35 @@ static json_t *pack_grants(const struct guard_rules *r)
 	return list;
 }
 
+static json_t *pack_containers(const struct guard_rules *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->container_count; i++) {
+		const struct guard_container *c = &r->containers[i];
+
+		if (json_array_append_new(list,
+					  json_pack("[s, s]", guard_rules_text(r, c->container_str),
+						    guard_rules_text(r, c->cgroup_str))) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 char *guard_rules_format(const struct guard_rules *r)
 {
 	json_t *root = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o}", "schema", schema, "mode",
 				 guard_mode_id(r->mode), "loopback", r->loopback, "ephemeral",
 				 r->ephemeral, "owners", pack_owners(r), "grants", pack_grants(r));
-	char *text = json_dumps(root, JSON_COMPACT);
+	char *text;
 
+	if (r->container_count && json_object_set_new(root, "containers", pack_containers(r)) < 0) {
+		json_decref(root);
+		return NULL;
+	}
+	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
 }
@@ -150,6 +172,24 @@ static int take_grant(const json_t *item, struct guard_rules *r)
 	return 0;
 }
 
+static int take_container(const json_t *item, struct guard_rules *r)
+{
+	struct guard_container c = {0}, *to;
+	int code = json_is_array(item) && json_array_size(item) == 2 ? 0 : -EBADMSG;
+
+	if (code == 0)
+		code = take_name(json_array_get(item, 0), false, r, &c.container_str);
+	if (code == 0)
+		code = take_name(json_array_get(item, 1), false, r, &c.cgroup_str);
+	if (code < 0)
+		return code;
+	to = guard_rules_add_container(r);
+	if (!to)
+		return -ENOMEM;
+	*to = c;
+	return 0;
+}
+
 static int take_list(const json_t *list, size_t limit,
 		     int (*take)(const json_t *item, struct guard_rules *r), struct guard_rules *r)
 {
@@ -184,17 +224,21 @@ static int take_all(const json_t *root, struct guard_rules *r)
 {
 	enum { KEYS = 6 };
 	const char *is = json_string_value(json_object_get(root, "schema"));
+	const json_t *containers = json_object_get(root, "containers");
 	int code;
 
-	if (!is || strcmp(is, schema) != 0 || json_object_size(root) != KEYS ||
+	if (!is || strcmp(is, schema) != 0 || json_object_size(root) != KEYS + !!containers ||
 	    !take_mode(json_object_get(root, "mode"), &r->mode) ||
 	    !take_flag(json_object_get(root, "loopback"), &r->loopback) ||
 	    !take_flag(json_object_get(root, "ephemeral"), &r->ephemeral))
 		return -EBADMSG;
 	code = take_list(json_object_get(root, "owners"), GUARD_RULES_OWNER_LIMIT, take_owner, r);
-	if (code < 0)
-		return code;
-	return take_list(json_object_get(root, "grants"), GUARD_RULES_GRANT_LIMIT, take_grant, r);
+	if (code == 0)
+		code = take_list(json_object_get(root, "grants"), GUARD_RULES_GRANT_LIMIT,
+				 take_grant, r);
+	if (code == 0 && containers)
+		code = take_list(containers, GUARD_RULES_CONTAINER_LIMIT, take_container, r);
+	return code;
 }
 
 int guard_rules_parse(const char *text, size_t len, struct guard_rules *ret)

@@ -8,7 +8,8 @@
  *	 "grants":[["80/tcp",0],["8000-8010/tcp",0],["22/tcp",1]]}
  *
  * An owner has those of program, unit, user and container that are given; {} is anybody. A grant is
- * a port or a range of ports, and the index of its owner.
+ * a port or a range of ports, and the index of its owner. Where owners name containers, there is
+ *also "containers":[["web","docker-ID.scope"]].
  */
 #pragma once
 
@@ -21,6 +22,7 @@ enum {
 	GUARD_RULES_OWNER_LIMIT = POLICY_OPENING_LIMIT + 1,
 	/* POLICY_SOURCE_LIMIT ports, and those of DHCP clients */
 	GUARD_RULES_GRANT_LIMIT = POLICY_SOURCE_LIMIT + 2,
+	GUARD_RULES_CONTAINER_LIMIT = 4096,
 	GUARD_RULES_NAME_LIMIT = POLICY_TEXT_LIMIT + 16, /* bytes: a unit got its suffix */
 	GUARD_RULES_TEXT_LIMIT = 2 * POLICY_TOTAL_LIMIT, /* bytes of the whole */
 };

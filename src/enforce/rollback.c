@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/save.h"
 #include "enforce/firewall.h"
+#include "enforce/guard_state.h"
 #include "enforce/pending_files.h"
 #include "enforce/rollback_steps.h"
 #include "enforce/state_store.h"
@@ -43,7 +44,7 @@ static void remove_loading(const struct states *s)
 		save_names(s->dir_fd);
 }
 
-int rollback_load_state(struct states *s, uint32_t state, struct err *e)
+static int load_firewall(struct states *s, uint32_t state, struct err *e)
 {
 	struct buf cleanup_call(buf_done) script = {0};
 	int r;
@@ -56,6 +57,33 @@ int rollback_load_state(struct states *s, uint32_t state, struct err *e)
 	states_share_lock(s, true);
 	r = firewall_load(buf_text(&script), script.len, e);
 	states_share_lock(s, false);
+	return r;
+}
+
+/* On the way back, each half comes back although the other cannot. */
+int rollback_load_state(struct states *s, uint32_t state, struct err *e)
+{
+	struct err why = {0};
+	int guard = guard_state_load(s, state, &why), r = load_firewall(s, state, e);
+
+	return r < 0 || guard >= 0 ? r : err_set(e, guard, "%s", why.msg);
+}
+
+/*
+ * Forward, the guard goes first: what may be refused is refused while nothing else was changed; the
+ * ruleset was tried before.
+ */
+static int load_new_state(struct states *s, const struct rollback *c, struct err *e)
+{
+	uint32_t before = c->has_former ? c->former.state : c->pending.previous;
+	struct err ignored;
+	int r = guard_state_load(s, c->wish->state, e);
+
+	if (r == 0) {
+		r = load_firewall(s, c->wish->state, e);
+		if (r < 0)
+			guard_state_load(s, before, &ignored);
+	}
 	return r;
 }
 
@@ -200,7 +228,7 @@ int rollback_load(struct states *s, struct rollback *c, struct err *e)
 	const struct state_keep keep = {
 		{wish->state, c->pending.previous, c->has_former ? c->former.state : 0}};
 	struct err ignored;
-	int r = rollback_load_state(s, wish->state, e);
+	int r = load_new_state(s, c, e);
 
 	if (r < 0) {
 		rollback_disarm(s, c);

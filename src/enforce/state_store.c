@@ -102,6 +102,8 @@ static int write_files(int fd, const struct state_wish *wish, uint32_t number)
 	if (!meta)
 		return -ENOMEM;
 	r = save_new_at(fd, "ruleset.nft", wish->script, wish->script_len, 0600);
+	if (r == 0 && wish->guard)
+		r = save_new_at(fd, "guard.json", wish->guard, strlen(wish->guard), 0600);
 	if (r == 0)
 		r = save_new_at(fd, "meta.json", meta, strlen(meta), 0600);
 	if (r == 0)

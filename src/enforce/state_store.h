@@ -22,6 +22,7 @@ struct state_wish {
 	size_t script_len;
 	const struct state_file *files;
 	size_t file_count;
+	const char *guard;	   /* rules of the guard (guard_rules_json); NULL: none */
 	const char *why, *command; /* NULL: none */
 };
 

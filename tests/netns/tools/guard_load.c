@@ -46,7 +46,10 @@ int main(int argc, char **argv)
 	struct guard_rules rules = {.loopback = true};
 	struct guard_report report = {0};
 	struct guard_place place;
-	struct guard_wish wish = {.place = &place, .accept_new = true};
+	struct guard_wish wish = {.place = &place};
+	const struct guard_acceptance acceptance = {.accept_new = true};
+	struct guard_programs programs = {0};
+	size_t missing = 0, changed = 0;
 	struct states states;
 	struct err e = {0};
 	int r;
@@ -65,13 +68,20 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	wish.states = &states;
-	r = strcmp(argv[4], "refresh") == 0 ? guard_refresh(&wish, &rules, &report, &e)
-					    : guard_load(&wish, &rules, &report, &e);
+	r = guard_accept(&states, &rules, &acceptance, &programs, &e);
+	if (r == 0)
+		r = strcmp(argv[4], "refresh") == 0 ? guard_refresh(&wish, &rules, &report, &e)
+						    : guard_load(&wish, &rules, &report, &e);
+	for (size_t i = 0; i < report.programs.count; i++) {
+		missing += report.programs.items[i].trust == GUARD_TRUST_NONE;
+		changed += report.programs.items[i].trust == GUARD_TRUST_CHANGED;
+	}
 	if (r < 0)
 		fprintf(stderr, "%s\n", e.msg);
 	else
-		printf("missing %zu changed %zu seeded %d absent %x\n", report.missing,
-		       report.changed, report.is_seeded, report.absent);
+		printf("missing %zu changed %zu seeded %d absent %x\n", missing, changed,
+		       report.is_seeded, report.absent);
+	guard_programs_done(&programs);
 	guard_report_done(&report);
 	guard_rules_done(&rules);
 	states_close(&states);
