@@ -10,6 +10,7 @@
 #include "base/save.h"
 #include "base/text.h"
 #include "cli/apply_check.h"
+#include "cli/applying_guard.h"
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/plan_words.h"
@@ -37,6 +38,7 @@ struct work {
 	const struct applying *a;
 	struct planned *p;
 	struct states states;
+	struct applying_guard guard;
 	uint32_t state, window_s, looking_s;
 };
 
@@ -153,6 +155,7 @@ static int add_state(struct work *w, struct err *e)
 				  .script_len = w->p->script.len,
 				  .files = copies,
 				  .file_count = files->count,
+				  .guard = w->guard.text,
 				  .why = w->o->why,
 				  .command = w->a->command};
 
@@ -344,6 +347,7 @@ static int make_change(struct work *w, const char *path, struct err *e)
 		return undo(w, e);
 	if (w->o->now)
 		end_connections(w);
+	applying_guard_tell(&w->states, &w->guard);
 	return begin_window(w, &change.pending, e) < 0 ? undo(w, e) : finish(w, &change.pending);
 }
 
@@ -353,7 +357,7 @@ static int carry_out(struct work *w, struct err *e)
 
 	if (w->a->file && find_path(w, path, sizeof(path), e) < 0)
 		return command_fail("%s", e->msg);
-	if (add_state(w, e) < 0)
+	if (applying_guard_prepare(w->o, &w->states, w->p, &w->guard, e) < 0 || add_state(w, e) < 0)
 		return command_fail(_("%s (nothing was changed)"), e->msg);
 	return make_change(w, w->a->file ? path : NULL, e);
 }
@@ -404,7 +408,8 @@ static int run(struct work *w, struct err *e)
 		return command_fail("%s", e->msg);
 	if (planned_take(w->p, w->o, w->a->file, e) < 0)
 		return planned_fail(w->p, w->o, e);
-	if (!w->a->file && !planned_changes(w->p) && planned_is_proved(w->p)) {
+	if (!w->a->file && !planned_changes(w->p) && planned_is_proved(w->p) &&
+	    applying_guard_is_applied(w->o, w->p)) {
 		code = finish_applied(w, e);
 		if (code >= 0)
 			return code;
@@ -425,6 +430,7 @@ int applying_run(const struct options *o, const struct applying *a)
 		return command_fail(_("out of memory"));
 	code = run(&w, &e);
 	planned_done(p);
+	applying_guard_done(&w.guard);
 	states_close(&w.states);
 	return code;
 }

@@ -124,6 +124,20 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0, or 2 when it could not be done."),
 	 0, command_restore},
+	{"guard", N_("[status|off|refresh|accept PROGRAM]"),
+	 N_("which programs may have which ports: is that still so?"),
+	 N_("The guard lets only the programs that the policy names bind and listen on their ports\n"
+	    "(guard: enforce in the policy's settings); portero apply puts it up.\n"
+	    "status: whether it is there, and is what was applied.\n"
+	    "refresh: learns programs again that were upgraded, when dpkg vouches for their new\n"
+	    "content, and those whose file was only touched.\n"
+	    "accept PROGRAM: takes a program as it is now for the one that was declared.\n"
+	    "off: takes the guard away, at once. Needs root.\n"
+	    "\n"
+	    "Exit code: 0; 1 when it is not what was applied, or programs have changed; 2 when "
+	    "that\n"
+	    "could not be looked at or done."),
+	 0, command_guard},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -100,6 +100,10 @@ const struct option_row option_rows[] = {
 	      N_("sockets and locks")),
 	PLACE("scope-file", N_("FILE"), "PORTERO_SCOPE_FILE", "/etc/portero/scope", scope_file,
 	      N_("the networks that may be probed")),
+	PLACE("cgroup", N_("DIR"), "PORTERO_CGROUP", NULL, cgroup,
+	      N_("the cgroup that is guarded (all: the root of cgroup v2)")),
+	PLACE("pin-dir", N_("DIR"), "PORTERO_PIN_DIR", NULL, pin_dir,
+	      N_("where the guard is pinned (/sys/fs/bpf/portero)")),
 	FLAG('h', "help", help, SCOPE_ALL, N_("this help; portero COMMAND --help tells more")),
 	FLAG('V', "version", version, SCOPE_ALL, N_("the version")),
 };

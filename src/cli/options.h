@@ -27,6 +27,7 @@ struct options {
 	const char *program, *container, *rate, *duration, *until, *owner;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
+	const char *cgroup, *pin_dir; /* NULL: the standard places */
 	bool help, version;
 	/* the words that are not options; the first may name a command */
 	const char **words;

@@ -41,16 +41,14 @@ static int put(const struct guard_kernel *k, enum guard_map map, const void *key
 
 static void judge_program(const struct guard_acceptance *a, struct guard_program_file *f)
 {
-	switch (f->trust) {
-	case GUARD_TRUST_NEW:
-		f->accepted_now = a->accept_new;
-		break;
-	case GUARD_TRUST_CHANGED:
-		f->accepted_now = a->accept_changed && (!a->only || strcmp(a->only, f->path) == 0);
-		break;
-	default:
+	bool meant = !a->only || strcmp(a->only, f->path) == 0;
+
+	if (f->trust == GUARD_TRUST_NEW)
+		f->accepted_now = meant && a->accept_new;
+	else if (f->trust == GUARD_TRUST_CHANGED)
+		f->accepted_now = meant && a->accept_changed;
+	else
 		return;
-	}
 	if (!f->accepted_now && a->vouch)
 		f->accepted_now = a->vouch(f->path, f->sha256, a->context);
 }

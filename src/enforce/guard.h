@@ -47,7 +47,7 @@ typedef bool guard_vouch(const char *path, const char *sha256, void *context);
 struct guard_acceptance {
 	bool accept_new;     /* programs that were never seen: a person has just declared them */
 	bool accept_changed; /* those that are other than they were */
-	const char *only;    /* ... but only this one; NULL: all */
+	const char *only;    /* ... and of both only this one; NULL: all */
 	guard_vouch *vouch;  /* NULL: nobody does */
 	void *context;
 };

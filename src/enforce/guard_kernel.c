@@ -50,6 +50,11 @@ const char *guard_part_name(enum guard_part part)
 	return parts[part].name;
 }
 
+bool guard_part_is_optional(enum guard_part part)
+{
+	return parts[part].optional;
+}
+
 const char *guard_map_name(enum guard_map map)
 {
 	return maps[map];
@@ -529,4 +534,22 @@ int guard_kernel_run(const struct guard_kernel *k, enum guard_part part, uint32_
 	return got < 0 ? err_set(e, -errno, _("the BPF iterator %s does not run: %s"),
 				 parts[part].name, strerror(errno))
 		       : 0;
+}
+
+int guard_kernel_tags(const struct guard_place *place, uint8_t tags[GUARD_PART_ATTACHED][8])
+{
+	struct guard_kernel k;
+	struct bpf_prog_info info;
+	struct err ignored = {0};
+	int r;
+
+	clear(&k);
+	r = load_programs(&k, place, &ignored);
+	if (r == 0)
+		take_fds(&k);
+	for (enum guard_part part = 0; r == 0 && part < GUARD_PART_ATTACHED; part++)
+		if (k.program_fds[part] >= 0 && program_info(k.program_fds[part], &info, NULL) == 0)
+			memcpy(tags[part], info.tag, sizeof(info.tag));
+	guard_kernel_close(&k);
+	return r < 0 ? -1 : 0;
 }

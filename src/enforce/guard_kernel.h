@@ -40,6 +40,7 @@ enum guard_part {
 	GUARD_PART_COUNT,
 };
 const char *guard_part_name(enum guard_part part); /* "bind4" */
+bool guard_part_is_optional(enum guard_part part);
 
 enum guard_map {
 	GUARD_MAP_ACTIVE,
@@ -92,6 +93,10 @@ struct guard_link {
 };
 int guard_kernel_link(const struct guard_place *place, enum guard_part part, struct guard_link *ret,
 		      struct err *e);
+
+/* The tags that the programs of this version get from this kernel; the maps must be there. 0 or -1.
+ */
+int guard_kernel_tags(const struct guard_place *place, uint8_t tags[GUARD_PART_ATTACHED][8]);
 
 /* Path of the root of cgroup v2, or NULL. */
 const char *guard_kernel_cgroup_root(void);
