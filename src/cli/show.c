@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/reach_words.h"
 #include "cli/view.h"
+#include "cli/view_guard.h"
 #include "decide/filter.h"
 #include "decide/listener_notes.h"
 #include "model/registry.h"
@@ -301,6 +302,11 @@ static void print_policy(const struct view *v, const struct port_row *row)
 	view_policy(v, row, &text);
 	view_policy_place(v, row, &text);
 	fields_print("  ", _("Policy"), buf_text(&text));
+	if (!v->guard)
+		return;
+	buf_clear(&text);
+	view_guard_identity(v, row, &text);
+	fields_print("  ", _("Guard"), buf_text(&text));
 }
 
 /* What is sent on may be answered elsewhere. */

@@ -36,9 +36,11 @@ struct view {
 		const char *states[PORT_STATE_COUNT];
 		const char *notes[NOTE_COUNT]; /* NULL: note_format() */
 		const char *declared[DECLARED_COUNT];
+		const char *guarded, *impostor;
 	} words;
 	bool has_policy; /* what is meant to be open is known: `policy` */
 	struct policy policy;
+	struct guard_marks *guard; /* what the guard says of listeners; NULL: there is none */
 	int64_t now_s;
 	bool ascii; /* what goes to this terminal must be ASCII */
 	bool colored;

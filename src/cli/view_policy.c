@@ -4,6 +4,7 @@
  */
 #include "base/text.h"
 #include "cli/view.h"
+#include "cli/view_guard.h"
 
 #include <string.h>
 
@@ -24,7 +25,17 @@ static enum declared declared(const struct view *v, const struct port_row *row)
 
 void view_policy(const struct view *v, const struct port_row *row, struct buf *out)
 {
-	buf_add_text(out, v->words.declared[declared(v, row)]);
+	enum declared is = declared(v, row);
+	enum guard_judgement guard =
+		v->guard && is != DECLARED_NO ? view_guard_judge(v, row, NULL) : GUARD_NOT_KNOWN;
+	bool enforced = v->guard && v->guard->config.mode == GUARD_ABI_ENFORCE;
+
+	if (is == DECLARED_YES && guard == GUARD_BOUND && enforced)
+		buf_add_text(out, v->words.guarded);
+	else if (guard == GUARD_CUT_OFF)
+		buf_add_text(out, v->words.impostor);
+	else
+		buf_add_text(out, v->words.declared[is]);
 }
 
 void view_policy_place(const struct view *v, const struct port_row *row, struct buf *out)
@@ -53,5 +64,7 @@ bool view_is_undeclared(const struct view *v, const struct port_row *row)
 			       ? row->reach.state == PORT_OPEN || row->reach.state == PORT_UNKNOWN
 			       : row->bound != BOUND_HOST;
 
-	return reached && (is == DECLARED_NO || is == DECLARED_OTHER);
+	/* the guard keeps it out: but somebody tries to be what he is not */
+	return reached &&
+	       (is == DECLARED_NO || is == DECLARED_OTHER || view_guard_cuts_off(v, row));
 }

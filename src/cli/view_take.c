@@ -8,6 +8,7 @@
 #include "cli/policy_load.h"
 #include "cli/reach_words.h"
 #include "cli/view.h"
+#include "cli/view_guard.h"
 #include "decide/listener_notes.h"
 #include "observe/reach.h"
 #include "observe/services_file.h"
@@ -60,6 +61,8 @@ static void translate_words(struct view_words *w)
 		w->states[i] = reach_words_state((enum port_state)i);
 	for (int i = 0; i < DECLARED_COUNT; i++)
 		w->declared[i] = _(declared_words[i]);
+	w->guarded = _("guarded");
+	w->impostor = _("impostor");
 	for (int i = 0; i < NOTE_COUNT; i++)
 		w->notes[i] = note_brief((enum note)i) ? _(note_brief((enum note)i)) : NULL;
 }
@@ -247,6 +250,7 @@ static int take_policy(struct view *v)
 
 	v->now_s = time(NULL);
 	v->has_policy = r >= 0 && !problems.error_count;
+	view_guard_take(v);
 	if (r >= 0 && problems.error_count)
 		snapshot_add_gap(&v->snapshot, GAP_DETAILS, _("which ports are meant to be open"),
 				 _("the policy has errors"), _("see portero policy check"));
@@ -278,6 +282,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 
 void view_done(struct view *v)
 {
+	view_guard_done(v);
 	free(v->behind);
 	reach_read_free(v->ahead);
 	snapshot_done(&v->own_gaps);

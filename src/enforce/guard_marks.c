@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforce/guard_marks.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int read_seeds(struct guard_marks *m)
+{
+	int fd = m->k.map_fds[GUARD_MAP_SEEDS];
+	uint64_t key, next;
+	size_t cap = 0;
+
+	for (int r = bpf_map_get_next_key(fd, NULL, &next); r == 0;
+	     r = bpf_map_get_next_key(fd, &key, &next)) {
+		key = next;
+		if (mem_grow(&m->seeds, &cap, m->seed_count + 1, sizeof(*m->seeds)) < 0)
+			return -ENOMEM;
+		if (bpf_map_lookup_elem(fd, &key, &m->seeds[m->seed_count]) == 0 &&
+		    m->seeds[m->seed_count].netns == m->config.netns)
+			m->seed_count++;
+		if (m->seed_count >= GUARD_SEED_LIMIT)
+			break;
+	}
+	return 0;
+}
+
+int guard_marks_open(const struct guard_place *place, struct guard_marks *m, struct err *e)
+{
+	uint32_t zero = 0;
+	int r;
+
+	*m = (struct guard_marks){0};
+	r = guard_kernel_find(place, &m->k, e);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_ACTIVE], &zero, &m->half) < 0 ||
+	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_CONFIG], &m->half, &m->config) < 0)
+		return err_set(e, -errno, _("the guard's maps cannot be read: %s"),
+			       strerror(errno));
+	m->there = m->config.mode >= GUARD_ABI_OBSERVE;
+	return m->there && read_seeds(m) < 0 ? err_set(e, -ENOMEM, _("out of memory")) : 0;
+}
+
+void guard_marks_close(struct guard_marks *m)
+{
+	guard_kernel_close(&m->k);
+	free(m->seeds);
+	*m = (struct guard_marks){0};
+}
+
+/* The storage of a socket is asked for by a descriptor of it: one is taken from its process. */
+static bool read_mark(const struct guard_marks *m, const struct guard_listener *l,
+		      struct guard_socket *ret)
+{
+	int cleanup_close process = (int)syscall(SYS_pidfd_open, l->pid, 0);
+	int cleanup_close fd = -1;
+
+	if (process < 0)
+		return false;
+	fd = (int)syscall(SYS_pidfd_getfd, process, l->fd, 0);
+	return fd >= 0 && bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_SOCKETS], &fd, ret) == 0;
+}
+
+static bool find_seed(const struct guard_marks *m, const struct guard_listener *l,
+		      struct guard_socket *ret)
+{
+	for (size_t i = 0; i < m->seed_count; i++) {
+		if (m->seeds[i].port != l->port || m->seeds[i].proto != l->proto)
+			continue;
+		*ret = m->seeds[i];
+		return true;
+	}
+	return false;
+}
+
+static uint64_t find_program(const struct guard_marks *m, const struct guard_identity *who)
+{
+	const struct guard_file file = {.inode = who->exe_inode, .device = who->exe_device};
+	struct guard_program p;
+
+	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PROGRAMS], &file, &p) < 0 ||
+	    p.generation != who->exe_generation || p.size != who->exe_size ||
+	    p.ctime_ns != who->exe_ctime_ns)
+		return 0;
+	return p.program;
+}
+
+static bool matches(const struct guard_marks *m, uint32_t rule, const struct guard_identity *who)
+{
+	uint32_t key = m->half * GUARD_RULE_LIMIT + rule;
+	struct guard_rule r;
+
+	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_RULES], &key, &r) < 0 || !r.wanted)
+		return false;
+	return (!(r.wanted & GUARD_WANTS_PROGRAM) || r.program == who->program) &&
+	       (!(r.wanted & GUARD_WANTS_UNIT) || r.unit == who->unit) &&
+	       (!(r.wanted & GUARD_WANTS_USER) || r.uid == who->uid) &&
+	       (!(r.wanted & GUARD_WANTS_CONTAINER) || r.container == who->container);
+}
+
+static enum guard_judgement judge(const struct guard_marks *m, uint32_t list,
+				  const struct guard_listener *l, const struct guard_identity *who)
+{
+	if (list == GUARD_ANYBODY || (m->config.loopback && l->loopback))
+		return GUARD_LET_BE;
+	if (who->flags & GUARD_UNSEEN)
+		return m->config.seeded ? GUARD_CUT_OFF : GUARD_LET_BE;
+	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
+		return list || (who->flags & GUARD_BY_KERNEL) ? GUARD_LET_BE : GUARD_CUT_OFF;
+	for (uint32_t i = 0; i < list >> 24; i++)
+		if (matches(m, (list & 0xffffff) + i, who))
+			return GUARD_BOUND;
+	return !list && m->config.ephemeral && (who->flags & GUARD_EPHEMERAL) ? GUARD_LET_BE
+									      : GUARD_CUT_OFF;
+}
+
+enum guard_judgement guard_marks_judge(const struct guard_marks *m, const struct guard_listener *l,
+				       struct guard_socket *ret_mark)
+{
+	uint32_t key = m->half * 65536 + l->port;
+	struct guard_port port;
+
+	if (!m->there || (!read_mark(m, l, ret_mark) && !find_seed(m, l, ret_mark)) ||
+	    ret_mark->netns != m->config.netns || ret_mark->port != l->port ||
+	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &port) < 0)
+		return GUARD_NOT_KNOWN;
+	if (!ret_mark->who.program)
+		ret_mark->who.program = find_program(m, &ret_mark->who);
+	return judge(m, port.who[l->proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP], l,
+		     &ret_mark->who);
+}
