@@ -126,7 +126,8 @@ const struct command commands[] = {
 	 0, command_restore},
 	{"guard", N_("[status|off|refresh|accept PROGRAM]"),
 	 N_("which programs may have which ports: is that still so?"),
-	 N_("The guard lets only the programs that the policy names bind and listen on their ports\n"
+	 N_("The guard lets only the programs that the policy names bind and listen on their "
+	    "ports\n"
 	    "(guard: enforce in the policy's settings); portero apply puts it up.\n"
 	    "status: whether it is there, and is what was applied.\n"
 	    "refresh: learns programs again that were upgraded, when dpkg vouches for their new\n"

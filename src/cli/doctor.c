@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/view.h"
+#include "enforce/guard_kernel.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -191,6 +192,37 @@ static void check_reach(struct report *r)
 	say(c, _("who can reach the ports that this touches (portero reach tells which)"), "");
 }
 
+/* Tried, not guessed: the programs are loaded, and let go again. */
+static void check_guard(struct report *r)
+{
+	const struct options *o = r->v->options;
+	const struct guard_place place = {.cgroup = o->cgroup, .pins = o->pin_dir};
+	char text[400] = "";
+	unsigned absent = 0;
+	struct check *c;
+	struct err e = {0};
+
+	if (guard_kernel_try(&place, &absent, &e) < 0) {
+		c = add(r, "guard", HEALTH_NOTE, _("Guard"), e.msg);
+		say(c,
+		    _("nothing: but no port can be bound to its program here (guard: enforce); the "
+		      "firewall's half of a policy works"),
+		    _("run portero as root, on Linux 5.10 or newer with BTF and cgroup v2"));
+		return;
+	}
+	if (!absent) {
+		add(r, "guard", HEALTH_GOOD, _("Guard"), _("ports can be bound to their programs"));
+		return;
+	}
+	for (unsigned part = 0; part < GUARD_PART_COUNT; part++)
+		if (absent & 1u << part)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+				 text[0] ? ", " : "", guard_part_name((enum guard_part)part));
+	c = add(r, "guard", HEALTH_NOTE, _("Guard"),
+		_("ports can be bound to their programs, with parts missing"));
+	say(c, text, _("a newer kernel"));
+}
+
 static void build_report(struct report *r, const struct view *v)
 {
 	*r = (struct report){.v = v};
@@ -201,6 +233,7 @@ static void build_report(struct report *r, const struct view *v)
 	for (int i = 0; i < TABLE_COUNT; i++)
 		check_table(r, (enum sock_table)i);
 	check_reach(r);
+	check_guard(r);
 }
 
 static void print_remark(const struct view *v, const char *label, const char *remark)
@@ -240,6 +273,10 @@ static void print_places(const struct options *o)
 		if (!row->environment)
 			continue;
 		memcpy(&value, (const char *)o + row->offset, sizeof(value));
+		if (!value)
+			value = row->offset == offsetof(struct options, pin_dir)
+					? GUARD_PINS
+					: guard_kernel_cgroup_root() ?: "/sys/fs/cgroup";
 		printf("  --%-14s %s%s\n", row->name, value,
 		       access(value, F_OK) == 0 ? "" : _(" (not there yet)"));
 	}
@@ -263,7 +300,7 @@ static void print_human(const struct report *r)
 		return;
 	print_places(o);
 	putchar('\n');
-	printf("%s\n", _("Not there yet in this version: guard, scans."));
+	printf("%s\n", _("Not there yet in this version: scans."));
 	view_print_gaps(r->v);
 	printf("%s\n", is_healthy(r) ? _("portero sees every listener of this machine.")
 				     : _("portero does not see everything: see MISSING above."));

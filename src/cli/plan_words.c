@@ -326,6 +326,20 @@ static void print_missing(const struct planned *p)
 	}
 }
 
+/* What becomes of who listens on a port that is declared for another program. */
+static const char *fate_of_other(const struct planned *p)
+{
+	switch (p->policy.settings.guard) {
+	case GUARD_ENFORCE:
+		return _("The guard cuts it off.");
+	case GUARD_OBSERVE:
+		return _("The guard only observes, and lets it be.");
+	case GUARD_OFF:
+		break;
+	}
+	return _("The firewall cannot tell programs apart: it lets in.");
+}
+
 static void print_others(const struct planned *p)
 {
 	for (size_t i = 0; i < p->plan.row_count; i++) {
@@ -342,8 +356,9 @@ static void print_others(const struct planned *p)
 		plan_words_place(p, row->opening, &place);
 		view_print_line(&p->now,
 				_("%s: %s is declared for another program than %s, which listens. "
-				  "The firewall cannot tell programs apart: it lets in."),
-				buf_text(&place), buf_text(&port), buf_text(&program));
+				  "%s"),
+				buf_text(&place), buf_text(&port), buf_text(&program),
+				fate_of_other(p));
 	}
 }
 

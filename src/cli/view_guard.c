@@ -30,8 +30,6 @@ void view_guard_take(struct view *v)
 	struct err e = {0};
 	int r;
 
-	if (!v->has_policy || v->policy.settings.guard == GUARD_OFF)
-		return;
 	marks = calloc(1, sizeof(*marks));
 	r = marks ? open_marks(v->options, marks, &e) : -ENOMEM;
 	if (r < 0 && r != -ENOENT)
@@ -40,6 +38,7 @@ void view_guard_take(struct view *v)
 				 _("run portero as root"));
 	if (r == 1 && marks->there) {
 		v->guard = marks;
+		v->snapshot.guard_program = marks->program_id;
 		return;
 	}
 	if (marks && r == 1)
@@ -102,6 +101,18 @@ enum guard_judgement view_guard_judge(const struct view *v, const struct port_ro
 			*ret_mark = mark;
 	}
 	return worst;
+}
+
+void view_guard_apply(struct view *v)
+{
+	for (size_t i = 0; v->guard && i < v->list.row_count; i++) {
+		struct port_reach *reach = &v->list.rows[i].reach;
+
+		if (reach->state != PORT_OPEN || !view_guard_cuts_off(v, &v->list.rows[i]))
+			continue;
+		reach->state = PORT_FILTERED;
+		reach->reached = false;
+	}
 }
 
 bool view_guard_cuts_off(const struct view *v, const struct port_row *row)

@@ -8,9 +8,14 @@
 #include "cli/view.h"
 #include "enforce/guard_marks.h"
 
-/* Opens the guard of the state folder, if there is one. What cannot be read becomes a gap. */
+/*
+ * Opens the guard of the state folder, if there is one, before reach is asked: its own program is
+ * no obstacle then. What cannot be read becomes a gap.
+ */
 void view_guard_take(struct view *v);
 void view_guard_done(struct view *v);
+/* What the firewall lets in, and the guard keeps from the listener, is filtered. */
+void view_guard_apply(struct view *v);
 
 /* Of all listeners of a row the worst. *ret_mark (may be NULL) is of the one that is judged by. */
 enum guard_judgement view_guard_judge(const struct view *v, const struct port_row *row,

@@ -57,6 +57,12 @@ void view_policy_place(const struct view *v, const struct port_row *row, struct 
 	buf_add_char(out, ')');
 }
 
+/* The guard keeps it out, but who is there poses as what the port is for. */
+static bool is_impostor(const struct view *v, const struct port_row *row, enum declared is)
+{
+	return is != DECLARED_NO && is != DECLARED_NO_POLICY && view_guard_cuts_off(v, row);
+}
+
 bool view_is_undeclared(const struct view *v, const struct port_row *row)
 {
 	enum declared is = declared(v, row);
@@ -64,7 +70,5 @@ bool view_is_undeclared(const struct view *v, const struct port_row *row)
 			       ? row->reach.state == PORT_OPEN || row->reach.state == PORT_UNKNOWN
 			       : row->bound != BOUND_HOST;
 
-	/* the guard keeps it out: but somebody tries to be what he is not */
-	return reached &&
-	       (is == DECLARED_NO || is == DECLARED_OTHER || view_guard_cuts_off(v, row));
+	return (reached && (is == DECLARED_NO || is == DECLARED_OTHER)) || is_impostor(v, row, is);
 }

@@ -250,7 +250,6 @@ static int take_policy(struct view *v)
 
 	v->now_s = time(NULL);
 	v->has_policy = r >= 0 && !problems.error_count;
-	view_guard_take(v);
 	if (r >= 0 && problems.error_count)
 		snapshot_add_gap(&v->snapshot, GAP_DETAILS, _("which ports are meant to be open"),
 				 _("the policy has errors"), _("see portero policy check"));
@@ -271,10 +270,14 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	r = take_inventory(v, wish, e);
 	if (r >= 0 && !wish->reach_only)
 		r = build_rows(v, wish, e);
+	if (r >= 0)
+		view_guard_take(v);
 	if (r >= 0 && v->with_reach)
 		r = take_reach(v, wish->ask, e);
 	if (r >= 0 && v->with_reach && !wish->reach_only)
 		r = join_rows(v, e);
+	if (r >= 0)
+		view_guard_apply(v);
 	if (r >= 0 && wish->policy && take_policy(v) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	return r;

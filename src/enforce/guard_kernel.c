@@ -153,6 +153,7 @@ static int make_pins(const struct guard_place *place, struct err *e)
 /* --- loading ------------------------------------------------------------------------------------
  */
 
+/* place NULL: with maps of its own, which nobody pins */
 static struct guard_bpf *open_programs(const struct guard_place *place, unsigned left_out,
 				       struct err *e)
 {
@@ -165,7 +166,7 @@ static struct guard_bpf *open_programs(const struct guard_place *place, unsigned
 		err_set(e, -errno, _("the guard's programs cannot be read: %s"), strerror(errno));
 		return NULL;
 	}
-	for (size_t i = 0; i < GUARD_MAP_COUNT; i++)
+	for (size_t i = 0; place && i < GUARD_MAP_COUNT; i++)
 		if (pin_path(place, "", maps[i], path, e) < 0 ||
 		    bpf_map__set_pin_path(bpf_object__find_map_by_name(g->obj, maps[i]), path) <
 			    0) {
@@ -287,7 +288,8 @@ static int read_link(int fd, uint32_t active_map, struct guard_link *ret)
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return -errno;
-	*ret = (struct guard_link){.pinned = true, .cgroup_id = info.cgroup.cgroup_id};
+	*ret = (struct guard_link){
+		.pinned = true, .cgroup_id = info.cgroup.cgroup_id, .program_id = info.prog_id};
 	read_program(info.prog_id, active_map, ret);
 	return 0;
 }
@@ -552,4 +554,25 @@ int guard_kernel_tags(const struct guard_place *place, uint8_t tags[GUARD_PART_A
 			memcpy(tags[part], info.tag, sizeof(info.tag));
 	guard_kernel_close(&k);
 	return r < 0 ? -1 : 0;
+}
+
+int guard_kernel_try(const struct guard_place *place, unsigned *ret_absent, struct err *e)
+{
+	struct guard_kernel k;
+	uint64_t id;
+	int cleanup_close cgroup = open_cgroup(place, &id, e);
+	int r;
+
+	if (cgroup < 0)
+		return cgroup;
+	clear(&k);
+	r = load_programs(&k, NULL, e);
+	if (r == 0)
+		take_fds(&k);
+	*ret_absent = 0;
+	for (unsigned part = 0; r == 0 && part < GUARD_PART_COUNT; part++)
+		if (k.program_fds[part] < 0)
+			*ret_absent |= 1u << part;
+	guard_kernel_close(&k);
+	return r;
 }

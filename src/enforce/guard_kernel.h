@@ -88,12 +88,18 @@ int guard_kernel_run(const struct guard_kernel *k, enum guard_part part, uint32_
 struct guard_link {
 	bool pinned;
 	uint64_t cgroup_id; /* 0: somebody detached it */
-	uint8_t tag[8];	    /* of the program */
-	bool ours;	    /* the program uses the pinned maps */
+	uint32_t program_id;
+	uint8_t tag[8]; /* of the program */
+	bool ours;	/* the program uses the pinned maps */
 };
 int guard_kernel_link(const struct guard_place *place, enum guard_part part, struct guard_link *ret,
 		      struct err *e);
 
+/*
+ * Could the guard be put up here? Loads its programs without attaching or pinning anything. 0 and
+ * *ret_absent, bits of optional parts that the kernel refuses; or a negative errno with a sentence.
+ */
+int guard_kernel_try(const struct guard_place *place, unsigned *ret_absent, struct err *e);
 /* The tags that the programs of this version get from this kernel; the maps must be there. 0 or -1.
  */
 int guard_kernel_tags(const struct guard_place *place, uint8_t tags[GUARD_PART_ATTACHED][8]);

@@ -33,18 +33,23 @@ static int read_seeds(struct guard_marks *m)
 
 int guard_marks_open(const struct guard_place *place, struct guard_marks *m, struct err *e)
 {
+	struct guard_link link;
 	uint32_t zero = 0;
 	int r;
 
 	*m = (struct guard_marks){0};
 	r = guard_kernel_find(place, &m->k, e);
+	if (r == 0)
+		r = guard_kernel_link(place, GUARD_PART_INGRESS, &link, e);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_ACTIVE], &zero, &m->half) < 0 ||
 	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_CONFIG], &m->half, &m->config) < 0)
 		return err_set(e, -errno, _("the guard's maps cannot be read: %s"),
 			       strerror(errno));
-	m->there = m->config.mode >= GUARD_ABI_OBSERVE;
+	m->program_id = link.program_id;
+	m->there = m->config.mode >= GUARD_ABI_OBSERVE && link.ours &&
+		   link.cgroup_id == m->config.root;
 	return m->there && read_seeds(m) < 0 ? err_set(e, -ENOMEM, _("out of memory")) : 0;
 }
 

@@ -21,7 +21,8 @@ enum guard_judgement {
 
 struct guard_marks {
 	struct guard_kernel k;
-	bool there;
+	bool there;	     /* and packets pass through it */
+	uint32_t program_id; /* of the program that they pass through */
 	struct guard_config config;
 	uint32_t half;
 	struct guard_socket *seeds; /* of sockets that are older than the guard */

@@ -194,6 +194,10 @@ struct snapshot {
 			     */
 	const char *files_view; /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
 
+	/* Id of the BPF program by which portero's own guard keeps packets from listeners; 0: there is
+	 * none. Reach is told without it: who is cut off, the guard itself tells. */
+	uint32_t guard_program;
+
 	/* Listeners of other namespaces that were seen by the way and are not in sockets[]. */
 	uint32_t other_listeners, other_netns;
 	/* Processes whose files could not be looked at, and one of their pids. */

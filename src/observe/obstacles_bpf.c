@@ -48,10 +48,21 @@ static bool find_types(bool types[TYPE_LIMIT])
 	return false;
 }
 
-/* How many programs are attached; *ret_name: the first one's. -1: cannot be told. */
-static int attached(int target, int type, uint32_t flags, char name[BPF_OBJ_NAME_LEN])
+/* Without the one that is `own` (0: none); 0 also when that is the only one. */
+static uint32_t leave_out(uint32_t own, uint32_t *ids, uint32_t count)
 {
-	uint32_t ids[64], count = sizeof(ids) / sizeof(ids[0]), len;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!own || ids[i] != own)
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+/* How many programs are attached, but for `own`; *ret_name: the first one's. -1: cannot be told. */
+static int attached(int target, int type, uint32_t flags, uint32_t own, char name[BPF_OBJ_NAME_LEN])
+{
+	uint32_t ids[64] = {0}, count = sizeof(ids) / sizeof(ids[0]), len;
 	struct bpf_prog_info info = {0};
 	int fd;
 
@@ -59,6 +70,8 @@ static int attached(int target, int type, uint32_t flags, char name[BPF_OBJ_NAME
 	if (bpf_prog_query(target, (enum bpf_attach_type)type, flags, NULL, ids, &count) < 0 &&
 	    errno != ENOSPC)
 		return errno == EINVAL || errno == EOPNOTSUPP ? 0 : -1;
+	if (count <= sizeof(ids) / sizeof(ids[0]))
+		count = leave_out(own, ids, count);
 	if (count == 0)
 		return 0;
 	fd = bpf_prog_get_fd_by_id(ids[0]);
@@ -81,7 +94,7 @@ static int look_at_tcx(struct obstacles *ret)
 		r = obstacles_add(ret, OBSTACLE_ALL, 0, 0,
 				  _("BPF programs (tcx), maybe: the interfaces could not be read"));
 	for (size_t i = 0; all && all[i].if_index && r == 0; i++)
-		if (attached((int)all[i].if_index, ATTACH_TCX_INGRESS, 0, name) != 0)
+		if (attached((int)all[i].if_index, ATTACH_TCX_INGRESS, 0, 0, name) != 0)
 			r = obstacles_add(ret, OBSTACLE_INTERFACE, 0, all[i].if_index,
 					  _("the BPF program %s (tcx) on what comes in by %s"),
 					  name[0] ? name : "?", all[i].if_name);
@@ -94,7 +107,7 @@ static int look_at_lookup(struct obstacles *ret)
 	int cleanup_close netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	char name[BPF_OBJ_NAME_LEN] = "";
 
-	if (netns >= 0 && attached(netns, BPF_SK_LOOKUP, 0, name) == 0)
+	if (netns >= 0 && attached(netns, BPF_SK_LOOKUP, 0, 0, name) == 0)
 		return 0;
 	return obstacles_add(
 		ret, OBSTACLE_ALL, 0, 0,
@@ -133,13 +146,13 @@ static int open_by_id(int mount, uint64_t id)
 }
 
 /* 0: no program; 1: one, *text says which; for what cannot be looked at, too. */
-static int look_at_cgroup(int mount, uint64_t id, char *text, size_t size)
+static int look_at_cgroup(int mount, uint64_t id, uint32_t own, char *text, size_t size)
 {
 	int cleanup_close cgroup = id && mount >= 0 ? open_by_id(mount, id) : -1;
 	char name[BPF_OBJ_NAME_LEN];
-	int count =
-		cgroup < 0 ? -1
-			   : attached(cgroup, BPF_CGROUP_INET_INGRESS, BPF_F_QUERY_EFFECTIVE, name);
+	int count = cgroup < 0 ? -1
+			       : attached(cgroup, BPF_CGROUP_INET_INGRESS, BPF_F_QUERY_EFFECTIVE,
+					  own, name);
 
 	if (count == 0)
 		return 0;
@@ -170,12 +183,13 @@ static int look_at_sockets(const struct snapshot *s, struct obstacles *ret)
 		if (socket->netns != 0 || socket->kind != SOCKET_PORT)
 			continue;
 		if (!map_get(&known, socket->cgroup_id, &blocked)) {
-			blocked = (uint32_t)look_at_cgroup(mount, socket->cgroup_id, text,
-							   sizeof(text));
+			blocked = (uint32_t)look_at_cgroup(mount, socket->cgroup_id,
+							   s->guard_program, text, sizeof(text));
 			if (map_set(&known, socket->cgroup_id, blocked) < 0)
 				return -ENOMEM;
 		} else if (blocked) {
-			look_at_cgroup(mount, socket->cgroup_id, text, sizeof(text));
+			look_at_cgroup(mount, socket->cgroup_id, s->guard_program, text,
+				       sizeof(text));
 		}
 		if (blocked && obstacles_add(ret, OBSTACLE_SOCKET, 0, (uint32_t)i, "%s", text) < 0)
 			return -ENOMEM;
