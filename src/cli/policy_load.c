@@ -34,6 +34,12 @@ static bool has_program(void *context, const char *path)
 	return policy_names_has_program(path);
 }
 
+static bool is_script(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE])
+{
+	(void)context;
+	return policy_names_is_script(path, ret, POLICY_INTERPRETER_SIZE);
+}
+
 static int parse_files(const struct policy_files *files, struct policy *ret,
 		       struct policy_problems *problems)
 {
@@ -56,6 +62,7 @@ int policy_load_files(const struct policy_files *files, struct policy *ret,
 		.has_unit = has_unit,
 		.has_user = has_user,
 		.has_program = has_program,
+		.is_script = is_script,
 	};
 	int r = parse_files(files, ret, problems);
 

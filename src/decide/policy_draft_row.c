@@ -101,6 +101,12 @@ static const char *unit_of(const struct drafting *g, const struct found *f)
 		       : seen(g, f->activation->socket_unit_str);
 }
 
+/* A user's own unit is none of the machine's: see policy_rows. */
+static bool is_unit(const struct found *f, const char *unit)
+{
+	return is_lasting(unit) && (f->activation || !f->process || !f->process->unit_of_user);
+}
+
 /* Who is to listen there, in the words of a policy; what a policy cannot say is left out. */
 static void set_owner(struct drafting *g, const struct found *f, struct draft_port *port)
 {
@@ -110,7 +116,7 @@ static void set_owner(struct drafting *g, const struct found *f, struct draft_po
 	if (container[0]) {
 		if (is_utf8(container) && policy_value_container(container, NULL) == 0)
 			port->container_str = policy_draft_keep(g, container);
-	} else if (is_lasting(unit) && is_utf8(unit) &&
+	} else if (is_unit(f, unit) && is_utf8(unit) &&
 		   policy_value_unit(unit, &suffix, NULL) == 0) {
 		port->unit_str = policy_draft_keep(g, unit);
 	} else if (p && !p->is_manager && p->own_root && p->program_state == PROGRAM_THERE &&

@@ -2,6 +2,7 @@
 #include "decide/policy_review.h"
 #include "base/i18n.h"
 #include "decide/policy_conflicts.h"
+#include "decide/policy_guard_review.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -94,16 +95,47 @@ static void warn_until(struct review *r, const struct opening *o)
 
 typedef bool has_name(void *context, const char *name);
 
+/* A name that nothing was asked about yet, by this function. */
+static bool is_new(struct review *r, uint32_t str, uintptr_t function)
+{
+	uint64_t key = map_mix(str, function);
+	uint32_t ignored;
+
+	if (!str || map_get(&r->asked, key, &ignored))
+		return false;
+	r->failed |= map_set(&r->asked, key, 0) < 0;
+	return true;
+}
+
 /* Is it a name that the machine does not have, and that was not told yet? */
 static bool is_absent(struct review *r, uint32_t str, has_name *has)
 {
-	uint64_t key = map_mix(str, (uintptr_t)has);
-	uint32_t ignored;
+	return has && is_new(r, str, (uintptr_t)has) &&
+	       !has(r->facts->context, policy_text(r->p, str));
+}
 
-	if (!str || !has || map_get(&r->asked, key, &ignored))
-		return false;
-	r->failed |= map_set(&r->asked, key, 0) < 0;
-	return !has(r->facts->context, policy_text(r->p, str));
+/* What listens for a script is its interpreter, whose path is another. */
+static void warn_script(struct review *r, const struct opening *o)
+{
+	struct policy_place place = place_of(r, &o->place);
+	const char *path = policy_text(r->p, o->program_str);
+	char interpreter[POLICY_INTERPRETER_SIZE] = "";
+
+	if (!r->facts->is_script || !is_new(r, o->program_str, (uintptr_t)r->facts->is_script) ||
+	    !r->facts->is_script(r->facts->context, path, interpreter))
+		return;
+	if (interpreter[0])
+		policy_problems_add(r->problems, false, &place, NULL,
+				    _("%.300s is a script: its interpreter is the program that "
+				      "listens, so this never fits. Write 'program: %.300s', and "
+				      "the unit and the user of the script"),
+				    path, interpreter);
+	else
+		policy_problems_add(r->problems, false, &place, NULL,
+				    _("%.300s is a script: its interpreter is the program that "
+				      "listens, so this never fits. Write the interpreter, and "
+				      "the unit and the user of the script"),
+				    path);
 }
 
 static void warn_absent(struct review *r, const struct opening *o)
@@ -133,20 +165,8 @@ static void warn_absent(struct review *r, const struct opening *o)
 		policy_problems_add(r->problems, false, &place, NULL,
 				    _("this machine has no program %.300s now"),
 				    policy_text(r->p, o->program_str));
-}
-
-static void warn_settings(struct review *r)
-{
-	const struct policy_settings *s = &r->p->settings;
-	struct policy_place place;
-
-	if (s->guard == GUARD_OFF)
-		return;
-	place = place_of(r, &s->guard_place);
-	policy_problems_add(r->problems, false, &place, NULL,
-			    _("the guard is not there yet in this version: 'guard: %s' has no "
-			      "effect, and who listens is not checked"),
-			    guard_mode_id(s->guard));
+	else
+		warn_script(r, o);
 }
 
 int policy_review(const struct policy *p, const struct policy_facts *facts,
@@ -155,13 +175,13 @@ int policy_review(const struct policy *p, const struct policy_facts *facts,
 	struct review r = {.p = p, .facts = facts, .problems = problems};
 	int code = policy_conflicts_find(p, facts->now_s, problems);
 
-	if (code == 0)
-		warn_settings(&r);
 	for (size_t i = 0; i < p->opening_count && code == 0; i++) {
 		warn_wide(&r, &p->openings[i]);
 		warn_until(&r, &p->openings[i]);
 		warn_absent(&r, &p->openings[i]);
 	}
+	if (code == 0)
+		policy_guard_review(p, facts->now_s, problems);
 	map_done(&r.asked);
 	return r.failed || problems->failed ? -ENOMEM : code;
 }

@@ -7,11 +7,13 @@
  * Errors: a port is let in twice from the same source at one interface (a *duplicate*: the rate or
  * the end of one of them would never matter); a port is for one program, unit, user or container
  * and for another one, from sources that overlap at one interface (a *contradiction*). Openings
- * that are over count for neither.
+ * that are over count for neither. Warnings about the guard are in decide/policy_guard_review.
  */
 #pragma once
 
 #include "model/policy_problems.h"
+
+enum { POLICY_INTERPRETER_SIZE = 512 };
 
 /* What the machine has. A NULL: that is not looked at. */
 struct policy_facts {
@@ -21,6 +23,8 @@ struct policy_facts {
 	bool (*has_unit)(void *context, const char *name);
 	bool (*has_user)(void *context, const char *name); /* a name, not a number */
 	bool (*has_program)(void *context, const char *path);
+	/* Is it a script? Then *ret is the program that runs it, "" when that is not known. */
+	bool (*is_script)(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE]);
 };
 
 /* 0 or -ENOMEM. 10,000 openings and 50,000 sources take a fraction of a second. */

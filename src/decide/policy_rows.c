@@ -63,16 +63,31 @@ static enum fit fits_container(const char *wanted, const struct snapshot *s,
 	return fits(wanted, snapshot_text(s, c->name_str));
 }
 
+/*
+ * A unit is one of the machine's systemd. What a user's own manager runs is in the unit of that
+ * manager, whatever the user calls it. The guard sees it so, too.
+ */
+static enum fit fits_own_unit(const char *wanted, const struct snapshot *s,
+			      const struct process_info *owner)
+{
+	char manager[32];
+	enum fit fit;
+
+	if (owner->unit_of_user) {
+		snprintf(manager, sizeof(manager), "user@%u.service", owner->manager_uid);
+		return fits(wanted, manager);
+	}
+	fit = fits(wanted, snapshot_text(s, owner->unit_str));
+	/* its cgroup could be read, and is no unit's */
+	return fit == FIT_UNKNOWN && owner->cgroup_str ? FIT_NO : fit;
+}
+
 /* A service that systemd listens for is meant by its own unit and by its socket's. */
 static enum fit fits_unit(const char *wanted, const struct snapshot *s, const struct listener *l,
 			  const struct process_info *owner)
 {
-	enum fit fit = fits(wanted, snapshot_text(s, owner->unit_str));
+	enum fit fit = fits_own_unit(wanted, s, owner);
 	const struct activation_info *a;
-
-	/* its cgroup could be read, and is no unit's */
-	if (fit == FIT_UNKNOWN && owner->cgroup_str)
-		fit = FIT_NO;
 
 	if (fit == FIT_YES || l->activation == SNAPSHOT_NONE)
 		return fit;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforce/guard_rules_json.h"
 #include "base/mem.h"
+#include "bpf/guard_abi.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 
 enum { PORTS_TEXT_SIZE = 32 };
+
+_Static_assert(GUARD_UNIT_LIMIT == GUARD_NAME_SIZE - 1, "what the guard can compare");
 
 static const char schema[] = "portero.guard-rules/1";
 

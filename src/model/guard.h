@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { GUARD_UNIT_LIMIT = 191 }; /* bytes of a unit's name; a longer one is nobody's */
+
 /* Who may have a port: all that are given (not 0) must match; none given: anybody. */
 struct guard_owner {
 	uint32_t program_str; /* absolute path */

@@ -141,3 +141,16 @@ enum program_fit programs_fit(const char *program, uint16_t port, enum proto pro
 		*ret_speaks = spoken(row, 0);
 	return PROGRAM_FIT_OTHER;
 }
+
+bool programs_run_scripts(const char *program)
+{
+	struct name name = {program, strcspn(program, "0123456789")};
+	const struct program_row *row = find_program(program);
+
+	/* "perl5.36-x86_64-linux-gnu", "python3.11-dbg"; but "R2D2" is no R */
+	while (!row && name.len > 0 && strchr(".-", name.text[name.len - 1]))
+		name.len--;
+	if (!row && name.len > 2)
+		row = find_exactly(name);
+	return row && row->runs_scripts;
+}

@@ -8,6 +8,7 @@
 
 #include "model/port.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum program_fit {
@@ -34,3 +35,11 @@ enum program_fit {
  */
 enum program_fit programs_fit(const char *program, uint16_t port, enum proto proto,
 			      const char *service_name, const char **ret_speaks);
+
+/*
+ * Does it run what anybody wrote: an interpreter, a virtual machine, a shell, also one that is a
+ * server besides (php-fpm)? Whoever knows only the program knows nothing about what it does.
+ * `program` as above, not NULL; names with anything behind a version are found, too
+ * ("perl5.36-x86_64-linux-gnu").
+ */
+bool programs_run_scripts(const char *program);

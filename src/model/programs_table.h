@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum program_class {
@@ -17,6 +18,7 @@ enum program_class {
 struct program_row {
 	const char *name; /* basename without version; the rows are sorted by it */
 	uint8_t class;	  /* enum program_class */
+	bool runs_scripts;
 	uint16_t first,
 		count; /* what it speaks: programs_spoken[first..first+count), its own first */
 };

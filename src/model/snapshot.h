@@ -85,6 +85,7 @@ struct process_info {
 	uint32_t user_str;
 	uint32_t cgroup_str;  /* path in the hierarchy that systemd or the runtime uses */
 	uint32_t unit_str;    /* systemd unit */
+	uint32_t manager_uid; /* unit_of_user: whose */
 	uint32_t package_str; /* name of the package that owns the program */
 	uint32_t container;   /* index into containers[], or SNAPSHOT_NONE */
 	uint32_t netns_inum;  /* the process's own network namespace; 0 = not known */
@@ -93,8 +94,9 @@ struct process_info {
 	bool own_file;		/* its program's path leads to the same file here */
 	enum tristate packaged; /* does a package own the program's file? */
 	bool argv_like_kernel;	/* unpackaged, and its arguments look like a kernel thread's name */
-	bool is_manager;	/* systemd holding a socket for a service */
-	bool gone;		/* ended while it was read: what is unknown stays so */
+	bool unit_of_user; /* the unit is one of a user's own manager, who may call it anything */
+	bool is_manager;   /* systemd holding a socket for a service */
+	bool gone;	   /* ended while it was read: what is unknown stays so */
 
 	/* Identities within this snapshot only, for reading each thing once. 0 = not known. */
 	uint64_t exe_key, cgroup_key, root_key;

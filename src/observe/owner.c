@@ -155,6 +155,8 @@ static void read_cgroup(struct resolve *r, int proc_fd, struct process_info *p)
 	    cgroup_parse(buf_text(&text), text.len, &owner) < 0)
 		return;
 	p->unit_str = snapshot_add_text(r->s, owner.unit);
+	p->unit_of_user = owner.in_user;
+	p->manager_uid = owner.user_uid;
 	p->cgroup_str = snapshot_add_text(r->s, owner.path);
 	if (owner.container_id[0])
 		p->container = find_container(r, &owner, owner.in_user ? owner.user_uid : p->uid);
@@ -261,6 +263,8 @@ static void copy_known(struct snapshot *s, struct process_info *p, const struct 
 	}
 	if (k->has_cgroup) {
 		p->unit_str = s->processes[k->cgroup].unit_str;
+		p->unit_of_user = s->processes[k->cgroup].unit_of_user;
+		p->manager_uid = s->processes[k->cgroup].manager_uid;
 		p->cgroup_str = s->processes[k->cgroup].cgroup_str;
 		p->container = s->processes[k->cgroup].container;
 	}

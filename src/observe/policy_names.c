@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/policy_names.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "observe/socket_unit.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+	SCRIPT_LINE_SIZE = 256, /* BINPRM_BUF_SIZE: the kernel reads no more of it */
+	SCRIPT_DEPTH = 5,	/* scripts that run scripts: it follows no more */
+};
 
 void policy_names_done(struct policy_names *n)
 {
@@ -103,4 +112,80 @@ bool policy_names_has_program(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* What stands behind "#!", without spaces around it. False: it is no script. */
+static bool read_script_line(const char *path, char line[SCRIPT_LINE_SIZE])
+{
+	int cleanup_close fd = -1;
+	struct stat st;
+	ssize_t len;
+	size_t start;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, line, SCRIPT_LINE_SIZE - 1);
+	if (len < 2 || line[0] != '#' || line[1] != '!')
+		return false;
+	line[len] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	start = 2 + strspn(line + 2, " \t");
+	memmove(line, line + start, strlen(line + start) + 1);
+	return true;
+}
+
+/* The whole path of a command, as a service that systemd starts would find it. */
+static bool find_command(const char *name, char path[PATH_MAX])
+{
+	static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					      "/usr/bin",	 "/sbin",	   "/bin"};
+
+	if (strchr(name, '/'))
+		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		if (snprintf(path, PATH_MAX, "%s/%s", folders[i], name) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return true;
+	return false;
+}
+
+/* "/usr/bin/perl -w", "/usr/bin/env python3", "/usr/bin/env -S A=b deno run": the program. */
+static bool find_interpreter(char *line, char path[PATH_MAX])
+{
+	char *rest = NULL, *word = strtok_r(line, " \t", &rest);
+
+	if (word && strcmp(text_base_name(word), "env") == 0) {
+		do
+			word = strtok_r(NULL, " \t", &rest);
+		while (word && (strchr(word, '=') || strcmp(word, "-S") == 0 ||
+				strcmp(word, "-i") == 0 || strcmp(word, "-") == 0));
+		if (word && word[0] == '-')
+			return false; /* another option: what follows may be its own */
+	}
+	return word && find_command(word, path);
+}
+
+bool policy_names_is_script(const char *path, char *ret, size_t size)
+{
+	char line[SCRIPT_LINE_SIZE], found[PATH_MAX];
+	char cleanup_free *real = NULL;
+
+	if (!read_script_line(path, line))
+		return false;
+	ret[0] = '\0';
+	for (int i = 0; i < SCRIPT_DEPTH; i++) {
+		if (!find_interpreter(line, found))
+			return true;
+		free(real);
+		real = realpath(found, NULL);
+		if (!real)
+			return true;
+		if (!read_script_line(real, line)) {
+			if (strlen(real) < size)
+				memcpy(ret, real, strlen(real) + 1);
+			return true;
+		}
+	}
+	return true;
 }

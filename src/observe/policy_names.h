@@ -9,6 +9,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct policy_names {
 	/* read when they are first asked for */
@@ -25,3 +26,10 @@ bool policy_names_has_interface(struct policy_names *n, const char *name);
 bool policy_names_has_unit(struct policy_names *n, const char *name);
 bool policy_names_has_user(const char *name);
 bool policy_names_has_program(const char *path);
+/*
+ * Does the file begin with "#!" (execve(2))? Then *ret is the program that will run, as
+ * /proc/PID/exe shows it: without links, behind env(1), and of an interpreter that is a script, its
+ * interpreter;
+ * "" when that cannot be told. What cannot be read is no script.
+ */
+bool policy_names_is_script(const char *path, char *ret, size_t size);

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import (
-    AS_NOBODY, Netns, bpf_works, ip, janitor, need_feature, require_namespaces, stable)
+    AS_NOBODY, Netns, bpf_works, ip, janitor, need_feature, portero, require_namespaces, stable)
 
 HERE = Path(__file__).resolve().parent
 WIDTHS = [40, 60, 80, 100, 120, 160, 200]
@@ -204,6 +204,32 @@ def test_csv(scene):
 
 def test_show_of_a_closed_port(scene):
     compare("show-closed.txt", scene.portero("show", "8443", prefix=scene.inside, code=0).text)
+
+
+GUARDED = """settings:
+  guard: enforce
+openings:
+  - {ports: 80/tcp, from: internet}
+  - {ports: 443/tcp, from: [host, 192.0.2.0/24]}
+  - {ports: 8000/tcp, from: private, program: PLACE/python3.11}
+  - {ports: 8001/tcp, from: private, program: PLACE/app}
+  - {ports: 8002/tcp, from: private, program: PLACE/app2}
+  - {ports: 8003/udp, from: private, unit: web.slice}
+  - {ports: 8004/udp, from: private, unit: LONG.scope}
+"""
+
+
+def test_policy_check_of_a_guard(tmp_path):
+    policy = tmp_path / "policy.d"
+    policy.mkdir(mode=0o755)
+    for name, text in (("app", "#!/bin/cat\n"), ("app2", "#!/usr/bin/env -u X sh\n"),
+                       ("python3.11", "")):
+        (tmp_path / name).write_text(text)
+    (policy / "guard.yaml").write_text(
+        GUARDED.replace("PLACE", str(tmp_path)).replace("LONG", "x" * 186))
+    (policy / "guard.yaml").chmod(0o644)
+    text = portero("policy", "check", policy, code=1).text.replace(str(tmp_path), PLACE)
+    compare("policy-check-guard.txt", text.replace(os.path.realpath("/bin/cat"), "/usr/bin/cat"))
 
 
 @pytest.mark.parametrize("command", ["", "status", "show", "reach", "explain", "policy", "plan",

@@ -80,6 +80,26 @@ def test_unit_is_escaped(ns, holder, cgroup):
     assert r"a\x1b[31m.service" in texts[0]
 
 
+def declared(ns, tmp_path, port, unit):
+    (tmp_path / "a.yaml").write_text(
+        f"openings: [{{ports: {port}/tcp, from: internet, unit: {unit}}}]\n")
+    status = ns.portero("--json", str(port), "--policy-dir", tmp_path, reach=True).json
+    return [(p["listeners"][0]["unit"], p["policy"]["declared"]) for p in status["ports"]]
+
+
+def test_unit_of_a_user_is_none_of_the_machine(ns, holder, cgroup, tmp_path):
+    """Below user@UID.service a user may call a unit like one of root's, which a policy means."""
+    tmp_path.chmod(0o755)
+    top = f"portero-test{os.getpid()}.slice"
+    listen(ns, holder, cgroup, 8715, f"{top}/web.service")
+    listen(ns, holder, cgroup, 8716, f"{top}/user@4294.service/app.slice/web.service")
+    assert declared(ns, tmp_path, 8715, "web") == [("web.service", "declared")]
+    assert declared(ns, tmp_path, 8716, "web") == [("web.service", "other")]
+    assert declared(ns, tmp_path, 8716, "user@4294") == [("web.service", "declared")]
+    assert declared(ns, tmp_path, 8716, "user@4295") == [("web.service", "other")]
+    assert declared(ns, tmp_path, 8715, "user@4294") == [("web.service", "other")]
+
+
 def test_unit_is_no_formula(ns, holder, cgroup):
     listen(ns, holder, cgroup, 8714, f"portero-test{os.getpid()}.slice/=1+1.service")
     assert [r["unit"] for r in rows(ns.status("8714"))] == ["=1+1.service"]

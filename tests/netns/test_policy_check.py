@@ -270,7 +270,7 @@ def test_all_errors_of_all_files(policy):
     found = [(p["severity"], p["at"]["file"], p["at"]["line"], p["at"]["column"])
              for p in result.json["problems"]]
     assert found == [("error", "a-first.yaml", 2, 12), ("error", "a-first.yaml", 4, 5),
-                     ("error", "b-second.yaml", 4, 11), ("warning", "b-second.yaml", 5, 19)]
+                     ("error", "b-second.yaml", 4, 11), ("warning", "c-third.yaml", 2, 5)]
     assert result.json["errors"] == 3 and result.json["warnings"] == 1
     assert result.json["files"] == 3 and result.json["openings"] == 1
     assert result.json["usable"] is False
@@ -302,6 +302,69 @@ def test_warnings(policy):
     assert "ended at 2001-01-01T00:00:00Z" in result.text
     assert "1 opening in 1 file, 5 warnings" in result.text
     assert "1 opening in" not in policy("-q").text
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(text, name="script"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o755)
+        return path
+    return write
+
+
+@pytest.mark.parametrize("line, program", [
+    ("#!/bin/sh\n", "/bin/sh"),
+    ("#! \t/bin/sh -e\nexit\n", "/bin/sh"),
+    ("#!/bin/sh", "/bin/sh"),
+    ("#!/usr/bin/env sh\n", "/bin/sh"),
+    ("#!/usr/bin/env -S A=b sh -e\n", "/bin/sh"),
+    ("#!/usr/bin/env -u sh ls\n", None),
+    ("#!/usr/bin/env\n", None),
+    ("#!/no/such/interpreter\n", None),
+    ("#!\n", None),
+    ("#!", None),
+    ("#!/" + "x" * 5000, None),
+], ids=range(11))
+def test_scripts(policy, script, line, program):
+    """Whoever listens for a script is its interpreter, by the path that /proc/PID/exe would show."""
+    result = policy(a=opening(program=script(line)), code=1)
+    assert "a.yaml:2:5: warning:" in result.text and f"{script(line)} is a script" in result.text
+    assert "1 warning" in result.text.splitlines()[-1]
+    if program:
+        assert f"Write 'program: {os.path.realpath(program)}'" in result.text
+    else:
+        assert "Write the interpreter" in result.text
+
+
+def test_script_of_scripts(policy, script):
+    """What runs in the end is told; one that runs itself is no endless loop."""
+    inner = script("#!/bin/sh\n", "inner")
+    real = os.path.realpath("/bin/sh")
+    assert f"'program: {real}'" in policy(a=opening(program=script(f"#!{inner}\n"))).text
+    itself = script("", "itself")
+    script(f"#!{itself}\n", "itself")
+    assert "Write the interpreter" in policy(a=opening(program=itself), code=1).text
+
+
+def test_no_scripts(policy, script, tmp_path):
+    for text in ("", "#", "# !/bin/sh\n", " #!/bin/sh\n", b"\x7fELF#!/bin/sh\n"):
+        policy(a=opening(program=script(text)), code=0)
+    os.mkfifo(tmp_path / "fifo")
+    policy(a=opening(program=tmp_path / "fifo"), code=0)
+    policy(a=opening(program=tmp_path), code=0)
+
+
+def test_guard(policy):
+    """What it could not hold to one program is told; when it is off, nothing is."""
+    text = opening(program="/bin/sh") + opening(ports="80/tcp").split("\n", 1)[1]
+    policy(a=text, code=0)
+    result = policy(a=text, b="settings: {guard: enforce}\n", code=1)
+    assert "a.yaml:2:5: warning: /bin/sh runs scripts" in result.text
+    assert "a.yaml:5:5: warning: anybody on the machine may listen there: 1 opening" in result.text
+    assert "2 openings in 2 files, 2 warnings" in result.text
+    assert "anybody" not in policy(b="settings: {guard: observe}\n", code=1).text
 
 
 def test_units(policy):

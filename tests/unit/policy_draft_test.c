@@ -149,6 +149,24 @@ static void test_units(void **state)
 	buf_done(&text);
 }
 
+/* What would not fit when it is there is not written. */
+static void test_unit_of_a_user(void **state)
+{
+	struct machine *m = *state;
+	struct buf text = {0};
+
+	(void)state;
+	listen_on(m, "/usr/bin/syncthing", "sync.service", PROTO_TCP, 4002, "0.0.0.0")
+		->unit_of_user = true;
+	open_all(m);
+	draft(m, &text);
+	assert_has(&text,
+		   "\n  - ports: [4002/tcp]\n    program: /usr/bin/syncthing\n    user: root\n");
+	assert_has(&text, "user root, unit sync.service; reached");
+	assert_has_not(&text, "unit: sync");
+	buf_done(&text);
+}
+
 static void test_risks(void **state)
 {
 	struct machine *m = *state;
@@ -284,10 +302,10 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MACHINE_TEST(test_units),      MACHINE_TEST(test_risks),
-		MACHINE_TEST(test_sources),    MACHINE_TEST(test_containers),
-		MACHINE_TEST(test_two_owners), MACHINE_TEST(test_unknown),
-		MACHINE_TEST(test_names),
+		MACHINE_TEST(test_unit_of_a_user), MACHINE_TEST(test_units),
+		MACHINE_TEST(test_risks),	   MACHINE_TEST(test_sources),
+		MACHINE_TEST(test_containers),	   MACHINE_TEST(test_two_owners),
+		MACHINE_TEST(test_unknown),	   MACHINE_TEST(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

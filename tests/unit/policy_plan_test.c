@@ -230,6 +230,36 @@ static void test_declared(void **state)
 	assert_int_equal(declared_of(&p), DECLARED_NO_POLICY);
 }
 
+/* A user may call a unit of their own like one of the machine's. */
+static void test_units_of_users(void **state)
+{
+	uint32_t index = listen_on(WEB_PORT, "0.0.0.0");
+	struct process_info *process = &s.processes[index];
+	struct opening *o;
+
+	(void)state;
+	scene_open(&p, &(struct given){.ports = "443/tcp", .from = "internet"});
+	o = &p.openings[0];
+	process->unit_str = snapshot_add_text(&s, "web.service");
+	process->cgroup_str = snapshot_add_text(
+		&s, "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service");
+	process->unit_of_user = true;
+	process->manager_uid = 1000;
+	assert_int_equal(declared_of(&p), DECLARED_YES);
+	o->unit_str = strpool_add_text(&p.strings, "web.service");
+	assert_int_equal(declared_of(&p), DECLARED_OTHER);
+	o->unit_str = strpool_add_text(&p.strings, "user@1001.service");
+	assert_int_equal(declared_of(&p), DECLARED_OTHER);
+	o->unit_str = strpool_add_text(&p.strings, "user@1000.service");
+	assert_int_equal(declared_of(&p), DECLARED_YES);
+	process->unit_str = snapshot_add_text(&s, "user@1001.service"); /* so it calls itself */
+	assert_int_equal(declared_of(&p), DECLARED_YES);
+	o->unit_str = strpool_add_text(&p.strings, "user@1001.service");
+	assert_int_equal(declared_of(&p), DECLARED_OTHER);
+	process->unit_of_user = false;
+	assert_int_equal(declared_of(&p), DECLARED_YES);
+}
+
 /* A published range is as open as its least declared port. */
 static void test_a_range_declared_in_part(void **state)
 {
@@ -272,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_opens_and_widens, begin, end),
 		cmocka_unit_test_setup_teardown(test_unknown_before, begin, end),
 		cmocka_unit_test_setup_teardown(test_declared, begin, end),
+		cmocka_unit_test_setup_teardown(test_units_of_users, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_range_declared_in_part, begin, end),
 		cmocka_unit_test_setup_teardown(test_local_needs_no_opening, begin, end),
 		cmocka_unit_test_setup_teardown(test_missing, begin, end),

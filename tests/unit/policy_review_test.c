@@ -13,18 +13,30 @@ static bool has_known(void *context, const char *name)
 	return !strstr(name, "absent");
 }
 
+static bool is_script(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE])
+{
+	(void)context;
+	strcpy(ret, strstr(path, ".py") ? "/usr/bin/python3.11" : "");
+	return strstr(path, "script");
+}
+
 static void review(struct policy_scene *s)
 {
 	const struct policy_facts facts = {.now_s = NOW,
 					   .has_interface = has_known,
 					   .has_unit = has_known,
 					   .has_user = has_known,
-					   .has_program = has_known};
+					   .has_program = has_known,
+					   .is_script = is_script};
 
 	assert_no_problem(s);
 	assert_int_equal(policy_review(&s->p, &facts, &s->problems), 0);
 	policy_problems_sort(&s->problems);
 }
+
+#define GUARD(mode) "settings: {guard: " mode "}\n"
+#define TEXT_90	    TEXT_30 TEXT_30 TEXT_30
+#define TEXT_30	    "abcdefghijklmnopqrstuvwxyz0123"
 
 static const struct case_ {
 	const char *text, *place, *says; /* says NULL: nothing is wrong */
@@ -138,8 +150,59 @@ static const struct case_ {
 	{"- {ports: 22/tcp, from: internet, program: /absent}\n"
 	 "- {ports: 23/tcp, from: internet, program: /absent}\n",
 	 "warning 1:3 ", "no program /absent"},
-	{"settings: {guard: enforce}\n", "warning 1:19 ", "not there yet"},
 	{"settings: {guard: off}\n", "", NULL},
+	/* what never fits: a script */
+	{"- {ports: 22/tcp, from: internet, program: /usr/bin/script.py}\n", "warning 1:3 ",
+	 "Write 'program: /usr/bin/python3.11', and the unit"},
+	{"- {ports: 22/tcp, from: internet, program: /script}\n", "warning 1:3 ",
+	 "Write the interpreter"},
+	{"- {ports: 22/tcp, from: internet, program: /script}\n"
+	 "- {ports: 23/tcp, from: internet, program: /script}\n",
+	 "warning 1:3 ", "/script is a script"},
+	{"- {ports: 22/tcp, from: internet, program: /script, container: x}\n", "", NULL},
+	/* the guard: interpreters */
+	{"- {ports: 22/tcp, from: host, program: /usr/bin/python3.11}\n" GUARD("observe"),
+	 "warning 1:3 ", "/usr/bin/python3.11 runs scripts"},
+	{"- {ports: 22/udp, from: host, program: /bin/sh, unit: x}\n" GUARD("enforce"),
+	 "warning 1:3 ", "name the unit and the user as well"},
+	{"- {ports: 22/udp, from: host, program: /opt/node18, user: x}\n" GUARD("enforce"),
+	 "warning 1:3 ", "/opt/node18 runs scripts"},
+	{"- {ports: 22/tcp, from: host, program: /bin/sh, unit: x, user: y}\n" GUARD("enforce"), "",
+	 NULL},
+	{"- {ports: 22/tcp, from: host, program: /bin/sh, container: x}\n" GUARD("enforce"), "",
+	 NULL},
+	{"- {ports: 22/tcp, from: host, program: /sh/nginx}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n" GUARD("off"), "", NULL},
+	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n", "", NULL},
+	{"- {ports: 22/sctp, from: host, program: /bin/sh}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n"
+	 "settings: {guard: enforce, protect: 20-22/tcp}\n",
+	 "", NULL},
+	{"- {ports: [22/tcp, 23/tcp], from: host, program: /bin/sh}\n"
+	 "settings: {guard: enforce, protect: 20-22/tcp}\n",
+	 "warning 1:3 ", "/bin/sh runs scripts"},
+	/* units that it cannot know */
+	{"- {ports: 22/tcp, from: host, unit: web.slice}\n" GUARD("observe"), "warning 1:3 ",
+	 "nobody has the unit web.slice"},
+	{"- {ports: 22/tcp, from: host, unit: web.slice}\n", "", NULL},
+	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90 TEXT_90 "12.service}\n" GUARD("enforce"),
+	 "", NULL}, /* 191 */
+	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90 TEXT_90 "123.service}\n" GUARD("enforce"),
+	 "warning 1:3 ", "over 191 bytes"},
+	/* nobody is named */
+	{"- {ports: 22/tcp, from: internet}\n" GUARD("enforce"), "warning 1:3 ",
+	 "may listen there: 1 opening"},
+	{"- {ports: 21/tcp, from: internet, unit: x}\n"
+	 "- {ports: 22/tcp, from: [host, 192.0.2.1]}\n"
+	 "- {ports: 23/tcp, from: private}\n" GUARD("enforce"),
+	 "warning 2:3 ", "may listen there: 2 openings, of which this is the first"},
+	{"- {ports: 22/tcp, from: host}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 22/tcp, from: internet}\n" GUARD("observe"), "", NULL},
+	{"- {ports: 22/sctp, from: internet}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 22/tcp, from: internet}\nsettings: {guard: enforce, protect: 22/tcp}\n", "",
+	 NULL},
+	{"- {ports: 22/tcp, from: internet, until: 2027-01-01}\n" GUARD("enforce"), "warning 1:3 ",
+	 "ended at"},
 };
 
 /* The openings stand in the first lines, so that places are easy to read. */

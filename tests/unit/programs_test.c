@@ -290,6 +290,52 @@ static void test_every_program_is_at_home(void **state)
 	}
 }
 
+static void test_run_scripts(void **state)
+{
+	static const char *const yes[] = {"python",
+					  "python3",
+					  "python3.11",
+					  "python3.11-dbg",
+					  "perl",
+					  "perl5.36.0",
+					  "perl5.36-x86_64-linux-gnu",
+					  "ruby3.1",
+					  "node",
+					  "nodejs",
+					  "java",
+					  "php",
+					  "php8.2",
+					  "php-cgi8.2",
+					  "php-fpm8.2",
+					  "bash",
+					  "sh",
+					  "dash",
+					  "zsh",
+					  "lua5.4",
+					  "luajit-2.1",
+					  "tclsh8.6",
+					  "mono",
+					  "dotnet",
+					  "deno",
+					  "bun",
+					  "env",
+					  "busybox",
+					  "uwsgi-core",
+					  "beam.smp"};
+	static const char *const no[] = {
+		"",	    "nginx",	"sshd",	  "node_exporter", "node-exporter",
+		"pythonia", "haproxy",	"socat",  "R2D2",	   "sh4re",
+		"3",	    "5.36-x86", "systemd"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+		if (!programs_run_scripts(yes[i]))
+			fail_msg("%s runs scripts", yes[i]);
+	for (size_t i = 0; i < ARRAY_LEN(no); i++)
+		if (programs_run_scripts(no[i]))
+			fail_msg("%s does not", no[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_every_service_exists),
 		cmocka_unit_test(test_tables_are_sorted),
 		cmocka_unit_test(test_every_program_is_at_home),
+		cmocka_unit_test(test_run_scripts),
 	};
 
 	return cmocka_run_group_tests_name("programs", tests, NULL, NULL);
