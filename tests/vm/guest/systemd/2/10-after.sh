@@ -1,0 +1,1 @@
+show uptime cat /proc/uptime
