@@ -30,7 +30,7 @@ ROOT = HERE.parent.parent
 PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
 TOOLS = os.environ.get("VM_TOOLS", "").split()
 KEPT = ROOT / "build" / "vm"
-BOOT_LIMIT_S = 240
+BOOT_LIMIT_S = 400
 KEPT_SIZE = 8 << 20
 QEMU = "qemu-system-x86_64"
 # tcg works on every machine, as every user

@@ -1,1 +1,0 @@
-show uptime cat /proc/uptime
