@@ -5,4 +5,3 @@ show early-rules cat /run/rules-of-early
 show output cat /run/portero.out
 show status systemctl show --property=ActiveState,Result,ExecMainStatus portero.service
 show log portero policy log --json
-show dmesg dmesg
