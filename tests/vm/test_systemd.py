@@ -146,7 +146,7 @@ def test_what_is_pending_is_loaded_while_it_is(systemd, ask_systemd):
     assert ports(systemd.answer("restore ports").out) == [880, 881]
     assert systemd.answer("restore output").out.splitlines() == \
         ["The firewall has state 1."] * 5 + ["The firewall has state 2."] * 3
-    assert ask_systemd("restore log")["pending"]["state"] == 2
+    assert ask_systemd("restore log")["pending"]["state"] == 3
 
 
 def test_there_is_who_undoes_it_then(systemd):
@@ -154,6 +154,13 @@ def test_there_is_who_undoes_it_then(systemd):
     assert systemd.answer("restore stopped-undo").out == "\n"
     worked(systemd, "restore pending-undo", "restore lonely-undo", "restore left-undo")
     assert systemd.answer("restore lonely-undo").out == systemd.answer("restore left-undo").out
+
+
+def test_it_can_undo_what_the_service_may(systemd, ask_systemd):
+    """With no more privileges, nor other files to write to, than portero.service."""
+    worked(systemd, "restore extend", "restore due")
+    assert systemd.answer("restore due-files").out == "10-base.yaml\n"
+    assert changes(ask_systemd, "restore due-log")[-1] == ("undo", 2, 1, "not confirmed in time")
 
 
 @pytest.mark.parametrize("start", ("undone", "confirmed"))
@@ -166,15 +173,16 @@ def test_rules_are_there_first(systemd, start, who):
 
 
 def test_unconfirmed_is_undone_at_start(systemd, ask_systemd):
-    assert systemd.answer("restore open-files").out == "10-base.yaml\n50-open-881-tcp.yaml\n"
+    worked(systemd, "restore open-again")
+    assert systemd.answer("restore open-again-files").out == "10-base.yaml\n50-open-881-tcp.yaml\n"
     assert systemd.answer("undone files").out == "10-base.yaml\n"
     assert ports(systemd.answer("undone ports").out) == [880]
     assert systemd.answer("undone undo").out == "\n"
     assert systemd.answer("undone output").out == (
-        "portero: state 2 was not confirmed in time, and is undone: the firewall has state 1\n"
+        "portero: state 3 was not confirmed in time, and is undone: the firewall has state 1\n"
         "The firewall has state 1.\n")
     assert changes(ask_systemd, "undone log")[-1] == \
-        ("undo", 2, 1, "the machine was started again before it was confirmed")
+        ("undo", 3, 1, "the machine was started again before it was confirmed")
 
 
 def test_confirmed_is_loaded_at_start(systemd, ask_systemd):

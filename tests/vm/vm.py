@@ -30,7 +30,7 @@ ROOT = HERE.parent.parent
 PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
 TOOLS = os.environ.get("VM_TOOLS", "").split()
 KEPT = ROOT / "build" / "vm"
-BOOT_LIMIT_S = 400
+BOOT_LIMIT_S = 600
 KEPT_SIZE = 8 << 20
 QEMU = "qemu-system-x86_64"
 # tcg works on every machine, as every user
@@ -265,7 +265,7 @@ def add_wanted(files, kind):
 
 
 def add_systemd(files):
-    """Both names of its folder are used; a file in it is found by the name it has in tree/."""
+    """Its folder has two names, and the units use both."""
     files["lib/systemd"] = Link("../usr/lib/systemd")
     files["usr/lib/systemd/system/portero.service"] = \
         (ROOT / "data/systemd/portero.service").read_bytes().replace(b"@PREFIX@", b"/usr")

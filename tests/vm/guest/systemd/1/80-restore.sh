@@ -49,7 +49,6 @@ show status systemctl show --property=ActiveState,Result,ExecMainStatus portero.
 # While a change waits to be confirmed, that is what is loaded. With the process that undoes it, or
 # without: then there is a new one, which is not the service's to end.
 show open portero open 881/tcp --from internet --yes --confirm 1h
-show open-files ls /etc/portero/policy.d
 rules pending-restart systemctl restart nftables.service
 show pending-undo undo-process
 systemctl stop 'portero-undo-*'
@@ -60,5 +59,13 @@ systemctl stop nftables.service
 show left-undo undo-process
 rules left-start systemctl start nftables.service
 show ports nft list map inet portero tcp_ports
+show extend portero confirm --extend 2s
+show due wait-for 30 sh -c '! nft list map inet portero tcp_ports | grep -q 881'
+wait-for 10 sh -c '! undo-process'
+show due-files ls /etc/portero/policy.d
+show due-log portero policy log --json
+
+show open-again portero open 881/tcp --from internet --yes --confirm 1h
+show open-again-files ls /etc/portero/policy.d
 show output cat /run/portero.out
 show log portero policy log --json
