@@ -265,8 +265,14 @@ def add_wanted(files, kind):
 
 
 def add_systemd(files):
-    """Its folder has two names, and the units use both."""
+    # its folder has two names, and the units use both
     files["lib/systemd"] = Link("../usr/lib/systemd")
+    files["usr/sbin/nft"] = Link("../bin/nft")  # as nftables.service calls it
+    files["etc/systemd/system/default.target"] = Link("/usr/lib/systemd/system/multi-user.target")
+    files["etc/group"] = b"root:x:0:\n"
+    files["etc/hostname"] = b"guest\n"
+    files["etc/os-release"] = b"ID=guest\n"
+    files["etc/machine-id"] = b"0123456789abcdef0123456789abcdef\n"  # else it is the first start
     files["usr/lib/systemd/system/portero.service"] = \
         (ROOT / "data/systemd/portero.service").read_bytes().replace(b"@PREFIX@", b"/usr")
 
