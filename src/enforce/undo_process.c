@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -25,6 +26,7 @@ enum {
 	STEP_MS = 5,
 	REPORT_FD = 3,
 	LAST_FD = 65536, /* where the kernel cannot close a range (before Linux 5.9) */
+	PATH_SIZE = 4096,
 };
 
 bool undo_process_is_alive(const struct states *s)
@@ -47,35 +49,55 @@ static int wait_until_alive(const struct states *s)
 /* --- by systemd ---------------------------------------------------------------------------------
  */
 
-static bool is_same_as_of_init(const char *kind)
+static bool is_same_file(const char *one, const char *other)
 {
-	char init[64], own[64];
 	struct stat a, b;
 
-	snprintf(init, sizeof(init), "/proc/1/ns/%s", kind);
-	snprintf(own, sizeof(own), "/proc/self/ns/%s", kind);
-	return stat(init, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
 	       a.st_ino == b.st_ino;
 }
 
-/* systemd's own processes are in its namespaces: that must be ours, too. */
-static bool has_systemd(void)
+/*
+ * Has the file that name for systemd, too? A service may have mounts of its own (PrivateTmp=), and
+ * the name lead elsewhere there.
+ */
+static bool is_same_for_init(const char *name, const char *path)
 {
-	return access("/run/systemd/system", F_OK) == 0 && is_same_as_of_init("net") &&
-	       is_same_as_of_init("mnt");
+	char for_init[sizeof("/proc/1/root") + PATH_SIZE];
+
+	snprintf(for_init, sizeof(for_init), "/proc/1/root%s", path);
+	return is_same_file(name, for_init);
 }
 
-static bool start_by_systemd(const char *dir_option)
+/* Would a process of systemd's change the same firewall, and find the same files? */
+static bool has_systemd(const char *program, const char *dir)
+{
+	return access("/run/systemd/system", F_OK) == 0 &&
+	       is_same_file("/proc/self/ns/net", "/proc/1/ns/net") &&
+	       is_same_for_init("/proc/self/exe", program) && is_same_for_init(dir, dir);
+}
+
+/*
+ * The unit has to outlive whatever happens to others: another target is isolated (systemctl rescue,
+ * telinit), somebody kills all that is called portero. Only 'systemctl stop' and the end of the
+ * machine stop it, the latter before /var is unmounted.
+ */
+static int run_unit(const char *unit, const char *program, const char *dir_option)
 {
 	struct buf cleanup_call(buf_done) out = {0};
-	char program[4096], unit[64];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	const char *const argv[] = {"systemd-run",
 				    "--quiet",
 				    "--collect",
 				    "--no-ask-password",
 				    unit,
 				    "--description=portero: undoes a change that is not confirmed",
+				    "--property=DefaultDependencies=no",
+				    "--property=After=local-fs.target",
+				    "--property=Before=shutdown.target",
+				    "--property=Conflicts=shutdown.target",
+				    "--property=IgnoreOnIsolate=yes",
+				    "--property=Restart=always",
+				    "--property=RestartPreventExitStatus=0",
 				    "--property=OOMScoreAdjust=-1000",
 				    "--setenv=LC_ALL=C",
 				    "--",
@@ -85,12 +107,25 @@ static bool start_by_systemd(const char *dir_option)
 				    dir_option,
 				    NULL};
 
+	return run_program(argv, NULL, 65536, START_PATIENCE_MS, &out);
+}
+
+static bool start_by_systemd(const char *dir, const char *dir_option)
+{
+	char program[PATH_SIZE], unit[64];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	struct timespec now;
+
 	if (len <= 0)
 		return false;
 	program[len] = '\0';
-	snprintf(unit, sizeof(unit), "--unit=portero-undo-%d", (int)getpid());
-	return access(program, X_OK) == 0 &&
-	       run_program(argv, NULL, 65536, START_PATIENCE_MS, &out) == 0;
+	if (!has_systemd(program, dir))
+		return false;
+	/* a unit of before, whose process had the same pid, may be there still */
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	snprintf(unit, sizeof(unit), "--unit=portero-undo-%d-%lld", (int)getpid(),
+		 (long long)now.tv_sec);
+	return run_unit(unit, program, dir_option) == 0;
 }
 
 /* --- by fork ------------------------------------------------------------------------------------
@@ -188,7 +223,7 @@ int undo_process_start(const struct states *s, struct err *e)
 {
 	static const char option[] = "--state-dir=";
 	char cleanup_free *dir = realpath(s->dir, NULL);
-	char dir_option[sizeof(option) + 4096];
+	char dir_option[sizeof(option) + PATH_SIZE];
 	int r = -ETIMEDOUT;
 
 	if (undo_process_is_alive(s))
@@ -196,7 +231,7 @@ int undo_process_start(const struct states *s, struct err *e)
 	if (!dir)
 		return states_fail(s, -errno, "", e);
 	snprintf(dir_option, sizeof(dir_option), "%s%s", option, dir);
-	if (has_systemd() && start_by_systemd(dir_option))
+	if (start_by_systemd(dir, dir_option))
 		r = wait_until_alive(s);
 	if (r < 0)
 		r = start_by_fork(dir_option);

@@ -3,8 +3,8 @@
  * undo_process: the process that waits beside everything else and takes a change back that nobody
  * confirms. It is `portero rollback --when-due`, in a session of its own, without a terminal and
  * without open files; where systemd is the machine's, a unit of its own, so that it is not ended
- * with the session (logind, KillUserProcesses). There is one for each state folder: as long as it
- * lives it has the lock of STATE_DIR/undo.lock.
+ * with the session (logind, KillUserProcesses) or the service that made the change. There is one
+ * for each state folder: as long as it lives it has the lock of STATE_DIR/undo.lock.
  */
 #pragma once
 

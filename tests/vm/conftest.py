@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One virtual machine for each kernel, booted once; hooks as in ../netns/harness.py."""
+"""One virtual machine of each kind for each kernel; hooks as in ../netns/harness.py."""
 import sys
 from pathlib import Path
 
@@ -16,22 +16,30 @@ from harness import (  # noqa: E402,F401
 booted = []
 
 
-@pytest.fixture(scope="session", params=vm.series_list())
-def machine(request):
-    """What a machine with that kernel answered (vm.Machine); skipped where there is no kernel."""
+def get(series, kind):
     harness.need_program(vm.QEMU)
     harness.need_program("busybox")
     try:
-        made = vm.boot(vm.get_kernel(request.param))
+        made = vm.boot(vm.get_kernel(series), kind)
     except vm.Missing as e:
-        pytest.skip(f"kernel {request.param}: {e}")
+        pytest.skip(f"kernel {series}: {e}")
     booted.append(made)
     return made
 
 
-@pytest.fixture
-def ask(machine):
-    """ask("SCRIPT LABEL", CODE): the JSON that portero wrote there, validated."""
+@pytest.fixture(scope="session", params=vm.series_list())
+def machine(request):
+    """What a machine with that kernel answered (vm.Machine); skipped where there is no kernel."""
+    return get(request.param, vm.PLAIN)
+
+
+@pytest.fixture(scope="session", params=vm.series_list())
+def systemd(request):
+    """The same of a machine whose first process is systemd."""
+    return get(request.param, vm.SYSTEMD)
+
+
+def asker(machine):
     def answer(name, code=0):
         got = machine.answer(name)
         assert (got.code, got.err) == (code, ""), f"{name}: exit {got.code}\n{got.err}{got.out}"
@@ -40,7 +48,19 @@ def ask(machine):
     return answer
 
 
+@pytest.fixture
+def ask(machine):
+    """ask("SCRIPT LABEL", CODE): the JSON that portero wrote there, validated."""
+    return asker(machine)
+
+
+@pytest.fixture
+def ask_systemd(systemd):
+    return asker(systemd)
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     for made in booted:
-        terminalreporter.write_line(f"booted {made.kernel.release}: {made.seconds:.1f} s")
+        terminalreporter.write_line(f"booted {made.kernel.release} ({made.kind.name}): "
+                                       f"{made.seconds:.1f} s")
     harness.pytest_terminal_summary(terminalreporter, exitstatus, config)

@@ -3,6 +3,13 @@
 Virtual machines of the kernel tests: a kernel from Debian's archive, an initramfs made here, and
 what the scripts in guest/ answered. Everything is kept below build/vm/; nothing is installed.
 
+There are two kinds. PLAIN's first process is the script init, which runs guest/*.sh. SYSTEMD's is
+this machine's systemd, with those of its units that a start and an end need and no other service:
+no journal, no udev, no D-Bus (systemctl and systemd-run ask pid 1 itself, as root may). There
+guest.service runs guest/systemd/1/*.sh; then the machine is started again for guest/systemd/2/*.sh,
+and so on: another start finds what systemd/usr/lib/systemd/system-shutdown/keep kept of the one
+before, on a disk; the rest of the machine is new each time. The files of systemd/ are the machine's.
+
 A script may say in its first comments what must be in the machine:
     # modules: nf_tables tun        kernel modules, with those that they need
     # programs: nft ip              programs of this machine, with their libraries
@@ -23,11 +30,34 @@ ROOT = HERE.parent.parent
 PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
 TOOLS = os.environ.get("VM_TOOLS", "").split()
 KEPT = ROOT / "build" / "vm"
-SCRIPTS = sorted((HERE / "guest").glob("*.sh"))
-BOOT_LIMIT_S = 240
+BOOT_LIMIT_S = 600
+KEPT_SIZE = 8 << 20
 QEMU = "qemu-system-x86_64"
 # tcg works on every machine, as every user
 ACCELERATOR = os.environ.get("PORTERO_VM_ACCEL", "tcg")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Of machine; `folders` are the scripts of its first start, of its second..."""
+    name: str
+    folders: tuple
+    patterns: tuple = ()  # of this machine's files, as for "# files:"
+    required: tuple = ()  # and those without which it is no such machine
+    tree: Path = None     # a folder whose files are the machine's
+
+    def scripts(self):
+        return [s for folder in self.folders for s in sorted(folder.glob("*.sh"))]
+
+
+PLAIN = Kind("plain", (HERE / "guest",))
+SYSTEMD = Kind(
+    "systemd", tuple(sorted((HERE / "guest/systemd").iterdir())),
+    patterns=("usr/lib/systemd/system/*.target", "usr/lib/systemd/system/systemd-poweroff.service",
+              "usr/lib/systemd/system/systemd-reboot.service", "usr/lib/systemd/systemd-executor"),
+    required=("usr/lib/systemd/systemd", "usr/lib/systemd/systemd-shutdown", "usr/bin/systemctl",
+              "usr/bin/systemd-run"),
+    tree=HERE / "systemd")
 
 
 class Missing(Exception):
@@ -182,10 +212,10 @@ def libraries_of(program):
     return re.findall(r"(/\S+) \(0x", run("ldd", program).stdout)
 
 
-def script_words(key):
+def script_words(kind, key):
     """What the scripts ask for in their first comments."""
     words = []
-    for script in SCRIPTS:
+    for script in kind.scripts():
         for line in script.read_text().splitlines():
             if not line.startswith("#"):
                 break
@@ -201,28 +231,74 @@ def find_program(name):
     return path
 
 
-def collect_files(kernel):
-    """Path in the machine to bytes; everything may be run."""
+@dataclass
+class Link:
+    to: str
+
+
+def is_program(content):
+    return content.startswith((b"\x7fELF", b"#!"))
+
+
+def add_file(files, path, name=None):
+    """A file of this machine, with the libraries that it needs."""
+    content = Path(path).read_bytes()
+    files[name or path.lstrip("/")] = content
+    if content.startswith(b"\x7fELF"):
+        for library in libraries_of(path):
+            files[library.lstrip("/")] = Path(library).read_bytes()
+
+
+def add_wanted(files, kind):
+    """What the kind of machine and the scripts want of this machine's programs and files."""
+    for name in script_words(kind, "programs"):
+        add_file(files, find_program(name), f"usr/bin/{name}")
+    for path in (PORTERO, *TOOLS):
+        add_file(files, path, f"usr/bin/{Path(path).name}")
+    for path in kind.required:
+        if not Path("/", path).exists():
+            raise Missing(f"this machine has no /{path}")
+        add_file(files, f"/{path}")
+    for pattern in (*kind.patterns, *script_words(kind, "files")):
+        for path in Path("/").glob(pattern):
+            add_file(files, str(path))
+
+
+def add_systemd(files):
+    # its folder has two names, and the units use both
+    files["lib/systemd"] = Link("../usr/lib/systemd")
+    files["usr/sbin/nft"] = Link("../bin/nft")  # as nftables.service calls it
+    files["etc/systemd/system/default.target"] = Link("/usr/lib/systemd/system/multi-user.target")
+    files["etc/group"] = b"root:x:0:\n"
+    files["etc/hostname"] = b"guest\n"
+    files["etc/os-release"] = b"ID=guest\n"
+    files["etc/machine-id"] = b"0123456789abcdef0123456789abcdef\n"  # else it is the first start
+    files["usr/lib/systemd/system/portero.service"] = \
+        (ROOT / "data/systemd/portero.service").read_bytes().replace(b"@PREFIX@", b"/usr")
+
+
+def collect_files(kernel, kind):
+    """Path in the machine to bytes, or to a Link."""
     files = {"init": (HERE / "init").read_bytes(), "bin/show": (HERE / "show").read_bytes(),
+             "bin/run-guest": (HERE / "run-guest").read_bytes(),
              "bin/busybox": Path(find_program("busybox")).read_bytes(),
              "etc/passwd": b"root:x:0:0::/:/bin/sh\noperator:x:1000:1000::/:/bin/sh\n"
                            b"nobody:x:65534:65534::/:/bin/sh\n",
              "var/lib/dpkg/status": b"Package: web\nStatus: install ok installed\n"
                                     b"Architecture: amd64\nVersion: 1.0\n",
              "var/lib/dpkg/info/web.list": b"/usr\n/usr/bin\n/usr/bin/web\n"}
-    for script in SCRIPTS:
-        files[f"guest/{script.name}"] = script.read_bytes()
-    programs = {n: find_program(n) for n in script_words("programs")}
-    for path in [PORTERO, *TOOLS]:
-        programs[Path(path).name] = path
-    for name, path in programs.items():
-        files[f"usr/bin/{name}"] = Path(path).read_bytes()
-        for library in libraries_of(path):
-            files[library.lstrip("/")] = Path(library).read_bytes()
-    for pattern in script_words("files"):
-        for path in Path("/").glob(pattern):
-            files[str(path).lstrip("/")] = path.read_bytes()
-    for name, content in collect_modules(kernel, script_words("modules")).items():
+    for number, folder in enumerate(kind.folders, 1):
+        for script in folder.glob("*.sh"):
+            files[f"guest/{number}/{script.name}"] = script.read_bytes()
+    add_wanted(files, kind)
+    if kind is SYSTEMD:
+        add_systemd(files)
+    for path in kind.tree.rglob("*") if kind.tree else ():
+        if path.is_symlink():
+            files[str(path.relative_to(kind.tree))] = Link(os.readlink(path))
+        elif path.is_file():
+            files[str(path.relative_to(kind.tree))] = path.read_bytes()
+    for name, content in collect_modules(kernel, script_words(kind, "modules")).items():
         files[f"lib/modules/{kernel.release}/{name}"] = content
     return files
 
@@ -241,7 +317,12 @@ def write_initramfs(files, path):
         for number, folder in enumerate(sorted(folders), 1):
             out.write(archive_member(number, folder, stat.S_IFDIR | 0o755, b""))
         for number, (name, content) in enumerate(sorted(files.items()), 10000):
-            out.write(archive_member(number, name, stat.S_IFREG | 0o755, content))
+            mode = stat.S_IFREG | 0o644
+            if isinstance(content, Link):
+                mode, content = stat.S_IFLNK | 0o777, content.to.encode()
+            elif is_program(content):
+                mode = stat.S_IFREG | 0o755
+            out.write(archive_member(number, name, mode, content))
         out.write(archive_member(0, "TRAILER!!!", 0, b""))
 
 
@@ -263,6 +344,7 @@ class Answer:
 @dataclass
 class Machine:
     kernel: Kernel
+    kind: Kind
     seconds: float
     console: str
     answers: dict  # "SCRIPT LABEL": what `show` sent
@@ -290,27 +372,42 @@ def parse_answers(data):
             float(m[5]))
 
 
-def boot(kernel):
-    """Boots it, lets it run all scripts, and returns what they answered."""
-    work = KEPT / "runs" / kernel.series
-    work.mkdir(parents=True, exist_ok=True)
-    initramfs, console, sent = (work / n for n in ("initramfs", "console", "answers"))
-    write_initramfs(collect_files(kernel), initramfs)
-    for old in (console, sent):
-        old.write_bytes(b"")
-    since = time.monotonic()
+def run_once(kernel, work, number):
+    """One start of the machine until it switches itself off, or wants to start again; what was
+    wrong, or an empty text. -no-reboot ends QEMU then, and when the kernel panics."""
     qemu = [find_program(QEMU), "-accel", ACCELERATOR, "-cpu", "max", "-m", "512", "-smp", "1",
             "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(kernel.image),
-            "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet",
-            "-serial", f"file:{console}", "-serial", f"file:{sent}"]
+            "-initrd", str(work / "initramfs"), "-append", f"console=ttyS0 panic=-1 quiet BOOT={number}",
+            "-serial", f"file:{work}/console.{number}", "-serial", f"file:{work}/answers.{number}",
+            # of the disks that need no module, every kernel has this one
+            "-drive", f"file={work}/kept,if=none,id=kept,format=raw",
+            "-device", "nvme,serial=kept,drive=kept"]
     try:
         ended = subprocess.run(qemu, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                timeout=BOOT_LIMIT_S, check=False)
-        problem = ended.stderr if ended.returncode else ""
+        return ended.stderr if ended.returncode else ""
     except subprocess.TimeoutExpired:
-        problem = f"it did not switch itself off within {BOOT_LIMIT_S} s"
-    machine = Machine(kernel, time.monotonic() - since,
-                      console.read_text(errors="replace"), parse_answers(sent.read_bytes()))
-    assert not problem and "init off" in machine.answers, \
-        f"{kernel.release}: {problem}\n{machine.console[-3000:]}"
+        return f"it did not switch itself off within {BOOT_LIMIT_S} s"
+
+
+def boot(kernel, kind=PLAIN):
+    """Boots it, lets it run all scripts, and returns what they answered."""
+    work = KEPT / "runs" / f"{kernel.series}-{kind.name}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_initramfs(collect_files(kernel, kind), work / "initramfs")
+    with open(work / "kept", "wb") as kept:
+        kept.truncate(KEPT_SIZE)
+    machine = Machine(kernel, kind, 0, "", {})
+    since = time.monotonic()
+    for number in range(1, len(kind.folders) + 1):
+        problem = run_once(kernel, work, number)
+        machine.console += (work / f"console.{number}").read_text(errors="replace")
+        answers = parse_answers((work / f"answers.{number}").read_bytes())
+        off = answers.pop("init off", None)
+        assert not problem and off, \
+            f"{kernel.release}, start {number}: {problem}\n{machine.console[-3000:]}"
+        assert not answers.keys() & machine.answers.keys(), "two scripts have the same name"
+        machine.answers |= answers
+    machine.seconds = time.monotonic() - since
     return machine
