@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GUARD_UNIT_LIMIT = 191 }; /* bytes of a unit's name; a longer one is nobody's */
+enum { GUARD_UNIT_LIMIT = 159 }; /* bytes of a unit's name; a longer one is nobody's */
 
 /* Who may have a port: all that are given (not 0) must match; none given: anybody. */
 struct guard_owner {

@@ -185,10 +185,13 @@ static const struct case_ {
 	{"- {ports: 22/tcp, from: host, unit: web.slice}\n" GUARD("observe"), "warning 1:3 ",
 	 "nobody has the unit web.slice"},
 	{"- {ports: 22/tcp, from: host, unit: web.slice}\n", "", NULL},
-	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90 TEXT_90 "12.service}\n" GUARD("enforce"),
-	 "", NULL}, /* 191 */
-	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90 TEXT_90 "123.service}\n" GUARD("enforce"),
-	 "warning 1:3 ", "over 191 bytes"},
+	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90
+	 "123456789012345678901234567890123456789012345678901234567890.service}\n" GUARD("enforce"),
+	 "", NULL}, /* 159 */
+	{"- {ports: 22/tcp, from: host, unit: x" TEXT_90
+	 "1234567890123456789012345678901234567890123456789012345678901.service}\n" GUARD(
+		 "enforce"),
+	 "warning 1:3 ", "over 159 bytes"},
 	/* nobody is named */
 	{"- {ports: 22/tcp, from: internet}\n" GUARD("enforce"), "warning 1:3 ",
 	 "may listen there: 1 opening"},
