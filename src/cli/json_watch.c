@@ -60,7 +60,7 @@ static json_t *pack_event(const struct guard_event *e)
 
 	return json_pack("{s:s, s:[s], s:s, s:s, s:s?}", "kind", "event", "category", "network",
 			 "action", actions[kind], "outcome",
-			 is_refusal && e->enforced ? "failure" : "success", "reason",
+			 is_refusal && e->enforced && e->home ? "failure" : "success", "reason",
 			 is_refusal ? reasons[e->reason] : NULL);
 }
 
@@ -115,9 +115,10 @@ static json_t *pack_portero(const struct watch_event *w)
 {
 	const struct guard_event *e = w->event;
 
-	return json_pack("{s:b, s:b, s:I, s:o, s:I, s:o}", "enforced", e->enforced, "home", e->home,
-			 "netns", (json_int_t)e->netns, "netns_name", safe(w->who->netns), "count",
-			 (json_int_t)e->count, "declared_for", safe(w->owner));
+	return json_pack("{s:b, s:b, s:I, s:o, s:I, s:o}", "enforced", e->enforced && e->home,
+			 "home", e->home, "netns", (json_int_t)e->netns, "netns_name",
+			 safe(w->who->netns), "count", (json_int_t)e->count, "declared_for",
+			 safe(w->owner));
 }
 
 /* All of the line; NULL members make it NULL. */
