@@ -180,6 +180,14 @@ static int tell_losses(struct watch *w)
 	return r;
 }
 
+static int end_batch(struct watch *w, int r)
+{
+	if (r == 0)
+		return write_out(w);
+	command_fail("%s", strerror(-r));
+	return STEP_FAILED;
+}
+
 static int tell_batch(struct watch *w, size_t count)
 {
 	int64_t boot_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
@@ -187,13 +195,7 @@ static int tell_batch(struct watch *w, size_t count)
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = tell_event(w, &w->events[i], boot_ns);
-	if (r == 0)
-		r = tell_losses(w);
-	if (r < 0) {
-		command_fail("%s", strerror(-r));
-		return STEP_FAILED;
-	}
-	return write_out(w);
+	return end_batch(w, r);
 }
 
 /* --- the loop -----------------------------------------------------------------------------------
@@ -260,6 +262,10 @@ static int step(struct watch *w)
 	guard_ring_release(&w->ring);
 	w->shown += (uint64_t)count;
 	w->left -= (uint64_t)count;
+	/* afterwards: nobody is to wait for that */
+	result = end_batch(w, tell_losses(w));
+	if (result != STEP_ON)
+		return result;
 	return w->left ? wait_for_more(w, (size_t)count == max) : STEP_END;
 }
 
