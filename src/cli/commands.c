@@ -139,6 +139,21 @@ const struct command commands[] = {
 	    "that\n"
 	    "could not be looked at or done."),
 	 0, command_guard},
+	{"watch", "", N_("what the guard sees and refuses, as it happens"),
+	 N_("Prints a line for each event of the guard until Ctrl-C: who listens on a port and "
+	    "who\n"
+	    "closes it, who was refused one and why, whose packets were dropped, and raw "
+	    "sockets.\n"
+	    "What happened before and was not read yet comes first. A process's program, unit "
+	    "and\n"
+	    "container are looked up at once; of one that has ended, its program's name is "
+	    "known.\n"
+	    "Only one portero watch at a time. Changes nothing. Needs root.\n"
+	    "\n"
+	    "Exit code: 0 when it was ended by Ctrl-C, --count or --for; 2 when there is no "
+	    "guard, or\n"
+	    "it was taken away meanwhile, or the output could not be written."),
+	 SCOPE_WATCH, command_watch},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -76,7 +76,10 @@ void guard_words_print_faults(const struct guard_check *c, FILE *out)
 			text);
 	}
 	if (c->fault_total > c->fault_count)
-		fprintf(out, _("... and %zu more\n"), c->fault_total - c->fault_count);
+		fprintf(out,
+			ngettext("... and %zu more\n", "... and %zu more\n",
+				 c->fault_total - c->fault_count),
+			c->fault_total - c->fault_count);
 }
 
 void guard_words_print_weaker(const struct guard_check *c, FILE *out)

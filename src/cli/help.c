@@ -34,7 +34,8 @@ static void print_option(const struct option_row *row)
 		 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
 		 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
 	if (row->environment)
-		snprintf(help, sizeof(help), "%s (%s, %s)", _(row->help), row->standard,
+		snprintf(help, sizeof(help), "%s (%s%s%s)", _(row->help),
+			 row->standard ? row->standard : "", row->standard ? ", " : "",
 			 row->environment);
 	else
 		snprintf(help, sizeof(help), "%s", _(row->help));

@@ -37,7 +37,8 @@ static const char *locale_dir(char *room, size_t size)
 static bool is_for_machines(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--csv") == 0)
+		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json-lines") == 0 ||
+		    strcmp(argv[i], "--csv") == 0)
 			return true;
 	return false;
 }

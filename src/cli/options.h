@@ -12,7 +12,7 @@
 /* What the command line said. Strings belong to argv or the environment. */
 struct options {
 	/* output */
-	bool json, csv, quiet, numeric, no_color;
+	bool json, json_lines, csv, quiet, numeric, no_color;
 	/* what to look at */
 	bool all, clients, no_bpf;
 	bool tcp, udp, ipv4, ipv6;
@@ -25,9 +25,11 @@ struct options {
 	const char *confirm, *extend, *why;
 	/* of an opening */
 	const char *program, *container, *rate, *duration, *until, *owner;
+	/* of watch */
+	const char *count;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
-	const char *cgroup, *pin_dir; /* NULL: the standard places */
+	const char *pin_dir, *cgroup; /* of the guard; cgroup: NULL: the root of cgroup v2 */
 	bool help, version;
 	/* the words that are not options; the first may name a command */
 	const char **words;
@@ -50,6 +52,7 @@ enum option_scope {
 	SCOPE_OPEN = 1 << 9,
 	SCOPE_CONFIRM = 1 << 12,
 	SCOPE_ROLLBACK = 1 << 13,
+	SCOPE_WATCH = 1 << 15,
 };
 
 struct option_row {

@@ -133,7 +133,7 @@ static int make_pins(const struct guard_place *place, struct err *e)
 {
 	const char *pins = pins_of(place);
 
-	if (!place->pins && !is_on("/sys/fs/bpf", BPF_FS_MAGIC) &&
+	if (strcmp(pins, GUARD_PINS) == 0 && !is_on("/sys/fs/bpf", BPF_FS_MAGIC) &&
 	    mount("bpf", "/sys/fs/bpf", "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700") < 0)
 		return err_set(e, -errno, _("cannot mount a bpffs at /sys/fs/bpf: %s"),
 			       strerror(errno));

@@ -503,9 +503,11 @@ def expected_code(answer):
 OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "--user", "--unit",
                        "--sort", "--confirm", "--extend", "--why", "--for", "--until", "--rate",
                        "--owner", "--program", "--container", "--policy-dir", "--state-dir",
-                       "--runtime-dir", "--scope-file"}
+                       "--runtime-dir", "--scope-file", "--count", "--pin-dir",
+                       "--cgroup"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
-                  "confirm", "rollback", "restore", "doctor", "completion", "help", "version"}
+                  "confirm", "rollback", "restore", "watch", "doctor", "completion", "help",
+                  "version"}
 
 
 def command_of(args):

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/watch_words.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/port.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { WHAT_COLUMNS = 52 };
+
+void watch_words_time(int64_t time_ns, struct buf *out)
+{
+	time_t seconds = (time_t)(time_ns / 1000000000);
+	char text[32];
+	struct tm tm;
+
+	if (!localtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		snprintf(text, sizeof(text), "?");
+	buf_printf(out, "%s.%03d  ", text, (int)(time_ns % 1000000000 / 1000000));
+}
+
+enum guard_event_kind watch_words_kind(const struct guard_event *e)
+{
+	if (e->kind == GUARD_EVENT_BIND_REFUSED && !e->home)
+		return GUARD_EVENT_BIND;
+	return (enum guard_event_kind)e->kind;
+}
+
+const char *watch_words_proto(const struct guard_event *e, char room[16])
+{
+	static const struct {
+		uint8_t number;
+		const char *name;
+	} known[] = {
+		{IPPROTO_TCP, "tcp"},	{IPPROTO_UDP, "udp"},	    {IPPROTO_UDPLITE, "udplite"},
+		{IPPROTO_ICMP, "icmp"}, {IPPROTO_ICMPV6, "icmpv6"}, {IPPROTO_SCTP, "sctp"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i].number == e->proto)
+			return known[i].name;
+	snprintf(room, 16, "%u", (unsigned)e->proto);
+	return room;
+}
+
+static void format_port(const struct guard_event *e, char *text, size_t size)
+{
+	char room[16];
+
+	snprintf(text, size, "%u/%s", (unsigned)e->port, watch_words_proto(e, room));
+}
+
+static void format_address(const struct guard_event *e, const uint8_t *bytes,
+			   char text[ADDRESS_TEXT_SIZE])
+{
+	struct address a = {.family = e->family};
+
+	memcpy(a.bytes, bytes, sizeof(a.bytes));
+	address_format(&a, text);
+}
+
+/* --- what happened ------------------------------------------------------------------------------
+ */
+
+static void add_reason(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	struct buf cleanup_call(buf_done) owner = {0};
+
+	switch (w->event->reason) {
+	case GUARD_REASON_UNDECLARED:
+		buf_add_text(out, _("no opening has it"));
+		break;
+	case GUARD_REASON_CHANGED:
+		buf_add_text(out, _("its program file changed: portero guard refresh"));
+		break;
+	case GUARD_REASON_UNSEEN:
+		buf_add_text(out, _("who listens there is not known"));
+		break;
+	default:
+		if (!w->owner) {
+			buf_add_text(out, _("it is declared for somebody else"));
+			break;
+		}
+		text_escape(&owner, w->owner, strlen(w->owner), ascii);
+		buf_printf(out, _("the policy declares it for %s"), buf_text(&owner));
+	}
+}
+
+static void add_refused_bind(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	struct buf cleanup_call(buf_done) why = {0};
+	char port[32];
+
+	format_port(w->event, port, sizeof(port));
+	add_reason(w, ascii, &why);
+	buf_printf(out,
+		   w->event->enforced ? _("was refused %s: %s")
+				      : _("would have been refused %s: %s"),
+		   port, buf_text(&why));
+}
+
+static void add_refused_packet(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	const struct guard_event *e = w->event;
+	struct buf cleanup_call(buf_done) why = {0};
+	char port[32], peer[ADDRESS_TEXT_SIZE], count[64] = "";
+
+	format_port(e, port, sizeof(port));
+	format_address(e, e->peer, peer);
+	add_reason(w, ascii, &why);
+	if (e->count > 1)
+		snprintf(count, sizeof(count), _(" (%llu so far)"), (unsigned long long)e->count);
+	buf_printf(out,
+		   e->enforced ? _("a packet of %s to %s was dropped%s: %s")
+			       : _("a packet of %s to %s would have been dropped%s: %s"),
+		   peer, port, count, buf_text(&why));
+}
+
+static void add_raw(const struct guard_event *e, struct buf *out)
+{
+	char room[16];
+
+	buf_printf(out, _("opened a raw socket (%s, %s)"), e->family == AF_INET ? "IPv4" : "IPv6",
+		   watch_words_proto(e, room));
+}
+
+static void add_what(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	const struct guard_event *e = w->event;
+	enum guard_event_kind kind = watch_words_kind(e);
+	char port[32], address[ADDRESS_TEXT_SIZE];
+
+	format_port(e, port, sizeof(port));
+	format_address(e, e->address, address);
+	if (kind == GUARD_EVENT_BIND_REFUSED)
+		add_refused_bind(w, ascii, out);
+	else if (kind == GUARD_EVENT_PACKET_REFUSED)
+		add_refused_packet(w, ascii, out);
+	else if (kind == GUARD_EVENT_RAW)
+		add_raw(e, out);
+	else if (kind == GUARD_EVENT_CLOSE)
+		buf_printf(out, _("closed %s (%s)"), port, address);
+	else if (kind == GUARD_EVENT_BIND && e->proto == IPPROTO_TCP)
+		/* it will listen later; UDP does so from here on */
+		buf_printf(out, _("binds %s (%s)"), port, address);
+	else if (e->who.flags & GUARD_EPHEMERAL)
+		buf_printf(out, _("listens on %s (%s), which the kernel chose"), port, address);
+	else
+		buf_printf(out, _("listens on %s (%s)"), port, address);
+}
+
+/* --- by whom ------------------------------------------------------------------------------------
+ */
+
+static void add_escaped(const char *text, bool ascii, struct buf *out)
+{
+	text_escape(out, text, strlen(text), ascii);
+}
+
+static void add_process(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	const struct guard_identity *id = &w->event->who;
+
+	if (w->who->program) {
+		add_escaped(w->who->program, ascii, out);
+	} else {
+		/* a name is all that is known of it */
+		add_escaped(id->exe[0] ? id->exe : id->comm, ascii, out);
+		buf_add_char(out, '?');
+	}
+	buf_printf(out, w->who->alive ? _(" (pid %u)") : _(" (pid %u, ended)"), (unsigned)id->pid);
+}
+
+/* "docker:web", or the first characters of its id. */
+static void add_container(const struct guard_who *who, bool ascii, struct buf *out)
+{
+	char id[13];
+
+	snprintf(id, sizeof(id), "%s", who->container_id);
+	buf_add_text(out, _(", container "));
+	add_escaped(who->runtime ? who->runtime : "?", ascii, out);
+	buf_add_char(out, ':');
+	add_escaped(who->container ? who->container : id, ascii, out);
+}
+
+static void add_netns(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%u", (unsigned)w->event->netns);
+	buf_add_text(out, _(", network namespace "));
+	add_escaped(w->who->netns ? w->who->netns : number, ascii, out);
+}
+
+static void add_who(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	const struct guard_identity *id = &w->event->who;
+
+	if (id->flags & GUARD_BY_KERNEL) {
+		buf_add_text(out, _("the kernel"));
+	} else if (id->flags & GUARD_UNSEEN || !id->pid) {
+		buf_add_text(out, _("nobody that is known"));
+	} else {
+		add_process(w, ascii, out);
+		buf_add_text(out, _(", user "));
+		if (w->who->user)
+			add_escaped(w->who->user, ascii, out);
+		else
+			buf_printf(out, "%u", (unsigned)id->uid);
+	}
+	if (w->who->container_id) {
+		add_container(w->who, ascii, out);
+	} else if (w->who->unit) {
+		buf_add_text(out, _(", unit "));
+		add_escaped(w->who->unit, ascii, out);
+	}
+	if (!w->event->home)
+		add_netns(w, ascii, out);
+}
+
+static const char *color_of(const struct guard_event *e)
+{
+	switch (watch_words_kind(e)) {
+	case GUARD_EVENT_BIND_REFUSED:
+	case GUARD_EVENT_PACKET_REFUSED:
+		return e->enforced ? "31" : "33";
+	case GUARD_EVENT_RAW:
+		return "33";
+	default:
+		return NULL;
+	}
+}
+
+void watch_words_add(const struct watch_event *w, bool ascii, bool colored, struct buf *out)
+{
+	const char *color = colored ? color_of(w->event) : NULL;
+	struct buf cleanup_call(buf_done) what = {0};
+
+	watch_words_time(w->time_ns, out);
+	add_what(w, ascii, &what);
+	if (color)
+		buf_printf(out, "\033[%sm", color);
+	buf_add_text(out, buf_text(&what));
+	if (color)
+		buf_add_text(out, "\033[0m");
+	for (size_t width = text_width(buf_text(&what)); width < WHAT_COLUMNS; width++)
+		buf_add_char(out, ' ');
+	buf_add_text(out, "  ");
+	add_who(w, ascii, out);
+}

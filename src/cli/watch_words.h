@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * watch_words: what an event of the guard says, in a line for people.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "observe/guard_who.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An event, and what else is known of it. */
+struct watch_event {
+	const struct guard_event *event;
+	const struct guard_who *who;
+	const char *owner; /* for whom the policy declares the port; NULL: not known */
+	int64_t time_ns;   /* since the epoch */
+	int64_t start_ns;  /* when the process began, the same; 0: not known */
+};
+
+/* "2026-11-26 15:04:05.123" of the wall's clock here, and two spaces. */
+void watch_words_time(int64_t time_ns, struct buf *out);
+/* A line without its newline; foreign text is escaped, into ASCII alone if need be. */
+void watch_words_add(const struct watch_event *w, bool ascii, bool colored, struct buf *out);
+/* A bind that nobody judges, since it is in a namespace that is not guarded, is a bind. */
+enum guard_event_kind watch_words_kind(const struct guard_event *e);
+/* "tcp", "udp", "udplite"; of a raw socket "icmp" or a number. */
+const char *watch_words_proto(const struct guard_event *e, char room[16]);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guard_ring_fuzz: any bytes as a record of the guard's ring, and as /proc/locks. Besides memory
+ * errors, it looks for names without an end, and for events that no guard makes; and what it lets
+ * through is put into words and into JSON.
+ */
+#include "base/mem.h"
+#include "cli/json_watch.h"
+#include "observe/guard_ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct guard_who who = {0};
+	struct buf cleanup_call(buf_done) out = {0};
+	struct guard_event e;
+	struct watch_event w = {.event = &e, .who = &who, .time_ns = 1700000000000000000};
+
+	guard_ring_find_lock((const char *)data, size, 0, 0x2a, 77);
+	if (guard_ring_decode(data, size, &e) < 0)
+		return 0;
+	if (size != sizeof(e) || !memchr(e.who.comm, '\0', sizeof(e.who.comm)) ||
+	    !memchr(e.who.exe, '\0', sizeof(e.who.exe)))
+		abort();
+	who.alive = e.who.uid & 1;
+	who.program = who.alive ? e.who.comm : NULL;
+	w.owner = e.who.uid & 2 ? e.who.exe : NULL;
+	w.start_ns = (int64_t)(e.who.start_ns >> 1);
+	watch_words_add(&w, false, false, &out);
+	if (memchr(buf_text(&out), '\n', out.len) || memchr(buf_text(&out), '\033', out.len))
+		abort();
+	buf_clear(&out);
+	if (json_watch_add(&w, &out) < 0 || memchr(buf_text(&out), '\n', out.len - 1))
+		abort();
+	return 0;
+}
