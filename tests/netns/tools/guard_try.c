@@ -419,6 +419,7 @@ static void *keep(void *unused)
 		else
 			keeping.bad++;
 		close(fd);
+		usleep(100);
 	}
 	return unused;
 }
