@@ -83,7 +83,7 @@ static __always_inline int is_user_manager(const char *from)
 __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 {
 	struct kernfs_node *node = (struct kernfs_node *)node_address;
-	struct guard_cgroup found = {.generation = generation}, none = found;
+	struct guard_cgroup found = {.generation = generation};
 	const char *from, *outermost = NULL;
 	__u64 key = BPF_CORE_READ(node, id), id = 0;
 	union guard_name name;
@@ -107,7 +107,7 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 		node = node_above(node);
 	}
 	if (id != root && id > 1) {
-		found = none;
+		found.container = 0;
 	} else if (outermost) {
 		bpf_probe_read_kernel(&first, 1, outermost);
 		/* systemd's escape for names that are also a controller's */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * guard_try: tries to get a port, in every way that the kernel knows. Copies of it are the programs
- * that the guard's tests declare, and those that attack them. Reads commands, a line each, and
- * answers each with a line: "ok", "ok VALUE", or the number of the error ("EPERM").
+ * that the guard's tests declare, and those that attack them. Takes commands, as arguments or else
+ * from lines of its input, and answers each with a line: "ok", "ok VALUE", or the number of the
+ *error ("EPERM").
  *
  *	socket KIND FAMILY	tcp, udp, mptcp, udplite; 4 or 6: it becomes the current socket
  *	set LEVEL OPTION NUMBER	setsockopt()
- *	bind ADDRESS PORT, listen, connect ADDRESS PORT, send ADDRESS PORT, accept, recv, port
+ *	bind ADDRESS PORT, listen, connect ADDRESS PORT, send ADDRESS PORT, port
+ *	recv [MS]		waits so long for a datagram
  *	disconnect		connect() to AF_UNSPEC
  *	uring-bind ADDRESS PORT, uring-listen	the same by io_uring
  *	give, take		the current socket, over the unix socket that is descriptor 3
@@ -16,6 +18,7 @@
  *	pose PATH		has the kernel call PATH its program, without exec
  *	crowd FIRST COUNT	listens on so many TCP ports
  *	flood FIRST COUNT PORTS	COUNT times a new socket and bind, at PORTS ports from FIRST on
+ *	hold			does nothing until it is ended
  *	keep PORT, kept		binds PORT over and over in a thread; how often it went well and not
  */
 #include <arpa/inet.h>
@@ -130,34 +133,15 @@ static int do_send(char **word)
 	return sendto(current, "x", 1, 0, (void *)&to, len) == 1 ? 0 : -1;
 }
 
-/* ETIMEDOUT when nothing comes. */
-static int wait_for_input(void)
+static int do_recv(char **word)
 {
 	struct pollfd p = {.fd = current, .events = POLLIN};
-	int n = poll(&p, 1, WAIT_MS);
+	char bytes[64];
+	int n = poll(&p, 1, word[1] ? atoi(word[1]) : WAIT_MS);
 
 	if (n == 0)
 		errno = ETIMEDOUT;
-	return n > 0 ? 0 : -1;
-}
-
-static int do_recv(char **word)
-{
-	char bytes[64];
-
-	(void)word;
-	return wait_for_input() < 0 ? -1 : (int)recv(current, bytes, sizeof(bytes), MSG_DONTWAIT);
-}
-
-static int do_accept(char **word)
-{
-	int fd;
-
-	(void)word;
-	fd = wait_for_input() < 0 ? -1 : accept(current, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? -1 : 0;
+	return n <= 0 ? -1 : (int)recv(current, bytes, sizeof(bytes), MSG_DONTWAIT);
 }
 
 static int do_port(char **word)
@@ -296,6 +280,12 @@ static int do_fork(char **word)
 	while (pid == 0 && getppid() == parent)
 		usleep(1000);
 	return pid < 0 ? -1 : 0;
+}
+
+static int do_hold(char **word)
+{
+	(void)word;
+	return pause();
 }
 
 /* --- another program's name ---------------------------------------------------------------------
@@ -447,7 +437,7 @@ static const struct command {
 	{"disconnect", do_disconnect},
 	{"send", do_send},
 	{"recv", do_recv},
-	{"accept", do_accept},
+	{"hold", do_hold},
 	{"port", do_port},
 	{"uring-bind", do_uring_bind},
 	{"uring-listen", do_uring_listen},
@@ -501,7 +491,6 @@ int main(int argc, char **argv)
 			answer(line);
 		return 0;
 	}
-	/* each argument is a command, and the last one is waited with */
 	for (int i = 1; i < argc; i++) {
 		snprintf(line, sizeof(line), "%s", argv[i]);
 		answer(line);
