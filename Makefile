@@ -197,7 +197,8 @@ check-long: all $(NETNS_TOOLS) $(B)/netns/oracle
 	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
 
 # What runs inside of the virtual machines besides portero.
-VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c))
+VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) $(B)/netns/guard_load \
+	$(B)/netns/guard_try
 
 $(B)/vm/%: tests/vm/%.c | $(SKEL)
 	@mkdir -p $(@D)

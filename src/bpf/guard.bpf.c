@@ -202,12 +202,15 @@ static __always_inline void tell_binding(const struct binding *b, __u8 kind, __u
 	event_end(e);
 }
 
-/* A UDP socket with a port of its own is a listener from here on. */
+/* A UDP socket with a port of its own is a listener from here on. One that has its port already
+ * does not get another, whoever tries. */
 static __always_inline void mark_udp(const struct binding *b)
 {
-	struct guard_socket *s =
-		bpf_sk_storage_get(&guard_sockets, b->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct guard_socket *s;
 
+	if (b->sk->src_port)
+		return;
+	s = bpf_sk_storage_get(&guard_sockets, b->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s) {
 		count(GUARD_COUNT_MARKS_LOST);
 		return;
@@ -378,33 +381,43 @@ struct arrival {
 	__u8 over_loopback;
 };
 
-/* Nobody marked it: a socket that is older than the guard. NULL: it is no listener. */
-static __always_inline struct guard_socket *adopt(const struct arrival *a)
+/* A UDP socket whose port the kernel chose. */
+static __always_inline int is_client(const struct arrival *a)
+{
+	return a->proto != IPPROTO_TCP &&
+	       !(BPF_CORE_READ_BITFIELD_PROBED(a->address, sk_userlocks) & BINDPORT_LOCK);
+}
+
+static __always_inline const struct guard_socket *find_seed(const struct arrival *a)
 {
 	__u64 key = (__u64)a->address;
 	const struct guard_socket *seed = bpf_map_lookup_elem(&guard_seeds, &key);
-	struct guard_socket *s;
 
-	if (a->proto != IPPROTO_TCP &&
-	    !(BPF_CORE_READ_BITFIELD_PROBED(a->address, sk_userlocks) & BINDPORT_LOCK))
-		return NULL; /* a client */
-	s = bpf_sk_storage_get(&guard_sockets, a->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s) {
-		count(GUARD_COUNT_MARKS_LOST);
-		return NULL;
-	}
-	if (seed && seed->port == a->port && seed->proto == a->proto) {
-		*s = *seed;
-		return s;
-	}
-	__builtin_memset(s, 0, sizeof(*s));
-	s->who.flags = GUARD_SEEDED | GUARD_UNSEEN;
+	return seed && seed->port == a->port && seed->proto == a->proto ? seed : NULL;
+}
+
+/*
+ * Nobody marked it: a socket that is older than the guard, or one that begins to listen just now,
+ * whose mark is then left as it is.
+ */
+static __always_inline struct guard_socket *adopt(const struct arrival *a)
+{
+	const struct guard_socket *seed = find_seed(a);
+	struct guard_socket *s, unseen = {
+					.who.flags = GUARD_SEEDED | GUARD_UNSEEN,
+					.netns = netns_of(a->address),
+					.port = a->port,
+					.proto = a->proto,
+					.listens = 1,
+				};
+
 	if (BPF_CORE_READ_BITFIELD_PROBED(a->address, sk_kern_sock))
-		s->who.flags = GUARD_SEEDED | GUARD_BY_KERNEL;
-	s->netns = netns_of(a->address);
-	s->port = a->port;
-	s->proto = a->proto;
-	s->listens = 1;
+		unseen.who.flags = GUARD_SEEDED | GUARD_BY_KERNEL;
+	if (seed)
+		unseen = *seed;
+	s = bpf_sk_storage_get(&guard_sockets, a->sk, &unseen, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s)
+		count(GUARD_COUNT_MARKS_LOST);
 	return s;
 }
 
@@ -415,18 +428,18 @@ static __always_inline int is_bound_to_loopback(const struct arrival *a)
 	return a->sk->family == AF_INET6 ? is_loopback6(v6) : is_loopback4(a->sk->src_ip4);
 }
 
-/* What was not known yet when the socket was marked, but is now. */
-static __always_inline void complete_identity(struct guard_identity *who, __u64 address)
+/* What was not known yet when the socket was marked, but is now: all sockets are seeded again with
+ * every policy. */
+static __always_inline void complete_identity(const struct arrival *a, struct guard_identity *who)
 {
-	const struct guard_socket *seed;
+	const struct guard_socket *seed = find_seed(a);
 
+	if (seed && (who->flags & GUARD_UNSEEN))
+		*who = seed->who;
 	if (!who->program)
 		find_program(who);
-	if (who->container)
-		return;
-	/* all sockets are seeded again with every policy */
-	seed = bpf_map_lookup_elem(&guard_seeds, &address);
-	if (seed && seed->who.start_ns == who->start_ns && seed->who.pid == who->pid)
+	if (seed && !who->container && seed->who.start_ns == who->start_ns &&
+	    seed->who.pid == who->pid)
 		who->container = seed->who.container;
 }
 
@@ -439,7 +452,7 @@ static __always_inline __u8 judge_packet(const struct arrival *a, struct guard_s
 		return GUARD_REASON_NONE;
 	if ((s->who.flags & GUARD_UNSEEN) && !a->c->seeded)
 		return GUARD_REASON_NONE;
-	complete_identity(&s->who, (__u64)a->address);
+	complete_identity(a, &s->who);
 	if (list)
 		return is_listed(a->half, list, &s->who) ? GUARD_REASON_NONE
 		       : s->who.flags & GUARD_UNSEEN	 ? GUARD_REASON_UNSEEN
@@ -506,11 +519,14 @@ int guard_ingress(struct __sk_buff *skb)
 	if (s && s->approved == a.c->generation && s->port == a.port)
 		return PASS;
 	a.address = as_address(a.sk);
+	/* also one that is marked: that bind failed */
+	if (is_client(&a))
+		return PASS;
 	if (!s)
 		s = adopt(&a);
-	/* a mark of another port: the bind that made it failed, and this is a client now */
-	if (!s || s->netns != a.c->netns || s->port != a.port)
+	if (!s || s->netns != a.c->netns)
 		return PASS;
+	s->port = a.port;
 	a.over_loopback = skb->ifindex == LOOPBACK_IFINDEX;
 	reason = judge_packet(&a, s);
 	if (!reason) {
@@ -617,7 +633,14 @@ static __always_inline int is_listener(struct sock *sk, __u32 proto)
 	       BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & BINDPORT_LOCK;
 }
 
-/* Of several processes that have a socket, the oldest is taken to have opened it. */
+/* Of this run over all sockets: another each time, set by who starts it. */
+__u32 seed_pass;
+
+/*
+ * Of several processes that have a socket, the oldest is taken to have opened it. What is known is
+ * never taken back meanwhile: packets are judged by it. What no process has any more is dropped
+ * after the run.
+ */
 static __always_inline void seed_socket(struct task_struct *task, struct sock *sk,
 					const struct guard_config *c)
 {
@@ -629,17 +652,21 @@ static __always_inline void seed_socket(struct task_struct *task, struct sock *s
 		return;
 	s.port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	s.netns = netns_of(sk);
+	s.pass = seed_pass;
 	known = bpf_map_lookup_elem(&guard_seeds, &key);
-	if (known && known->port == s.port && known->netns == s.netns &&
-	    known->who.start_ns <= BPF_CORE_READ(task, group_leader, start_boottime))
+	if (known && known->port == s.port && known->netns == s.netns && known->proto == s.proto &&
+	    known->who.start_ns < BPF_CORE_READ(task, group_leader, start_boottime)) {
+		known->pass = seed_pass;
 		return;
+	}
 	read_identity(&s.who, task, c);
 	read_exe_name(&s.who, task);
 	s.who.flags |= GUARD_SEEDED;
 	if (s.proto == IPPROTO_TCP &&
 	    !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & BINDPORT_LOCK))
 		s.who.flags |= GUARD_EPHEMERAL;
-	bpf_map_update_elem(&guard_seeds, &key, &s, BPF_ANY);
+	if (bpf_map_update_elem(&guard_seeds, &key, &s, BPF_ANY) < 0)
+		count(GUARD_COUNT_MARKS_LOST);
 }
 
 SEC("iter/task_file")
@@ -686,6 +713,7 @@ int guard_learn(struct bpf_iter__task_file *ctx)
 	learned.program.size = who.exe_size;
 	learned.program.ctime_ns = who.exe_ctime_ns;
 	learned.program.generation = who.exe_generation;
+	learned.writable = BPF_CORE_READ(file, f_inode, i_writecount.counter) > 0;
 	bpf_map_update_elem(&guard_learned, &fd, &learned, BPF_ANY);
 	return 0;
 }

@@ -96,6 +96,7 @@ enum guard_flag {
 	GUARD_SEEDED = 4,    /* older than the guard: of its oldest holder */
 	GUARD_EPHEMERAL = 8, /* the kernel chose the port */
 	GUARD_UNSEEN = 16,   /* older than the guard, and no process has it open */
+	GUARD_POSES = 32,    /* its program is named by itself, not by exec: it matches none */
 };
 struct guard_identity {
 	__u64 program; /* 0: no known program */
@@ -121,7 +122,7 @@ struct guard_socket {
 	__u16 port;
 	__u8 proto; /* IPPROTO_ */
 	__u8 listens;
-	__u32 reserved;
+	__u32 pass; /* of a seed: the run of the iterator that saw it last */
 };
 
 /* guard_ring: events */
@@ -172,6 +173,8 @@ enum guard_count {
 struct guard_learned {
 	struct guard_file file;
 	struct guard_program program; /* `program` is 0 */
+	__u32 writable;		      /* 1: somebody has it open, or mapped, to write to it */
+	__u32 reserved;
 };
 
 _Static_assert(sizeof(struct guard_config) == 40, "the same on both sides");

@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define PF_KTHREAD 0x00200000
+#define FMODE_EXEC 0x20 /* __FMODE_EXEC: opened by exec; open(2) cannot set it */
 
 static __always_inline __u64 inode_ctime_ns(struct inode *inode)
 {
@@ -74,7 +75,8 @@ static __always_inline int is_user_manager(const char *from)
 
 /*
  * Of the names from the guarded cgroup down to `node`: the first that is no slice is the unit, and
- * the first that is a container's is the container. What is deeper was named by who is in there.
+ * the first that is a container's is the container. What is deeper was named by who is in there;
+ * so what is deeper than GUARD_LEVELS has no unit at all.
  * The result is put into the cache. With numbers alone, the verifier looks at it once, not at each
  * call.
  */
@@ -83,15 +85,16 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 	struct kernfs_node *node = (struct kernfs_node *)node_address;
 	struct guard_cgroup found = {.generation = generation};
 	const char *from, *outermost = NULL;
-	__u64 key = BPF_CORE_READ(node, id);
+	__u64 key = BPF_CORE_READ(node, id), id = 0;
 	union guard_name name;
 	char first = 0;
 
-	for (int i = 0; i < GUARD_LEVELS; i++) {
-		__u64 id = BPF_CORE_READ(node, id), hash, *container;
+	for (int i = 0; i <= GUARD_LEVELS; i++) {
+		__u64 hash, *container;
 		long len;
 
-		if (!node || id == root || id <= 1)
+		id = node ? BPF_CORE_READ(node, id) : root;
+		if (id == root || id <= 1)
 			break;
 		from = BPF_CORE_READ(node, name);
 		hash = hash_name(&name, from);
@@ -103,7 +106,9 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 			outermost = from;
 		node = node_above(node);
 	}
-	if (outermost) {
+	if (id != root && id > 1) {
+		found.container = 0;
+	} else if (outermost) {
 		bpf_probe_read_kernel(&first, 1, outermost);
 		/* systemd's escape for names that are also a controller's */
 		found.unit = hash_name(&name, outermost + (first == '_'));
@@ -149,13 +154,22 @@ static __always_inline int find_program(struct guard_identity *who)
 	const struct guard_program *p = bpf_map_lookup_elem(&guard_programs, &file);
 
 	who->program = 0;
-	if (!p)
+	if (!p || (who->flags & GUARD_POSES))
 		return 0;
 	if (p->generation != who->exe_generation || p->size != who->exe_size ||
 	    p->ctime_ns != who->exe_ctime_ns)
 		return -1;
 	who->program = p->program;
 	return 1;
+}
+
+/*
+ * A process may name another file its program (prctl PR_SET_MM), also without privileges: in a user
+ * namespace. But that file was opened by open(2), not by exec.
+ */
+static __always_inline int is_executed(struct file *exe)
+{
+	return BPF_CORE_READ(exe, f_flags) & FMODE_EXEC;
 }
 
 /* All of `who`, which is zeroed, but for flags that tell of the socket. */
@@ -176,6 +190,8 @@ static __always_inline void read_identity(struct guard_identity *who, struct tas
 	if (!exe)
 		return;
 	read_inode(who, BPF_CORE_READ(exe, f_inode));
+	if (!is_executed(exe))
+		who->flags |= GUARD_POSES;
 	find_program(who);
 }
 

@@ -94,8 +94,13 @@ struct timespec64 {
 	long tv_nsec;
 } KERNEL_STRUCT;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct inode {
 	unsigned short i_mode;
+	atomic_t i_writecount; /* below 0: it is executed */
 	unsigned long i_ino;
 	__u32 i_generation;
 	long long i_size;
@@ -141,6 +146,7 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_flags;
 	void *private_data;
 } KERNEL_STRUCT;
 

@@ -149,6 +149,29 @@ static int put_containers(struct loading *l, struct err *e)
 	return r;
 }
 
+static bool is_named(const struct guard_rules *r, uint64_t key)
+{
+	for (size_t i = 0; i < r->container_count; i++)
+		if (guard_table_hash_name(guard_rules_text(r, r->containers[i].cgroup_str)) == key)
+			return true;
+	return false;
+}
+
+/* Those of the rules before: they come and go, and there is room for so many only. */
+static void drop_containers(struct loading *l)
+{
+	int fd = l->k.map_fds[GUARD_MAP_CONTAINERS];
+	uint64_t key, next;
+	int r = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		r = bpf_map_get_next_key(fd, &key, &next);
+		if (!is_named(l->r, key))
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
 /* --- the half that is not in force --------------------------------------------------------------
  */
 
@@ -198,6 +221,7 @@ static int turn(struct loading *l, struct err *e)
 	config.loopback = l->r->loopback;
 	config.ephemeral = l->r->ephemeral;
 	config.seeded = l->report.is_seeded;
+	guard_kernel_wait(); /* that half may have been in force a moment ago */
 	r = put_table(l, half, e);
 	if (r == 0)
 		r = put(&l->k, GUARD_MAP_CONFIG, &half, &config, e);
@@ -207,14 +231,41 @@ static int turn(struct loading *l, struct err *e)
 /* --- all of it ----------------------------------------------------------------------------------
  */
 
+/* Sockets that no process has any more. */
+static void drop_seeds(struct loading *l, uint32_t pass)
+{
+	int fd = l->k.map_fds[GUARD_MAP_SEEDS];
+	struct guard_socket seed;
+	uint64_t key, next;
+	int r = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		r = bpf_map_get_next_key(fd, &key, &next);
+		if (bpf_map_lookup_elem(fd, &key, &seed) < 0)
+			continue;
+		if (seed.pass == pass)
+			l->report.seeds++;
+		else
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
 /* Marks what is older than the guard; also what was marked, for what is declared only now. */
 static int seed(struct loading *l, struct err *e)
 {
+	uint32_t pass;
+	int r;
+
 	if (l->k.program_fds[GUARD_PART_SEED] < 0)
 		return 0;
-	empty_map(l->k.map_fds[GUARD_MAP_SEEDS]);
+	pass = guard_kernel_next_pass(&l->k);
+	l->report.seeds = 0;
 	l->report.is_seeded = true;
-	return guard_kernel_run(&l->k, GUARD_PART_SEED, 0, e);
+	r = guard_kernel_run(&l->k, GUARD_PART_SEED, 0, e);
+	if (r == 0)
+		drop_seeds(l, pass);
+	return r;
 }
 
 static void note_absent(struct loading *l)
@@ -238,9 +289,11 @@ static int load(struct loading *l, struct err *e)
 		r = seed(l, e);
 	if (r == 0)
 		r = turn(l, e);
-	if (r == 0)
-		drop_programs(l);
-	return r;
+	if (r < 0)
+		return r;
+	drop_programs(l);
+	drop_containers(l);
+	return 0;
 }
 
 static int refresh(struct loading *l, struct err *e)

@@ -11,12 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PATH_SIZE = 4096, ID_LIMIT = 64 };
@@ -475,20 +478,27 @@ void guard_kernel_close(struct guard_kernel *k)
 	clear(k);
 }
 
-/* One store, after which nothing is refused. */
+/*
+ * One store, after which nothing is refused; then the same in the other half, so that a guard which
+ * is put up again where this was interrupted judges by nothing that is old.
+ */
 static void stop_judging(const struct guard_place *place)
 {
 	struct guard_kernel cleanup_call(guard_kernel_close) k;
-	struct guard_config config = {.abi = GUARD_ABI};
-	uint32_t half, zero = 0;
+	struct guard_config config;
+	uint32_t half, other, zero = 0;
 	struct err ignored;
 
 	if (guard_kernel_find(place, &k, &ignored) < 0 ||
-	    bpf_map_lookup_elem(k.map_fds[GUARD_MAP_ACTIVE], &zero, &half) < 0)
+	    bpf_map_lookup_elem(k.map_fds[GUARD_MAP_ACTIVE], &zero, &half) < 0 ||
+	    bpf_map_lookup_elem(k.map_fds[GUARD_MAP_CONFIG], &half, &config) < 0)
 		return;
-	half = !half;
-	if (bpf_map_update_elem(k.map_fds[GUARD_MAP_CONFIG], &half, &config, BPF_ANY) == 0)
-		bpf_map_update_elem(k.map_fds[GUARD_MAP_ACTIVE], &zero, &half, BPF_ANY);
+	other = !half;
+	config.mode = GUARD_ABI_OFF;
+	config.generation++;
+	if (bpf_map_update_elem(k.map_fds[GUARD_MAP_CONFIG], &other, &config, BPF_ANY) == 0 &&
+	    bpf_map_update_elem(k.map_fds[GUARD_MAP_ACTIVE], &zero, &other, BPF_ANY) == 0)
+		bpf_map_update_elem(k.map_fds[GUARD_MAP_CONFIG], &half, &config, BPF_ANY);
 }
 
 /* Only what is the guard's: others may have put something of theirs into that folder. */
@@ -575,4 +585,20 @@ int guard_kernel_try(const struct guard_place *place, unsigned *ret_absent, stru
 			*ret_absent |= 1u << part;
 	guard_kernel_close(&k);
 	return r;
+}
+
+uint32_t guard_kernel_next_pass(struct guard_kernel *k)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	k->programs->bss->seed_pass = (uint32_t)now.tv_sec * 1000000 + (uint32_t)now.tv_nsec / 1000;
+	return k->programs->bss->seed_pass;
+}
+
+void guard_kernel_wait(void)
+{
+	/* waits for an RCU grace period, and BPF programs of cgroups run within RCU's protection */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		usleep(50000);
 }

@@ -83,6 +83,10 @@ int guard_kernel_remove(const struct guard_place *place, struct err *e);
 /* Runs an iterator (GUARD_PART_SEED, GUARD_PART_LEARN) to its end; pid 0: over all processes. */
 int guard_kernel_run(const struct guard_kernel *k, enum guard_part part, uint32_t pid,
 		     struct err *e);
+/* What the next runs of GUARD_PART_SEED write into `pass`: another number than those before. */
+uint32_t guard_kernel_next_pass(struct guard_kernel *k);
+/* Ends when no program runs any more that began before: what none can see may be written to. */
+void guard_kernel_wait(void);
 
 /* What is attached of a part now. */
 struct guard_link {

@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+/* The clock of files may stand still for as long as 10 ms (CONFIG_HZ=100). */
+enum { FRESH_NS = 20 * 1000 * 1000 };
 enum { BATCH = 200, PROGRAM_LIMIT = GUARD_PROGRAM_LIMIT / 2 };
 
 static int compare_path(const void *a, const void *b)
@@ -96,7 +99,42 @@ static bool is_still(int fd, const struct stat *before)
 	       now.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
 }
 
-static void read_program(int fd, const struct guard_kernel *k, struct guard_program_file *f)
+static uint64_t to_ns(struct timespec t)
+{
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return to_ns(now);
+}
+
+/* So young that it may be changed once more, and have the same ctime. */
+static bool is_fresh(uint64_t ctime_ns, uint64_t now)
+{
+	return ctime_ns + FRESH_NS > now && ctime_ns < now + FRESH_NS;
+}
+
+static void wait_until_old(const int *fds, size_t count)
+{
+	const struct timespec pause = {.tv_nsec = FRESH_NS + 5 * 1000 * 1000};
+	uint64_t now = now_ns();
+	struct stat st;
+
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0 || fstat(fds[i], &st) < 0 || !is_fresh(to_ns(st.st_ctim), now))
+			continue;
+		nanosleep(&pause, NULL);
+		return;
+	}
+}
+
+/* `since`: the time before it was learned. */
+static void read_program(int fd, const struct guard_kernel *k, uint64_t since,
+			 struct guard_program_file *f)
 {
 	struct guard_learned learned = {0};
 	uint32_t key = (uint32_t)fd;
@@ -109,6 +147,11 @@ static void read_program(int fd, const struct guard_kernel *k, struct guard_prog
 	}
 	if (k)
 		bpf_map_delete_elem(k->map_fds[GUARD_MAP_LEARNED], &key);
+	/* who has mapped it to write to it may do so without a trace in the file's times */
+	if (k && (learned.writable || is_fresh(learned.program.ctime_ns, since))) {
+		f->error = learned.writable ? -ETXTBSY : -EBUSY;
+		return;
+	}
 	f->error = fstat(fd, &before) < 0 ? -errno : hash_file(fd, f);
 	if (f->error == 0 && !is_still(fd, &before))
 		f->error = -EBUSY;
@@ -123,18 +166,22 @@ static int read_batch(struct guard_program_file *items, size_t count, const stru
 		      struct err *e)
 {
 	int fds[BATCH], r;
+	uint64_t since;
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
 		fds[i] = open_program(&items[i]);
 		any |= fds[i] >= 0;
 	}
+	if (k)
+		wait_until_old(fds, count);
+	since = now_ns();
 	r = any && k ? guard_kernel_run(k, GUARD_PART_LEARN, (uint32_t)getpid(), e) : 0;
 	for (size_t i = 0; i < count; i++) {
 		if (fds[i] < 0)
 			continue;
 		if (r == 0)
-			read_program(fds[i], k, &items[i]);
+			read_program(fds[i], k, since, &items[i]);
 		close(fds[i]);
 	}
 	return r;
