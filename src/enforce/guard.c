@@ -244,9 +244,7 @@ static void drop_seeds(struct loading *l, uint32_t pass)
 		r = bpf_map_get_next_key(fd, &key, &next);
 		if (bpf_map_lookup_elem(fd, &key, &seed) < 0)
 			continue;
-		if (seed.pass == pass)
-			l->report.seeds++;
-		else
+		if (seed.pass != pass)
 			bpf_map_delete_elem(fd, &key);
 	}
 }
@@ -260,7 +258,6 @@ static int seed(struct loading *l, struct err *e)
 	if (l->k.program_fds[GUARD_PART_SEED] < 0)
 		return 0;
 	pass = guard_kernel_next_pass(&l->k);
-	l->report.seeds = 0;
 	l->report.is_seeded = true;
 	r = guard_kernel_run(&l->k, GUARD_PART_SEED, 0, e);
 	if (r == 0)
