@@ -467,9 +467,12 @@ static __always_inline __u8 judge_packet(const struct arrival *a, struct guard_s
 static __always_inline void tell_packet(struct __sk_buff *skb, const struct arrival *a,
 					struct guard_socket *s, __u8 reason)
 {
-	__u64 refused = __sync_fetch_and_add(&s->refused, 1) + 1;
 	struct guard_event *e;
+	__u64 refused;
 
+	/* an addition that returns something is of Linux 5.12 */
+	__sync_fetch_and_add(&s->refused, 1);
+	refused = s->refused;
 	if (refused & (refused - 1))
 		return;
 	e = event_begin(GUARD_EVENT_PACKET_REFUSED, reason, a->c);
