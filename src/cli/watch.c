@@ -49,6 +49,7 @@ struct watch {
 	uint64_t left;	/* events until the end */
 	int64_t end_ns; /* monotonic; 0: never */
 	uint64_t shown, lost, odd;
+	bool gone; /* the guard was taken away: what is in the ring is the last */
 };
 
 enum step { STEP_ON, STEP_END, STEP_FAILED };
@@ -240,10 +241,7 @@ static int wait_for_more(struct watch *w, bool is_full)
 		if (step != STEP_ON)
 			return step;
 	}
-	if (news & GUARD_RING_GONE) {
-		command_fail(_("the guard was taken away"));
-		return STEP_FAILED;
-	}
+	w->gone |= news & GUARD_RING_GONE;
 	return time_left(w) == 0 ? STEP_END : STEP_ON;
 }
 
@@ -266,7 +264,12 @@ static int step(struct watch *w)
 	result = end_batch(w, tell_losses(w));
 	if (result != STEP_ON)
 		return result;
-	return w->left ? wait_for_more(w, (size_t)count == max) : STEP_END;
+	if (!w->left)
+		return STEP_END;
+	if (!w->gone || (size_t)count == max)
+		return wait_for_more(w, (size_t)count == max);
+	command_fail(_("the guard was taken away"));
+	return STEP_FAILED;
 }
 
 /* --- begin and end ------------------------------------------------------------------------------

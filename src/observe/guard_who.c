@@ -110,13 +110,15 @@ static void set_cgroup_by_id(struct guard_whos *w, const struct guard_identity *
 			     struct guard_who *who)
 {
 	struct buf cleanup_call(buf_done) path = {0}, root = {0}, line = {0};
+	const char *below;
 
 	if (w->cgroup_fd < 0 || !id->cgroup ||
 	    read_cgroup_path(w->cgroup_fd, id->cgroup, &path) < 0 ||
-	    read_cgroup_path(w->cgroup_fd, CGROUP_ROOT_ID, &root) < 0 || path.len < root.len ||
-	    memcmp(path.data, root.data, root.len) != 0)
+	    read_cgroup_path(w->cgroup_fd, CGROUP_ROOT_ID, &root) < 0 ||
+	    strncmp(buf_text(&path), buf_text(&root), root.len) != 0)
 		return;
-	buf_printf(&line, "0::%s\n", path.len == root.len ? "/" : path.data + root.len);
+	below = buf_text(&path) + root.len;
+	buf_printf(&line, "0::%s\n", below[0] ? below : "/");
 	set_cgroup(who, buf_text(&line), line.len, id->uid);
 }
 
