@@ -51,7 +51,7 @@ static int find_owner(struct making *m, const struct guard_owner *owner, uint32_
 
 	/* two with one hash are kept apart by trying the next key */
 	for (; map_get(&m->owners, key, ret); key++)
-		if (is_same_owner(owner, &m->rules.owners[*ret]))
+		if (*ret < m->rules.owner_count && is_same_owner(owner, &m->rules.owners[*ret]))
 			return 0;
 	*ret = (uint32_t)m->rules.owner_count;
 	new = guard_rules_add_owner(&m->rules);
