@@ -32,7 +32,7 @@ struct explorer {
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
 	uint64_t deadline;
-	bool moves; /* rules give packets other destination ports */
+	uint64_t *moves[2]; /* by protocol: points whose packets rules may give other ports */
 	/* of one call of twin_probe */
 	uint16_t *ports;
 	uint32_t *asks;
@@ -494,6 +494,16 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 	return 0;
 }
 
+static bool may_move(const struct explorer *x, uint32_t query, const struct reach_ask *ask)
+{
+	const uint64_t *bits = x->moves[x->plan->queries[query].flow.proto == PROTO_UDP];
+
+	for (uint32_t i = ask->first; i < ask->end; i++)
+		if (bits[i / 64] >> (i % 64) & 1)
+			return true;
+	return false;
+}
+
 static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 {
 	const struct reach_ask *points = ask_of(x, query, ask);
@@ -501,7 +511,7 @@ static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 	const struct reach_answer *a = answer_of(x, query, ask);
 
 	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (x->moves || a->target_port != items[points->first].port || is_moved(x, query, a));
+	       (may_move(x, query, points) || a->target_port != items[points->first].port || is_moved(x, query, a));
 }
 
 static int look_at_shifts(struct explorer *x)
@@ -533,6 +543,12 @@ static int prepare(struct explorer *x)
 	x->ports = calloc(CHUNK, sizeof(*x->ports));
 	x->asks = calloc(CHUNK, sizeof(*x->asks));
 	x->lasts = calloc(CHUNK, sizeof(*x->lasts));
+	for (int i = 0; i < 2; i++) {
+		x->moves[i] = calloc(x->plan->ties.words, sizeof(*x->moves[i]));
+		if (!x->moves[i])
+			return err_set(x->e, -ENOMEM, _("out of memory"));
+		reach_ties_mark_moved(&x->plan->ties, i ? PROTO_UDP : PROTO_TCP, x->moves[i]);
+	}
 	x->outcomes = calloc(CHUNK, sizeof(*x->outcomes));
 	first = find_job(x, &(struct assignment){.order = x->order});
 	if (!x->ret->items || !x->ports || !x->asks || !x->lasts || !x->outcomes || !first)
@@ -551,6 +567,8 @@ static void clean(struct explorer *x)
 	free(x->ports);
 	free(x->asks);
 	free(x->lasts);
+	free(x->moves[0]);
+	free(x->moves[1]);
 	free(x->outcomes);
 	met_doubts_done(&x->met);
 }
@@ -563,12 +581,9 @@ int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t 
 	/* all others together have as many as order 0 */
 	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;
-	uint32_t moved;
 	int r;
 
 	*ret = (struct reach_answers){0};
-	x.moves = map_get(&plan->constants.ties.ties_by_group, RULE_MOVED, &moved) ||
-		  plan->constants.ties.off;
 	r = prepare(&x);
 	while (r >= 0 && x.next < x.job_count && m->loads - before < limit && !is_over(&x)) {
 		size_t job = x.next++;

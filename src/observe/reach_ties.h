@@ -39,6 +39,7 @@ struct reach_ties {
 	uint64_t *alone;    /* points that are asked for their listeners: always borders */
 	uint64_t *borders;  /* scratch, as the next */
 	uint64_t *differs;
+	uint64_t *common[4]; /* borders for every source, by family and protocol; NULL: not yet */
 };
 
 /* Of some sources: the groups of conditions that hold for each. */
@@ -73,3 +74,5 @@ int reach_ties_ask(struct reach_ties *t, const struct reach_tie_question *q,
 /* Sets a bit in ret[t->words] for each point where the source may get something else than its
  * reference. */
 void reach_ties_mark(struct reach_ties *t, const struct reach_tie_question *q, uint64_t *ret);
+/* Sets a bit in ret[t->words] for each point whose packets NAT may give another port. */
+void reach_ties_mark_moved(const struct reach_ties *t, enum proto proto, uint64_t *ret);
