@@ -31,7 +31,7 @@ struct explorer {
 	uint64_t order;	  /* of chains at one priority: what is asked now */
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
-	uint64_t deadline;
+	const struct reach_options *options;
 	uint64_t *moves[2]; /* by protocol: points whose packets rules may give other ports */
 	/* of one call of twin_probe */
 	uint16_t *ports;
@@ -67,7 +67,7 @@ static bool is_range(const struct explorer *x, uint32_t query, uint32_t ask)
 
 static bool is_over(struct explorer *x)
 {
-	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->deadline;
+	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->options->deadline;
 	return x->ret->out_of_time;
 }
 
@@ -361,6 +361,9 @@ static int ask_chosen(struct explorer *x, size_t job, uint32_t query, size_t cou
 	for (size_t i = 0; i < count; i++)
 		x->ports[i] = port_of(x, query, x->asks[i]);
 	x->ret->asked += job == 0 ? count : 0;
+	if (job == 0 && x->order == 0 && x->options->progress)
+		x->options->progress(x->ret->asked, x->plan->answer_count,
+				     x->options->progress_context);
 	return count ? ask(x, job, query, count) : 0;
 }
 
@@ -511,7 +514,8 @@ static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 	const struct reach_answer *a = answer_of(x, query, ask);
 
 	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (may_move(x, query, points) || a->target_port != items[points->first].port || is_moved(x, query, a));
+	       (may_move(x, query, points) || a->target_port != items[points->first].port ||
+		is_moved(x, query, a));
 }
 
 static int look_at_shifts(struct explorer *x)
@@ -574,10 +578,11 @@ static void clean(struct explorer *x)
 }
 
 int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
-			uint64_t deadline, struct reach_answers *ret, struct err *e)
+			const struct reach_options *options, struct reach_answers *ret,
+			struct err *e)
 {
 	struct explorer x = {
-		.m = m, .plan = plan, .ret = ret, .e = e, .order = order, .deadline = deadline};
+		.m = m, .plan = plan, .options = options, .ret = ret, .e = e, .order = order};
 	/* all others together have as many as order 0 */
 	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;

@@ -35,7 +35,9 @@ static struct source_scope scope_of(struct planner *p, const struct twin_link *l
 				     .links = p->links,
 				     .elsewhere = p->elsewhere,
 				     .locals = p->locals,
-				     .local_count = p->local_count};
+				     .local_count = p->local_count,
+				     .limit = p->options->thorough ? REACH_SOURCE_LIMIT_THOROUGH
+								   : 0};
 	struct reach_prefix link_local = {{AF_INET6, {0xfe, 0x80}}, 10};
 
 	for (size_t i = 0; i < p->routes.count; i++) {
@@ -152,7 +154,8 @@ static int find_sources(struct planner *p, const struct source_scope *scope, siz
 
 	if (r < 0)
 		return r;
-	limit_sources(p, &told->sources, destinations);
+	if (!p->options->thorough)
+		limit_sources(p, &told->sources, destinations);
 	if (!told->sources.complete)
 		reach_add_gap(p->reach, _("some groups of source addresses"),
 			      reach_sources_text(&told->sources, told->sources.why_str),

@@ -45,9 +45,9 @@ struct planner {
 	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */
 	struct planner_senders *senders; /* source ports that rules tell from an ordinary one */
 	size_t sender_count, sender_cap;
-	bool too_many;			  /* destinations */
-	bool too_many_queries;		  /* from then on none is added */
-	size_t links_left;		  /* interfaces and families that are still to be planned */
+	bool too_many;	       /* destinations */
+	bool too_many_queries; /* from then on none is added */
+	size_t links_left;     /* interfaces and families that are still to be planned */
 	/* what the groups of `known_for` are asked: by group, with a reference or not, protocol */
 	struct reach_asks *known;
 	const struct reach_ties_sources *known_for;

@@ -49,7 +49,7 @@ static int find_asks(struct planner *p, const struct who *who, struct reach_quer
 		.source = who->group,
 		.reference = who->reference,
 	};
-	size_t before = plan->asks.count;
+	size_t before = plan->asks.count, times = p->options->thorough ? REACH_THOROUGH : 1;
 	size_t index = who->group * 4 + (who->reference == REACH_NO_SOURCE ? 0u : 2u) +
 		       (size_t)q->flow.proto;
 	/* the same for every destination */
@@ -65,8 +65,8 @@ static int find_asks(struct planner *p, const struct who *who, struct reach_quer
 		if (known)
 			*known = q->asks;
 	}
-	*fits = plan->asks.count <= REACH_ASK_LIMIT &&
-		plan->answer_count + q->asks.count <= REACH_ANSWER_LIMIT;
+	*fits = plan->asks.count <= times * REACH_ASK_LIMIT &&
+		plan->answer_count + q->asks.count <= times * REACH_ANSWER_LIMIT;
 	if (!*fits && plan->asks.count > before) {
 		plan->asks.count = before;
 		if (known)
@@ -79,10 +79,11 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 		     const struct who *who, const struct reach_query *like)
 {
 	struct reach_plan *plan = p->plan;
+	size_t limit = REACH_QUERY_LIMIT * (p->options->thorough ? REACH_THOROUGH : 1);
 	bool fits = true;
 	struct reach_query *q;
 
-	if (p->too_many_queries || plan->count >= REACH_QUERY_LIMIT) {
+	if (p->too_many_queries || plan->count >= limit) {
 		p->too_many_queries = true;
 		return 0;
 	}

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INTERVAL_LIMIT = 1 << 16 }; /* of all classes: memory, and nobody reads more */
+/* of all classes: memory, and nobody reads more */
+enum { INTERVAL_LIMIT = 1 << 16, INTERVAL_LIMIT_THOROUGH = 1 << 20 };
 
 struct answering {
 	const struct mirror *m;
@@ -23,12 +24,12 @@ struct answering {
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
 	uint32_t exhausted_str, late_str, left_str;
-	bool one_source;		     /* the user gave it: its text stays */
+	const struct reach_options *options;
 	struct reach_answer *row, *baseline; /* of this query, of that which it stands out from */
 	uint32_t baseline_of[2];	     /* by protocol: whose row that is */
 	uint64_t **left; /* by query: points where groups are left out that get something else */
 	bool *skip;	 /* by query */
-	size_t expected; /* intervals */
+	size_t expected, limit; /* intervals */
 	bool too_many;
 };
 
@@ -283,7 +284,7 @@ static int choose_told(struct answering *w)
 			continue;
 		reach_answers_row(w->plan, w->answers, i, w->row);
 		w->expected += count_spans(w);
-		w->skip[i] = w->expected > INTERVAL_LIMIT;
+		w->skip[i] = w->expected > w->limit;
 		if (w->skip[i] && leave_out(w, q) < 0)
 			return -ENOMEM;
 	}
@@ -314,7 +315,7 @@ static int add_classes(struct answering *w)
 	}
 	if (r >= 0)
 		r = reach_classes_merge(w->reach, baselines);
-	if (r >= 0 && !w->one_source)
+	if (r >= 0 && !w->options->from.family)
 		name_private(w->reach);
 	return r;
 }
@@ -336,10 +337,16 @@ static void add_gaps(const struct answering *w)
 }
 
 int reach_tell(const struct mirror *m, const struct reach_plan *plan,
-	       const struct reach_answers *answers, bool one_source, struct reach *ret)
+	       const struct reach_answers *answers, const struct reach_options *options,
+	       struct reach *ret)
 {
-	struct answering w = {
-		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
+	struct answering w = {.m = m,
+			      .plan = plan,
+			      .answers = answers,
+			      .options = options,
+			      .reach = ret,
+			      .limit =
+				      options->thorough ? INTERVAL_LIMIT_THOROUGH : INTERVAL_LIMIT};
 	int r = -ENOMEM;
 
 	w.exhausted_str = strpool_add_text(&ret->strings,
@@ -356,7 +363,7 @@ int reach_tell(const struct mirror *m, const struct reach_plan *plan,
 	if (w.row && w.baseline && w.left && w.skip)
 		r = reach_routes_read(&m->twin.host, &w.routes);
 	if (r >= 0)
-		r = add_classes(&w);
+		r = options->only_each ? 0 : add_classes(&w);
 	add_gaps(&w);
 	for (size_t i = 0; w.left && i < plan->count; i++)
 		free(w.left[i]);

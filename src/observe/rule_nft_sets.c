@@ -438,7 +438,8 @@ static void collect_found(struct rule_collector *k, const struct nft_sets *s, st
 	const struct key_field *source = find_source(k, layout, &has_ports);
 	uint64_t group = plain_group(set, source);
 	size_t cuts = k->scope.cut_count;
-	enum scope_mode before = k->scope.mode, mode = choose_mode(k, set, layout, source, has_ports);
+	enum scope_mode before = k->scope.mode,
+			mode = choose_mode(k, set, layout, source, has_ports);
 	struct key_field own;
 
 	if (mode == SCOPE_PORTS)
