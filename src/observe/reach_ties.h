@@ -13,12 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One packet to send: to the port of point `first`; its answer holds for the points before `end`.
- */
-struct reach_ask {
-	uint32_t first, end;
-};
-
 /* A part of a list of them: in order; points that none has are answered by the reference. */
 struct reach_asks {
 	uint32_t first, count;
