@@ -186,7 +186,7 @@ unit-build: $(UNIT)
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
-golden: all
+golden: all $(B)/netns/policy_rules
 	$(PYTEST) tests/golden
 
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle

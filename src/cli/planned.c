@@ -82,15 +82,35 @@ static int see_with(const struct reach_asked *asked, void *context)
 	return policy_verify_with(context, &q);
 }
 
+/*
+ * Who plans wants a proof, and waits for it: everything is asked about, and only a machine that is
+ * far too slow makes it end before. A source of a policy is two or three packets, of some
+ * microseconds each.
+ */
+static struct reach_options ask_all(struct planned *p)
+{
+	enum { SOURCES_A_SECOND = 50, PATIENCE_LIMIT_S = 1800 };
+	size_t patience = REACH_PATIENCE + p->policy.source_count / SOURCES_A_SECOND;
+
+	return (struct reach_options){.snapshot = &p->now.snapshot,
+				      .patience = patience < PATIENCE_LIMIT_S ? (unsigned)patience
+									      : PATIENCE_LIMIT_S,
+				      .thorough = true,
+				      .progress = progress_show,
+				      .progress_context = &p->progress};
+}
+
 static int ask_observing(struct planned *p, struct err *e)
 {
-	const struct reach_options ask = {.snapshot = &p->now.snapshot,
-					  .planned = &p->observing,
-					  .each = see_without,
-					  .each_context = &p->verify};
+	struct reach_options ask = ask_all(p);
 	struct reach reach = {0};
-	int r = reach_take(&ask, &reach, e);
+	int r;
 
+	ask.planned = &p->observing;
+	ask.only_each = true;
+	ask.each = see_without;
+	ask.each_context = &p->verify;
+	r = reach_take(&ask, &reach, e);
 	p->is_complete = r >= 0 && reach.complete;
 	reach_done(&reach);
 	return r;
@@ -98,11 +118,13 @@ static int ask_observing(struct planned *p, struct err *e)
 
 static int ask_deciding(struct planned *p, struct err *e)
 {
-	const struct reach_options ask = {
-		.planned = &p->rules, .each = see_with, .each_context = &p->verify};
+	struct reach_options ask = ask_all(p);
+	int r;
 
-	int r = view_take_other(&p->after, &p->now, &ask, e);
-
+	ask.planned = &p->rules;
+	ask.each = see_with;
+	ask.each_context = &p->verify;
+	r = view_take_other(&p->after, &p->now, &ask, e);
 	p->is_complete &= r >= 0 && p->after.reach.complete;
 	return r;
 }
@@ -223,30 +245,37 @@ static int read_files(struct planned *p, const struct options *o, const struct p
 int planned_take(struct planned *p, const struct options *o, const struct planned_file *file,
 		 struct err *e)
 {
-	static const struct reach_options patiently;
-	const struct view_wish wish = {.connections = true, .reach = true, .ask = &patiently};
+	struct reach_options ask;
+	const struct view_wish wish = {.connections = true, .reach = true, .ask = &ask};
 	int r;
 
-	*p = (struct planned){.now_s = time(NULL)};
+	*p = (struct planned){.now_s = time(NULL), .progress = progress_begin()};
 	r = read_files(p, o, file, e);
 	if (r >= 0)
 		r = policy_load_files(&p->files, &p->policy, &p->problems, e);
 	if (r >= 0 && p->problems.error_count)
 		r = err_set(e, -EINVAL, _("the policy has errors: nothing was changed"));
+	ask = ask_all(p);
 	if (r >= 0)
 		r = view_take(&p->now, o, &wish, e);
 	if (r >= 0 && policy_links_take(&p->now.snapshot, &p->links) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
-	return r < 0 ? r : try_rules(p, e);
+	if (r >= 0)
+		r = try_rules(p, e);
+	progress_clear(&p->progress);
+	return r;
 }
 
 static int ask_machine(struct planned *p, struct err *e)
 {
-	const struct reach_options ask = {
-		.snapshot = &p->now.snapshot, .each = see_with, .each_context = &p->verify};
+	struct reach_options ask = ask_all(p);
 	struct reach reach = {0};
-	int r = reach_take(&ask, &reach, e);
+	int r;
 
+	ask.only_each = true;
+	ask.each = see_with;
+	ask.each_context = &p->verify;
+	r = reach_take(&ask, &reach, e);
 	if (r >= 0 && !reach.available)
 		r = err_set(e, -EIO, _("what the new rules do cannot be looked at: %.400s"),
 			    reach.gap_count ? reach_text(&reach, reach.gaps[0].why_str) : "?");
@@ -272,6 +301,7 @@ int planned_look_again(struct planned *p, struct err *e)
 		if (!p->verify.diverged)
 			break;
 	}
+	progress_clear(&p->progress);
 	return r;
 }
 

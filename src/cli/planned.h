@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cli/policy_load.h"
+#include "cli/progress.h"
 #include "cli/view.h"
 #include "decide/policy_match.h"
 #include "decide/policy_plan.h"
@@ -39,6 +40,7 @@ struct planned {
 	struct view now, after;
 	struct policy_verify verify;
 	bool is_complete; /* the twins that `verify` is of were asked everything */
+	struct progress progress;
 	struct plan plan;
 	bool is_applied; /* the kernel's table is already as it is to be */
 	bool has_table;	 /* it has one */

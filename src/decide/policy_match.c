@@ -198,17 +198,21 @@ static enum policy_answer answer_of(const struct opening *o)
 
 /* --- all of them --- */
 
-enum policy_answer policy_match(const struct policy *p, const struct policy_links *links,
-				const struct policy_packet *packet, int64_t now_s,
-				uint32_t *ret_opening)
+enum policy_answer policy_match_indexed(const struct policy_index *index,
+					const struct policy_links *links,
+					const struct policy_packet *packet, int64_t now_s,
+					uint32_t *ret_opening)
 {
+	const struct policy *p = index->policy;
+	struct policy_candidates candidates = policy_index_find(index, packet->port, packet->proto);
 	bool is_protected = policy_protects(p, packet->port, packet->proto), named = false;
 	enum policy_answer best = POLICY_CLOSED;
 	uint32_t opening = POLICY_NO_OPENING;
 
 	if (strcmp(packet->ifname, "lo") == 0)
 		best = POLICY_OPEN;
-	for (size_t i = 0; i < p->opening_count && best != POLICY_OPEN; i++) {
+	for (uint32_t k = 0; k < candidates.count && best != POLICY_OPEN; k++) {
+		uint32_t i = candidates.all ? k : candidates.items[k];
 		const struct opening *o = &p->openings[i];
 
 		if (!opening_has_port(p, o, packet->port, packet->proto))
@@ -217,7 +221,7 @@ enum policy_answer policy_match(const struct policy *p, const struct policy_link
 		if (answer_of(o) > best && (is_protected || !opening_is_over(o, now_s)) &&
 		    has_interface(p, o, packet->ifname) && has_source(p, links, o, packet)) {
 			best = answer_of(o);
-			opening = (uint32_t)i;
+			opening = i;
 		}
 	}
 	if (is_protected && !named)
@@ -225,6 +229,15 @@ enum policy_answer policy_match(const struct policy *p, const struct policy_link
 	if (ret_opening)
 		*ret_opening = opening;
 	return best;
+}
+
+enum policy_answer policy_match(const struct policy *p, const struct policy_links *links,
+				const struct policy_packet *packet, int64_t now_s,
+				uint32_t *ret_opening)
+{
+	const struct policy_index none = {.policy = p};
+
+	return policy_match_indexed(&none, links, packet, now_s, ret_opening);
 }
 
 /* --- all ports at once: each is painted once, and skipped from then on --- */

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "decide/policy_index.h"
 #include "model/policy.h"
 #include "model/snapshot.h"
 
@@ -80,6 +81,12 @@ void policy_links_done(struct policy_links *links);
 enum policy_answer policy_match(const struct policy *p, const struct policy_links *links,
 				const struct policy_packet *packet, int64_t now_s,
 				uint32_t *ret_opening);
+
+/* The same, in proportion to the openings that name the port. */
+enum policy_answer policy_match_indexed(const struct policy_index *index,
+					const struct policy_links *links,
+					const struct policy_packet *packet, int64_t now_s,
+					uint32_t *ret_opening);
 
 /* The same for all ports of one protocol at once (packet->port is not read); it takes hardly longer
  * than one port. 0 or -ENOMEM. */

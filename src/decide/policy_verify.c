@@ -14,7 +14,9 @@ int policy_verify_begin(struct policy_verify *v)
 {
 	v->blocked = calloc(v->policy->opening_count + 1, sizeof(*v->blocked));
 	v->let_in = calloc(v->policy->opening_count + 1, sizeof(*v->let_in));
-	return v->blocked && v->let_in ? 0 : -ENOMEM;
+	if (!v->blocked || !v->let_in)
+		return -ENOMEM;
+	return policy_index_build(v->policy, &v->index);
 }
 
 void policy_verify_done(struct policy_verify *v)
@@ -22,6 +24,7 @@ void policy_verify_done(struct policy_verify *v)
 	free(v->seen);
 	free(v->blocked);
 	free(v->let_in);
+	policy_index_done(&v->index);
 	*v = (struct policy_verify){0};
 }
 
@@ -93,7 +96,7 @@ static enum policy_answer wanted_of(const struct policy_verify *v, const struct 
 		packet.port = without->arrival_port;
 	if (v->policy->settings.undeclared == UNDECLARED_OBSERVE)
 		return POLICY_OPEN;
-	return policy_match(v->policy, v->links, &packet, v->now_s, ret_opening);
+	return policy_match_indexed(&v->index, v->links, &packet, v->now_s, ret_opening);
 }
 
 static bool is_right(enum policy_answer wanted, enum verdict without, enum verdict with)

@@ -35,6 +35,7 @@ struct policy_verify {
 	const struct policy_links *links;
 	const struct snapshot *snapshot;
 	int64_t now_s;
+	struct policy_index index; /* of policy_verify_begin() */
 	/* of the first copy: a hash of each packet, and its verdict */
 	struct policy_seen {
 		uint64_t key;

@@ -155,6 +155,8 @@ static int ask(struct mirror *m, struct reach_plan *plan, const struct reach_que
 	       struct explanation *x, struct err *e)
 {
 	struct reach_answers cleanup_call(reach_answers_done) answers = {0};
+	const struct reach_options patiently = {.deadline = reach_now() +
+							    REACH_PATIENCE * UINT64_C(1000)};
 	struct assignment assignment = {0};
 	int r;
 
@@ -163,7 +165,7 @@ static int ask(struct mirror *m, struct reach_plan *plan, const struct reach_que
 	plan->count = plan->answer_count = 1;
 	x->flow = plan->queries[0].flow;
 	x->in_str = name_of(x, m, x->flow.ifindex);
-	r = reach_explore(m, plan, reach_now() + REACH_PATIENCE * UINT64_C(1000), &answers, e);
+	r = reach_explore(m, plan, &patiently, &answers, e);
 	if (r < 0)
 		return r;
 	take_answer(x, m, &answers);

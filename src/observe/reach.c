@@ -61,14 +61,14 @@ static int ask(struct mirror *m, const struct reach_options *options, struct rea
 	int r = reach_plan_build(m, options, ret, &plan, e);
 
 	if (r >= 0)
-		r = reach_explore(m, &plan, options->deadline, &answers, e);
+		r = reach_explore(m, &plan, options, &answers, e);
 	if (r >= 0) {
 		ret->available = true;
 		reach_gaps_add(m, ret);
 		r = show_each(m, &plan, &answers, options, ret);
 	}
 	if (r >= 0) {
-		r = reach_tell(m, &plan, &answers, options->from.family != 0, ret);
+		r = reach_tell(m, &plan, &answers, options, ret);
 		*in_time = !answers.out_of_time;
 	}
 	reach_answers_done(&answers);

@@ -60,6 +60,12 @@ struct reach_options {
 	int (*each)(const struct reach_asked *asked, void *context);
 	void *each_context;
 	unsigned patience; /* seconds; 0: REACH_PATIENCE, or _FULL */
+	/* for a proof: ask about all groups of sources, however many; what it costs is memory */
+	bool thorough;
+	bool only_each; /* nobody reads the classes: *ret has gaps only */
+	/* called now and then, from 0 to `total` packets; may be NULL */
+	void (*progress)(size_t asked, size_t total, void *context);
+	void *progress_context;
 	uint64_t deadline; /* made of it by reach_take */
 };
 

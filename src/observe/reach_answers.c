@@ -58,6 +58,34 @@ void reach_answers_row(const struct reach_plan *plan, const struct reach_answers
 	}
 }
 
+void reach_answers_patch(const struct reach_plan *plan, const struct reach_answers *a,
+			 uint32_t query, struct reach_answer *row, struct reach_answer *before)
+{
+	const struct reach_query *q = &plan->queries[query];
+
+	for (uint32_t i = 0; i < q->asks.count; i++) {
+		const struct reach_ask *ask = &plan->asks.items[q->asks.first + i];
+
+		for (uint32_t at = ask->first; at < ask->end; at++) {
+			*before++ = row[at];
+			row[at] = answer_at(plan, &a->items[q->first_answer + i], ask, at);
+		}
+	}
+}
+
+void reach_answers_unpatch(const struct reach_plan *plan, uint32_t query, struct reach_answer *row,
+			   const struct reach_answer *before)
+{
+	const struct reach_query *q = &plan->queries[query];
+
+	for (uint32_t i = 0; i < q->asks.count; i++) {
+		const struct reach_ask *ask = &plan->asks.items[q->asks.first + i];
+
+		for (uint32_t at = ask->first; at < ask->end; at++)
+			row[at] = *before++;
+	}
+}
+
 static bool is_same(const struct reach_answer *a, const struct reach_answer *b)
 {
 	return a->verdicts == b->verdicts && a->kinds == b->kinds && a->doubt == b->doubt &&

@@ -50,6 +50,12 @@ void reach_answers_done(struct reach_answers *a);
  */
 void reach_answers_row(const struct reach_plan *plan, const struct reach_answers *a, uint32_t query,
 		       struct reach_answer *row);
+/* Puts the answers of the query's own asks into a row of its reference; `before` (room for a row)
+ * takes what they replace, for reach_answers_unpatch(). */
+void reach_answers_patch(const struct reach_plan *plan, const struct reach_answers *a,
+			 uint32_t query, struct reach_answer *row, struct reach_answer *before);
+void reach_answers_unpatch(const struct reach_plan *plan, uint32_t query, struct reach_answer *row,
+			   const struct reach_answer *before);
 /* Does nothing that the query was asked say otherwise than what the one does that it refers to,
  * whose row is given? */
 bool reach_answers_are_alike(const struct reach_plan *plan, const struct reach_answers *a,

@@ -31,8 +31,8 @@ struct explorer {
 	uint64_t order;	  /* of chains at one priority: what is asked now */
 	struct job *jobs; /* those before `next` are done */
 	size_t job_count, job_cap, next;
-	uint64_t deadline;
-	bool moves; /* rules give packets other destination ports */
+	const struct reach_options *options;
+	uint64_t *moves[2]; /* by protocol: points whose packets rules may give other ports */
 	/* of one call of twin_probe */
 	uint16_t *ports;
 	uint32_t *asks;
@@ -67,7 +67,7 @@ static bool is_range(const struct explorer *x, uint32_t query, uint32_t ask)
 
 static bool is_over(struct explorer *x)
 {
-	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->deadline;
+	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->options->deadline;
 	return x->ret->out_of_time;
 }
 
@@ -361,6 +361,9 @@ static int ask_chosen(struct explorer *x, size_t job, uint32_t query, size_t cou
 	for (size_t i = 0; i < count; i++)
 		x->ports[i] = port_of(x, query, x->asks[i]);
 	x->ret->asked += job == 0 ? count : 0;
+	if (job == 0 && x->order == 0 && x->options->progress)
+		x->options->progress(x->ret->asked, x->plan->answer_count,
+				     x->options->progress_context);
 	return count ? ask(x, job, query, count) : 0;
 }
 
@@ -494,6 +497,16 @@ static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
 	return 0;
 }
 
+static bool may_move(const struct explorer *x, uint32_t query, const struct reach_ask *ask)
+{
+	const uint64_t *bits = x->moves[x->plan->queries[query].flow.proto == PROTO_UDP];
+
+	for (uint32_t i = ask->first; i < ask->end; i++)
+		if (bits[i / 64] >> (i % 64) & 1)
+			return true;
+	return false;
+}
+
 static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 {
 	const struct reach_ask *points = ask_of(x, query, ask);
@@ -501,7 +514,8 @@ static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
 	const struct reach_answer *a = answer_of(x, query, ask);
 
 	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (x->moves || a->target_port != items[points->first].port || is_moved(x, query, a));
+	       (may_move(x, query, points) || a->target_port != items[points->first].port ||
+		is_moved(x, query, a));
 }
 
 static int look_at_shifts(struct explorer *x)
@@ -533,6 +547,12 @@ static int prepare(struct explorer *x)
 	x->ports = calloc(CHUNK, sizeof(*x->ports));
 	x->asks = calloc(CHUNK, sizeof(*x->asks));
 	x->lasts = calloc(CHUNK, sizeof(*x->lasts));
+	for (int i = 0; i < 2; i++) {
+		x->moves[i] = calloc(x->plan->ties.words, sizeof(*x->moves[i]));
+		if (!x->moves[i])
+			return err_set(x->e, -ENOMEM, _("out of memory"));
+		reach_ties_mark_moved(&x->plan->ties, i ? PROTO_UDP : PROTO_TCP, x->moves[i]);
+	}
 	x->outcomes = calloc(CHUNK, sizeof(*x->outcomes));
 	first = find_job(x, &(struct assignment){.order = x->order});
 	if (!x->ret->items || !x->ports || !x->asks || !x->lasts || !x->outcomes || !first)
@@ -551,24 +571,24 @@ static void clean(struct explorer *x)
 	free(x->ports);
 	free(x->asks);
 	free(x->lasts);
+	free(x->moves[0]);
+	free(x->moves[1]);
 	free(x->outcomes);
 	met_doubts_done(&x->met);
 }
 
 int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
-			uint64_t deadline, struct reach_answers *ret, struct err *e)
+			const struct reach_options *options, struct reach_answers *ret,
+			struct err *e)
 {
 	struct explorer x = {
-		.m = m, .plan = plan, .ret = ret, .e = e, .order = order, .deadline = deadline};
+		.m = m, .plan = plan, .options = options, .ret = ret, .e = e, .order = order};
 	/* all others together have as many as order 0 */
 	size_t limit = REACH_LOAD_LIMIT / (order ? m->orders.count : 1) + 1;
 	unsigned before = m->loads;
-	uint32_t moved;
 	int r;
 
 	*ret = (struct reach_answers){0};
-	x.moves = map_get(&plan->constants.ties.ties_by_group, RULE_MOVED, &moved) ||
-		  plan->constants.ties.off;
 	r = prepare(&x);
 	while (r >= 0 && x.next < x.job_count && m->loads - before < limit && !is_over(&x)) {
 		size_t job = x.next++;

@@ -27,13 +27,15 @@ enum {
 };
 
 /*
- * Asks, the most important first, until `deadline` (of reach_now()). 0 or a negative errno. Ended
- * with reach_answers_done() in every case.
+ * Asks, the most important first, until options->deadline (of reach_now()); of the options, only
+ * that and the progress are read. 0 or a negative errno. Ended with reach_answers_done() in every
+ * case.
  */
-int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
-		  struct reach_answers *ret, struct err *e);
+int reach_explore(struct mirror *m, const struct reach_plan *plan,
+		  const struct reach_options *options, struct reach_answers *ret, struct err *e);
 /* The same in one order of chains at one priority (see hook_order); for reach_orders. */
 int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t order,
-			uint64_t deadline, struct reach_answers *ret, struct err *e);
+			const struct reach_options *options, struct reach_answers *ret,
+			struct err *e);
 /* Why packets that are let in open nothing; "" for those that do. */
 const char *reach_reply_text(enum reply reply);

@@ -59,15 +59,16 @@ static void merge(const struct mirror *m, const struct reach_plan *plan, size_t 
 	}
 }
 
-static int explore_others(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
-			  struct reach_answers *ret, struct err *e)
+static int explore_others(struct mirror *m, const struct reach_plan *plan,
+			  const struct reach_options *options, struct reach_answers *ret,
+			  struct err *e)
 {
 	int r = 0;
 
 	for (size_t order = 1; order < m->orders.count && r >= 0; order++) {
 		struct reach_answers cleanup_call(reach_answers_done) other = {0};
 
-		r = reach_explore_order(m, plan, order, deadline, &other, e);
+		r = reach_explore_order(m, plan, order, options, &other, e);
 		if (r >= 0)
 			merge(m, plan, order, &other, ret);
 		ret->out_of_time |= other.out_of_time;
@@ -75,10 +76,10 @@ static int explore_others(struct mirror *m, const struct reach_plan *plan, uint6
 	return r;
 }
 
-int reach_explore(struct mirror *m, const struct reach_plan *plan, uint64_t deadline,
-		  struct reach_answers *ret, struct err *e)
+int reach_explore(struct mirror *m, const struct reach_plan *plan,
+		  const struct reach_options *options, struct reach_answers *ret, struct err *e)
 {
-	int r = reach_explore_order(m, plan, 0, deadline, ret, e);
+	int r = reach_explore_order(m, plan, 0, options, ret, e);
 
-	return r < 0 ? r : explore_others(m, plan, deadline, ret, e);
+	return r < 0 ? r : explore_others(m, plan, options, ret, e);
 }

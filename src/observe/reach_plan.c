@@ -35,7 +35,9 @@ static struct source_scope scope_of(struct planner *p, const struct twin_link *l
 				     .links = p->links,
 				     .elsewhere = p->elsewhere,
 				     .locals = p->locals,
-				     .local_count = p->local_count};
+				     .local_count = p->local_count,
+				     .limit = p->options->thorough ? REACH_SOURCE_LIMIT_THOROUGH
+								   : 0};
 	struct reach_prefix link_local = {{AF_INET6, {0xfe, 0x80}}, 10};
 
 	for (size_t i = 0; i < p->routes.count; i++) {
@@ -152,7 +154,8 @@ static int find_sources(struct planner *p, const struct source_scope *scope, siz
 
 	if (r < 0)
 		return r;
-	limit_sources(p, &told->sources, destinations);
+	if (!p->options->thorough)
+		limit_sources(p, &told->sources, destinations);
 	if (!told->sources.complete)
 		reach_add_gap(p->reach, _("some groups of source addresses"),
 			      reach_sources_text(&told->sources, told->sources.why_str),
@@ -251,29 +254,57 @@ static int find_constants(struct planner *p)
 					  &p->plan->replies, p->e);
 }
 
-/* The source ports that are not treated as an ordinary one is; all other intervals, one port each.
- */
+/* For which protocols is it another than an ordinary one, and than those that are kept already? */
+static uint8_t special_protos(const struct planner *p, uint16_t port)
+{
+	const struct rule_constants *c = &p->plan->constants;
+	uint8_t protos = 0;
+
+	for (int i = PROTO_TCP; i <= PROTO_UDP; i++) {
+		enum proto proto = (enum proto)i;
+		bool known = rule_constants_senders_alike(c, proto, port, REACH_ORDINARY_PORT);
+
+		for (size_t k = 0; k < p->sender_count && !known; k++)
+			known = p->senders[k].protos >> i & 1 &&
+				rule_constants_senders_alike(c, proto, port,
+							     p->senders[k].point.port);
+		protos |= known ? 0 : (uint8_t)(1u << i);
+	}
+	return protos;
+}
+
+/* Of all intervals of source ports that rules treat alike, and not as an ordinary port, one. */
+static int keep_senders(struct planner *p, const struct reach_points *points)
+{
+	for (size_t i = 0; i < points->count && p->sender_count <= SOURCE_PORT_LIMIT; i++) {
+		struct planner_senders special = {points->items[i],
+						  special_protos(p, points->items[i].port)};
+
+		if (!special.protos)
+			continue;
+		if (mem_grow(&p->senders, &p->sender_cap, p->sender_count + 1,
+			     sizeof(*p->senders)) < 0)
+			return -ENOMEM;
+		p->senders[p->sender_count++] = special;
+	}
+	return 0;
+}
+
 static int find_source_ports(struct planner *p)
 {
-	struct reach_points *points = &p->source_ports;
+	struct reach_points cleanup_call(reach_points_done) points = {0};
 	const struct port_cuts *cuts = &p->plan->constants.source_ports;
-	size_t kept = 0;
-	int r = 0;
+	int r = cuts->opaque ? 0 : reach_points_build(cuts, NULL, 0, false, &points);
 
-	if (!cuts->opaque)
-		r = reach_points_build(cuts, NULL, 0, false, points);
-	for (size_t i = 0; i < points->count; i++)
-		if (REACH_ORDINARY_PORT < points->items[i].first ||
-		    REACH_ORDINARY_PORT > points->items[i].last)
-			points->items[kept++] = points->items[i];
-	if (cuts->opaque || kept > SOURCE_PORT_LIMIT) {
+	if (r >= 0)
+		r = keep_senders(p, &points);
+	if (r >= 0 && (cuts->opaque || p->sender_count > SOURCE_PORT_LIMIT)) {
 		reach_add_gap(p->reach, _("who sends from special source ports"),
 			      cuts->opaque ? rule_constants_text(&p->plan->constants, cuts->why_str)
 					   : _("the rules mention too many"),
 			      "");
-		kept = 0;
+		p->sender_count = 0;
 	}
-	points->count = kept;
 	return r;
 }
 
@@ -436,7 +467,7 @@ int reach_plan_build(const struct mirror *m, const struct reach_options *options
 			      _("ask for some: portero reach --in INTERFACE --from ADDRESS --to "
 				"ADDRESS"));
 	reach_routes_done(&p.routes);
-	reach_points_done(&p.source_ports);
+	free(p.senders);
 	free(p.known);
 	free(p.links);
 	free(p.elsewhere);

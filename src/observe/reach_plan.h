@@ -24,6 +24,7 @@ enum {
 	REACH_QUERY_LIMIT = 1 << 16,
 	REACH_ANSWER_LIMIT = 4 << 20, /* of all queries: memory */
 	REACH_ASK_LIMIT = 1 << 20,
+	REACH_THOROUGH = 16, /* times as many, for a proof */
 	REACH_DESTINATION_LIMIT =
 		1024, /* addresses of the machine, and behind it, that are asked for */
 };

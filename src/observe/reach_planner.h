@@ -23,6 +23,12 @@ struct destination {
 	uint64_t alike;
 };
 
+/* Source ports that rules treat alike, of the protocols for which it is not as an ordinary one. */
+struct planner_senders {
+	struct reach_point point;
+	uint8_t protos;
+};
+
 struct planner {
 	const struct mirror *m;
 	const struct reach_options *options;
@@ -37,10 +43,11 @@ struct planner {
 	struct destination *destinations;
 	size_t destination_count, destination_cap;
 	struct reach_prefix *links, *elsewhere; /* room for as many as there are routes */
-	struct reach_points source_ports; /* those that rules tell apart from an ordinary one */
-	bool too_many;			  /* destinations */
-	bool too_many_queries;		  /* from then on none is added */
-	size_t links_left;		  /* interfaces and families that are still to be planned */
+	struct planner_senders *senders; /* source ports that rules tell from an ordinary one */
+	size_t sender_count, sender_cap;
+	bool too_many;	       /* destinations */
+	bool too_many_queries; /* from then on none is added */
+	size_t links_left;     /* interfaces and families that are still to be planned */
 	/* what the groups of `known_for` are asked: by group, with a reference or not, protocol */
 	struct reach_asks *known;
 	const struct reach_ties_sources *known_for;

@@ -56,26 +56,71 @@ void reach_points_done(struct reach_points *p)
 	*p = (struct reach_points){0};
 }
 
-int reach_points_merge(const struct reach_points *p, reach_points_same *same, void *context,
-		       struct reach_span **ret, size_t *ret_count)
+/* The points from `first` on to before `end`, which are the same among each other. */
+static int take_points(const struct reach_points *p, size_t first, size_t end, bool goes_on,
+		       struct reach_spans *ret)
 {
-	struct reach_span *spans = NULL, *span = NULL;
-	size_t count = 0, cap = 0;
+	struct reach_span *span = goes_on ? &ret->items[ret->count - 1] : NULL;
 
-	for (size_t i = 0; i < p->count; i++) {
-		if (span && same(span->first_point, i, context)) {
-			span->last = p->items[i].last;
-			span->point_count++;
-			continue;
-		}
-		if (mem_grow(&spans, &cap, count + 1, sizeof(*spans)) < 0) {
-			free(spans);
+	if (!span) {
+		if (mem_grow(&ret->items, &ret->cap, ret->count + 1, sizeof(*span)) < 0)
 			return -ENOMEM;
-		}
-		span = &spans[count++];
-		*span = (struct reach_span){p->items[i].first, p->items[i].last, i, 1};
+		span = &ret->items[ret->count++];
+		*span = (struct reach_span){p->items[first].first, 0, first, 0};
 	}
-	*ret = spans;
-	*ret_count = count;
+	span->last = p->items[end - 1].last;
+	span->point_count = end - span->first_point;
+	return 0;
+}
+
+int reach_points_merge(const struct reach_points *p, reach_points_same *same, void *context,
+		       struct reach_spans *ret)
+{
+	ret->count = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		bool goes_on =
+			ret->count && same(ret->items[ret->count - 1].first_point, i, context);
+
+		if (take_points(p, i, i + 1, goes_on, ret) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* How far from point `i` on (of that span) nothing has changed; `i`: it has. `change`: the first
+ * that does not lie before `i`. */
+static size_t end_of_same(const struct reach_spans_before *before, size_t span, size_t change,
+			  size_t i)
+{
+	const struct reach_span *s = &before->spans[span];
+	size_t end = s->first_point + s->point_count;
+
+	if (!before->plain[span])
+		return i;
+	if (change < before->change_count && before->changes[change].first < end)
+		end = before->changes[change].first > i ? before->changes[change].first : i;
+	return end;
+}
+
+int reach_points_merge_changed(const struct reach_points *p,
+			       const struct reach_spans_before *before, reach_points_same *same,
+			       void *context, struct reach_spans *ret)
+{
+	size_t span = 0, change = 0, end;
+
+	ret->count = 0;
+	for (size_t i = 0; i < p->count; i = end) {
+		bool goes_on =
+			ret->count && same(ret->items[ret->count - 1].first_point, i, context);
+
+		while (i >= before->spans[span].first_point + before->spans[span].point_count)
+			span++;
+		while (change < before->change_count && before->changes[change].end <= i)
+			change++;
+		end = end_of_same(before, span, change, i);
+		end = end > i ? end : i + 1;
+		if (take_points(p, i, end, goes_on, ret) < 0)
+			return -ENOMEM;
+	}
 	return 0;
 }

@@ -35,6 +35,7 @@ struct who {
 	const struct reach_ties_sources *ties;
 	size_t group;	    /* in ties */
 	uint32_t reference; /* in ties, or REACH_NO_SOURCE */
+	uint8_t protos;	    /* who is told apart for these alone; 0: for all */
 };
 
 /* What the query must be asked; false when that is too much. */
@@ -48,7 +49,7 @@ static int find_asks(struct planner *p, const struct who *who, struct reach_quer
 		.source = who->group,
 		.reference = who->reference,
 	};
-	size_t before = plan->asks.count;
+	size_t before = plan->asks.count, times = p->options->thorough ? REACH_THOROUGH : 1;
 	size_t index = who->group * 4 + (who->reference == REACH_NO_SOURCE ? 0u : 2u) +
 		       (size_t)q->flow.proto;
 	/* the same for every destination */
@@ -64,8 +65,8 @@ static int find_asks(struct planner *p, const struct who *who, struct reach_quer
 		if (known)
 			*known = q->asks;
 	}
-	*fits = plan->asks.count <= REACH_ASK_LIMIT &&
-		plan->answer_count + q->asks.count <= REACH_ANSWER_LIMIT;
+	*fits = plan->asks.count <= times * REACH_ASK_LIMIT &&
+		plan->answer_count + q->asks.count <= times * REACH_ANSWER_LIMIT;
 	if (!*fits && plan->asks.count > before) {
 		plan->asks.count = before;
 		if (known)
@@ -78,10 +79,11 @@ static int add_query(struct planner *p, const struct twin_link *link, const stru
 		     const struct who *who, const struct reach_query *like)
 {
 	struct reach_plan *plan = p->plan;
+	size_t limit = REACH_QUERY_LIMIT * (p->options->thorough ? REACH_THOROUGH : 1);
 	bool fits = true;
 	struct reach_query *q;
 
-	if (p->too_many_queries || plan->count >= REACH_QUERY_LIMIT) {
+	if (p->too_many_queries || plan->count >= limit) {
 		p->too_many_queries = true;
 		return 0;
 	}
@@ -127,6 +129,10 @@ static int add_queries(struct planner *p, const struct twin_link *link,
 
 		if (!wants_proto(p, (enum proto)proto))
 			continue;
+		if (who->protos && !(who->protos >> proto & 1)) {
+			k++;
+			continue;
+		}
 		like.baseline = (uint32_t)(at->first + at->baseline * at->stride + k);
 		like.reference = who->reference == REACH_NO_SOURCE
 					 ? (uint32_t)p->plan->count
@@ -167,8 +173,8 @@ static int plan_source_ports(struct planner *p, const struct twin_link *link,
 	struct buf cleanup_call(buf_done) text = {0};
 	struct who special = *who;
 
-	for (size_t i = 0; i < p->source_ports.count; i++) {
-		const struct reach_point *point = &p->source_ports.items[i];
+	for (size_t i = 0; i < p->sender_count; i++) {
+		const struct reach_point *point = &p->senders[i].point;
 
 		buf_clear(&text);
 		if (point->first == point->last)
@@ -178,6 +184,7 @@ static int plan_source_ports(struct planner *p, const struct twin_link *link,
 				   point->last);
 		special.class = SOURCE_LISTED;
 		special.source_port = point->port;
+		special.protos = p->senders[i].protos;
 		special.text = strpool_add_text(&p->reach->strings, buf_text(&text));
 		if (add_queries(p, link, to, &special, &(struct places){.first = baseline}) < 0)
 			return -ENOMEM;
@@ -199,7 +206,7 @@ static int plan_all_source_ports(struct planner *p, const struct twin_link *link
 {
 	size_t stride = proto_count(p);
 
-	for (size_t g = 0; g < at->sources->count && p->source_ports.count; g++) {
+	for (size_t g = 0; g < at->sources->count && p->sender_count; g++) {
 		const struct source_group *group = &at->sources->items[g];
 		size_t i = first + at->places[g] * stride;
 		struct who who = {.within = group->source_class,

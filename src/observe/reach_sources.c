@@ -17,7 +17,8 @@
 
 enum {
 	PREFIXES_SHOWN = 5,
-	GROUPS_KEPT = 1 << 16, /* while grouping: those over it are counted only */
+	GROUPS_KEPT =
+		REACH_SOURCE_LIMIT_THOROUGH, /* while grouping: those over it are counted only */
 	MASK_TRIES = 64,
 };
 
@@ -406,10 +407,7 @@ static int build(const struct rule_constants *c, enum rule_field field, struct d
 		describe_draft(d, c, &d->items[i], &ret->strings);
 	}
 	check_complete(c, list, d, ret);
-	if (emit(d, ret) < 0)
-		return -ENOMEM;
-	reach_sources_limit(ret, REACH_SOURCE_LIMIT);
-	return 0;
+	return emit(d, ret);
 }
 
 int reach_sources_build(const struct rule_constants *c, const struct source_scope *scope,
@@ -426,10 +424,12 @@ int reach_sources_build(const struct rule_constants *c, const struct source_scop
 		r = source_sweep(c, field, &blocks, &pieces);
 	if (r == 0)
 		r = build(c, field, &drafts, &pieces, &built);
-	if (r == 0)
+	if (r == 0) {
+		reach_sources_limit(&built, scope->limit ? scope->limit : REACH_SOURCE_LIMIT);
 		*ret = built;
-	else
+	} else {
 		reach_sources_done(&built);
+	}
 	drafts_done(&drafts);
 	free(pieces.items);
 	source_blocks_done(&blocks);

@@ -12,7 +12,7 @@
 #include "observe/rule_constants.h"
 
 /* Asked one by one. Where rules tie them to a few ports each, that is a second's work. */
-enum { REACH_SOURCE_LIMIT = 8192 };
+enum { REACH_SOURCE_LIMIT = 8192, REACH_SOURCE_LIMIT_THOROUGH = 1 << 17 };
 
 struct reach_prefix {
 	struct address address;
@@ -28,6 +28,7 @@ struct source_scope {
 	size_t elsewhere_count;
 	const struct address *locals; /* all addresses of the machine */
 	size_t local_count;
+	size_t limit; /* of groups that count; 0: REACH_SOURCE_LIMIT */
 };
 
 struct source_group {
@@ -55,7 +56,7 @@ struct reach_sources {
  * Groups the sources of one family at one interface: by block (link prefix, 10/8, 172.16/12,
  * 192.168/16, 100.64/10, fc00::/7, the internet), and in each block by signature; what most of the
  * block has is its baseline and keeps its class, the others are LISTED. The largest
- * REACH_SOURCE_LIMIT of them count; 0 or -ENOMEM.
+ * of them count, up to the limit; 0 or -ENOMEM.
  */
 int reach_sources_build(const struct rule_constants *c, const struct source_scope *scope,
 			struct reach_sources *ret);

@@ -5,6 +5,7 @@
 #include "observe/reach_explore.h"
 #include "observe/reach_gaps.h"
 #include "observe/reach_routes.h"
+#include "observe/reach_rows.h"
 #include "observe/reach_sources.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INTERVAL_LIMIT = 1 << 16 }; /* of all classes: memory, and nobody reads more */
+/* of all classes: memory, and nobody reads more */
+enum { INTERVAL_LIMIT = 1 << 16, INTERVAL_LIMIT_THOROUGH = 1 << 20 };
 
 struct answering {
 	const struct mirror *m;
@@ -23,12 +25,14 @@ struct answering {
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
 	uint32_t exhausted_str, late_str, left_str;
-	bool one_source;		     /* the user gave it: its text stays */
-	struct reach_answer *row, *baseline; /* of this query, of that which it stands out from */
-	uint32_t baseline_of[2];	     /* by protocol: whose row that is */
+	const struct reach_options *options;
+	struct reach_answer *row; /* of this query */
+	struct reach_answer *own; /* ... room for it, if it is not that of its baseline, patched */
+	struct reach_rows rows;	  /* of baselines */
+	struct reach_spans spans; /* scratch */
 	uint64_t **left; /* by query: points where groups are left out that get something else */
 	bool *skip;	 /* by query */
-	size_t expected; /* intervals */
+	size_t expected, limit; /* intervals */
 	bool too_many;
 };
 
@@ -184,23 +188,90 @@ static int add_blocked(const struct answering *w)
 	return 0;
 }
 
+/* Two points of such a span are alike however they are compared: see is_alike(). */
+static bool is_plain(const struct answering *w, size_t point)
+{
+	const struct reach_answer *a = answer_at(w, point);
+
+	return !verdict_lets_in(reach_answer_verdict(a)) || (!a->odd && !is_nat(w, point));
+}
+
+/* The row of the query's baseline, with its spans; NULL: out of memory. */
+static struct reach_row *find_baseline(struct answering *w, uint32_t query)
+{
+	uint32_t before = w->query;
+	struct reach_row *row = reach_rows_find(&w->rows, w->plan->queries[query].baseline);
+
+	if (!row || row->spans.count)
+		return row;
+	w->query = row->query;
+	w->row = row->answers;
+	if (reach_points_merge(&w->plan->points, is_alike, w, &row->spans) < 0)
+		row = NULL;
+	for (size_t i = 0; row && i < row->spans.count; i++)
+		row->plain[i] = is_plain(w, row->spans.items[i].first_point);
+	w->query = before;
+	return row;
+}
+
+/* Does it get what its baseline gets, but for what it was asked? */
+static bool is_like_baseline(const struct answering *w, uint32_t query)
+{
+	const struct reach_query *q = &w->plan->queries[query];
+	const struct reach_query *baseline = &w->plan->queries[q->baseline];
+
+	return q->reference != query && q->reference == q->baseline && q->baseline != query &&
+	       q->others == baseline->others && !w->left[query] &&
+	       q->class.others_str == baseline->class.others_str &&
+	       address_equal(&q->flow.destination, &baseline->flow.destination);
+}
+
+/* w->row and w->spans of w->query; ended with hide(). 0 or -ENOMEM. */
+static int show(struct answering *w)
+{
+	const struct reach_query *q = &w->plan->queries[w->query];
+	struct reach_row *row = is_like_baseline(w, w->query) ? find_baseline(w, w->query) : NULL;
+
+	if (!row) {
+		w->row = w->own;
+		reach_answers_row(w->plan, w->answers, w->query, w->own);
+		return reach_points_merge(&w->plan->points, is_alike, w, &w->spans);
+	}
+	w->row = row->answers;
+	reach_answers_patch(w->plan, w->answers, w->query, w->row, w->rows.before);
+	return reach_points_merge_changed(
+		&w->plan->points,
+		&(struct reach_spans_before){row->spans.items, row->plain, row->spans.count,
+					     w->plan->asks.items + q->asks.first, q->asks.count},
+		is_alike, w, &w->spans);
+}
+
+static void hide(struct answering *w)
+{
+	if (w->row != w->own)
+		reach_answers_unpatch(w->plan, w->query, w->row, w->rows.before);
+}
+
+static int add_spans(struct answering *w)
+{
+	int r = show(w);
+
+	for (size_t i = 0; i < w->spans.count && r >= 0; i++)
+		r = add_span(w, &w->spans.items[i]);
+	hide(w);
+	return r;
+}
+
 static int add_class(struct answering *w)
 {
 	struct reach_class *c = reach_add_class(w->reach);
-	struct reach_span cleanup_free *spans = NULL;
-	size_t count = 0;
-	int r = 0;
+	int r;
 
 	if (!c)
 		return -ENOMEM;
 	*c = w->plan->queries[w->query].class;
 	c->first_interval = (uint32_t)w->reach->interval_count;
-	if (w->blocked_str)
-		r = add_blocked(w);
-	else
-		r = reach_points_merge(&w->plan->points, is_alike, w, &spans, &count);
-	for (size_t i = 0; i < count && r >= 0; i++)
-		r = add_span(w, &spans[i]);
+	r = w->blocked_str ? add_blocked(w) : add_spans(w);
 	c->interval_count = (uint32_t)w->reach->interval_count - c->first_interval;
 	return r;
 }
@@ -230,15 +301,6 @@ static void name_private(struct reach *r)
 /* --- classes that are not told ------------------------------------------------------------------
  */
 
-static size_t count_spans(struct answering *w)
-{
-	size_t count = 1;
-
-	for (size_t i = 1; i < w->plan->points.count; i++)
-		count += !is_alike(i - 1, i, w);
-	return count;
-}
-
 /* A group is left out: at what it was asked, the answers of its baseline are not those of all. */
 static int leave_out(struct answering *w, const struct reach_query *q)
 {
@@ -262,32 +324,34 @@ static int leave_out(struct answering *w, const struct reach_query *q)
  * be told. */
 static int choose_told(struct answering *w)
 {
-	w->baseline_of[0] = w->baseline_of[1] = UINT32_MAX;
-	for (uint32_t i = 0; i < w->plan->count; i++) {
+	int r = 0;
+
+	for (uint32_t i = 0; i < w->plan->count && r >= 0; i++) {
 		const struct reach_query *q = &w->plan->queries[i];
-		size_t proto = q->flow.proto == PROTO_UDP;
-		struct reach_answer *row = w->baseline + proto * w->plan->points.count;
+		struct reach_row *row;
 
 		w->query = i;
 		if (q->reference == i || q->reference != q->baseline) {
 			w->expected += 1;
 			continue;
 		}
-		if (w->baseline_of[proto] != q->baseline) {
-			reach_answers_row(w->plan, w->answers, q->baseline, row);
-			w->baseline_of[proto] = q->baseline;
-		}
+		row = find_baseline(w, i);
+		if (!row)
+			return -ENOMEM;
 		w->skip[i] = q->class.source_class == SOURCE_LISTED &&
-			     reach_answers_are_alike(w->plan, w->answers, i, row);
+			     reach_answers_are_alike(w->plan, w->answers, i, row->answers);
 		if (w->skip[i])
 			continue;
-		reach_answers_row(w->plan, w->answers, i, w->row);
-		w->expected += count_spans(w);
-		w->skip[i] = w->expected > INTERVAL_LIMIT;
-		if (w->skip[i] && leave_out(w, q) < 0)
-			return -ENOMEM;
+		if (w->expected <= w->limit) {
+			r = show(w);
+			hide(w);
+			w->expected += w->spans.count;
+		}
+		w->skip[i] = w->expected > w->limit;
+		if (r >= 0 && w->skip[i])
+			r = leave_out(w, q);
 	}
-	return 0;
+	return r;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
@@ -309,12 +373,11 @@ static int add_classes(struct answering *w)
 		baselines[place[q]] = place[query->baseline];
 		w->query = q;
 		w->blocked_str = reach_gaps_of_query(w->m, query, w->reach);
-		reach_answers_row(w->plan, w->answers, q, w->row);
 		r = add_class(w);
 	}
 	if (r >= 0)
 		r = reach_classes_merge(w->reach, baselines);
-	if (r >= 0 && !w->one_source)
+	if (r >= 0 && !w->options->from.family)
 		name_private(w->reach);
 	return r;
 }
@@ -336,10 +399,16 @@ static void add_gaps(const struct answering *w)
 }
 
 int reach_tell(const struct mirror *m, const struct reach_plan *plan,
-	       const struct reach_answers *answers, bool one_source, struct reach *ret)
+	       const struct reach_answers *answers, const struct reach_options *options,
+	       struct reach *ret)
 {
-	struct answering w = {
-		.m = m, .plan = plan, .answers = answers, .reach = ret, .one_source = one_source};
+	struct answering w = {.m = m,
+			      .plan = plan,
+			      .answers = answers,
+			      .options = options,
+			      .reach = ret,
+			      .limit =
+				      options->thorough ? INTERVAL_LIMIT_THOROUGH : INTERVAL_LIMIT};
 	int r = -ENOMEM;
 
 	w.exhausted_str = strpool_add_text(&ret->strings,
@@ -349,20 +418,22 @@ int reach_tell(const struct mirror *m, const struct reach_plan *plan,
 				 "--from ADDRESS asks for one"));
 	w.left_str = strpool_add_text(&ret->strings,
 				      _("too many groups of sources get something of their own"));
-	w.row = calloc(plan->points.count + 1, sizeof(*w.row));
-	w.baseline = calloc(plan->points.count * 2 + 1, sizeof(*w.baseline));
+	w.own = calloc(plan->points.count + 1, sizeof(*w.own));
 	w.left = calloc(plan->count + 1, sizeof(*w.left));
 	w.skip = calloc(plan->count + 1, sizeof(*w.skip));
-	if (w.row && w.baseline && w.left && w.skip)
+	if (w.own && w.left && w.skip)
+		r = reach_rows_begin(&w.rows, plan, answers);
+	if (r >= 0)
 		r = reach_routes_read(&m->twin.host, &w.routes);
 	if (r >= 0)
-		r = add_classes(&w);
+		r = options->only_each ? 0 : add_classes(&w);
 	add_gaps(&w);
 	for (size_t i = 0; w.left && i < plan->count; i++)
 		free(w.left[i]);
 	free(w.left);
-	free(w.row);
-	free(w.baseline);
+	free(w.own);
+	free(w.spans.items);
+	reach_rows_done(&w.rows);
 	free(w.skip);
 	reach_routes_done(&w.routes);
 	return r;

@@ -8,6 +8,7 @@
 #include "model/reach.h"
 #include "observe/reach_explore.h"
 
-/* `one_source`: the user gave it, so its text stays. 0 or -ENOMEM. */
+/* The text of a source that the options name stays. 0 or -ENOMEM. */
 int reach_tell(const struct mirror *m, const struct reach_plan *plan,
-	       const struct reach_answers *answers, bool one_source, struct reach *ret);
+	       const struct reach_answers *answers, const struct reach_options *options,
+	       struct reach *ret);

@@ -52,6 +52,8 @@ void reach_ties_done(struct reach_ties *t)
 	free(t->alone);
 	free(t->borders);
 	free(t->differs);
+	for (size_t i = 0; i < ARRAY_LEN(t->common); i++)
+		free(t->common[i]);
 	*t = (struct reach_ties){0};
 }
 
@@ -247,19 +249,38 @@ static const uint64_t *groups_of(const struct reach_ties_sources *s, size_t sour
 	return s->groups ? s->groups + s->places[source].first : NULL;
 }
 
-static void find_borders(const struct reach_ties *t, const struct reach_tie_question *q)
+/* Those that are borders for every source. */
+static const uint64_t *find_common(struct reach_ties *t, const struct reach_tie_question *q)
 {
-	const uint64_t *always = t->constants->destination_ports.always, *groups;
-	size_t count;
+	const uint64_t *always = t->constants->destination_ports.always;
+	uint64_t **common = &t->common[(q->family == AF_INET ? 0 : 2) + (q->proto == PROTO_UDP)];
 
+	if (*common)
+		return *common;
+	*common = calloc(t->words, sizeof(**common));
+	if (!*common)
+		return NULL;
 	memcpy(t->borders, t->alone, t->words * sizeof(*t->borders));
 	for (uint32_t i = 0; i < t->points->count; i++)
 		if (i == 0 || has_bit(always, t->points->items[i].first))
 			set_bit(t->borders, i);
 	mark_cuts(t, q, 0);
+	memcpy(*common, t->borders, t->words * sizeof(*t->borders));
+	return *common;
+}
+
+static int find_borders(struct reach_ties *t, const struct reach_tie_question *q)
+{
+	const uint64_t *common = find_common(t, q), *groups;
+	size_t count;
+
+	if (!common)
+		return -ENOMEM;
+	memcpy(t->borders, common, t->words * sizeof(*t->borders));
 	groups = groups_of(q->sources, q->source, &count);
 	for (size_t i = 0; i < count; i++)
 		mark_cuts(t, q, groups[i]);
+	return 0;
 }
 
 /* --- where a source may get something else than its reference ------------------------------------
@@ -314,6 +335,14 @@ void reach_ties_mark(struct reach_ties *t, const struct reach_tie_question *q, u
 		mark_ties(t, RULE_MOVED, q->proto, ret);
 }
 
+void reach_ties_mark_moved(const struct reach_ties *t, enum proto proto, uint64_t *ret)
+{
+	if (t->point_of)
+		mark_ties(t, RULE_MOVED, proto, ret);
+	else
+		memset(ret, 0xff, t->words * sizeof(*ret));
+}
+
 /* --- what to ask ---------------------------------------------------------------------------------
  */
 
@@ -325,10 +354,20 @@ static int add_ask(struct reach_ask_list *list, uint32_t first)
 	return 0;
 }
 
+/* The point, if it is to be asked; or it is answered by the ask before. */
+static int ask_point(struct reach_ties *t, uint32_t at, struct reach_ask_list *list, bool before)
+{
+	if (!before || has_bit(t->borders, at))
+		return add_ask(list, at);
+	list->items[list->count - 1].end = at + 1;
+	return 0;
+}
+
 int reach_ties_ask(struct reach_ties *t, const struct reach_tie_question *q,
 		   struct reach_ask_list *list, struct reach_asks *ret)
 {
 	bool before = false;
+	int r = 0;
 
 	ret->first = (uint32_t)list->count;
 	memset(t->differs, 0, t->words * sizeof(*t->differs));
@@ -336,18 +375,17 @@ int reach_ties_ask(struct reach_ties *t, const struct reach_tie_question *q,
 	if (q->sources->unknown)
 		memset(t->borders, 0xff, t->words * sizeof(*t->borders));
 	else
-		find_borders(t, q);
-	for (uint32_t i = 0; i < t->points->count; i++) {
+		r = find_borders(t, q);
+	/* most sources differ at a few points of many: whole words are passed over */
+	for (uint32_t i = 0; i < t->points->count && r == 0; i++) {
 		bool here = has_bit(t->differs, i);
 
-		if (here && (!before || has_bit(t->borders, i))) {
-			if (add_ask(list, i) < 0)
-				return -ENOMEM;
-		} else if (here) {
-			list->items[list->count - 1].end = i + 1;
-		}
+		if (here)
+			r = ask_point(t, i, list, before);
+		else if (t->differs[i / 64] == 0)
+			i |= 63;
 		before = here;
 	}
 	ret->count = (uint32_t)(list->count - ret->first);
-	return 0;
+	return r;
 }

@@ -13,12 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One packet to send: to the port of point `first`; its answer holds for the points before `end`.
- */
-struct reach_ask {
-	uint32_t first, end;
-};
-
 /* A part of a list of them: in order; points that none has are answered by the reference. */
 struct reach_asks {
 	uint32_t first, count;
@@ -39,6 +33,7 @@ struct reach_ties {
 	uint64_t *alone;    /* points that are asked for their listeners: always borders */
 	uint64_t *borders;  /* scratch, as the next */
 	uint64_t *differs;
+	uint64_t *common[4]; /* borders for every source, by family and protocol; NULL: not yet */
 };
 
 /* Of some sources: the groups of conditions that hold for each. */
@@ -73,3 +68,5 @@ int reach_ties_ask(struct reach_ties *t, const struct reach_tie_question *q,
 /* Sets a bit in ret[t->words] for each point where the source may get something else than its
  * reference. */
 void reach_ties_mark(struct reach_ties *t, const struct reach_tie_question *q, uint64_t *ret);
+/* Sets a bit in ret[t->words] for each point whose packets NAT may give another port. */
+void reach_ties_mark_moved(const struct reach_ties *t, enum proto proto, uint64_t *ret);

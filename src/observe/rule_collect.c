@@ -112,7 +112,7 @@ void collect_ports(struct rule_collector *k, struct port_cuts *ports, uint16_t f
 	if (ports == &k->out->destination_ports)
 		scope_cut(k, first, last);
 	else
-		rule_constants_cut_ports(ports, first, last);
+		scope_cut_senders(k, first, last);
 }
 
 void collect_label(struct rule_collector *k, uint64_t group, const char *text)

@@ -31,6 +31,7 @@ void rule_constants_done(struct rule_constants *c)
 		free(c->fields[i].masks);
 	}
 	free(c->labels);
+	free(c->senders);
 	rule_ties_done(&c->ties);
 	strpool_done(&c->strings);
 	memset(c, 0, sizeof(*c));
@@ -55,6 +56,40 @@ void rule_constants_cut_ports(struct port_cuts *ports, uint16_t first, uint16_t 
 	cut_before(ports->cut, (uint32_t)last + 1);
 	cut_before(ports->always, first);
 	cut_before(ports->always, (uint32_t)last + 1);
+}
+
+int rule_constants_cut_senders(struct rule_constants *c, const struct rule_source_port *condition)
+{
+	if (condition->first > condition->last)
+		return 0;
+	if (c->sender_count >= RULE_SOURCE_PORT_LIMIT) {
+		rule_constants_cut_ports(&c->source_ports, condition->first, condition->last);
+		return 0;
+	}
+	cut_before(c->source_ports.cut, condition->first);
+	cut_before(c->source_ports.cut, (uint32_t)condition->last + 1);
+	if (mem_grow(&c->senders, &c->sender_cap, c->sender_count + 1, sizeof(*c->senders)) < 0)
+		return -ENOMEM;
+	c->senders[c->sender_count++] = *condition;
+	return 0;
+}
+
+bool rule_constants_senders_alike(const struct rule_constants *c, enum proto proto, uint16_t one,
+				  uint16_t other)
+{
+	uint32_t low = one < other ? one : other, high = one < other ? other : one;
+
+	for (uint32_t port = low + 1; port <= high; port++)
+		if (c->source_ports.always[port / 64] >> (port % 64) & 1)
+			return false;
+	for (size_t i = 0; i < c->sender_count; i++) {
+		const struct rule_source_port *s = &c->senders[i];
+
+		if (s->protos >> proto & 1 &&
+		    (one >= s->first && one <= s->last) != (other >= s->first && other <= s->last))
+			return false;
+	}
+	return true;
 }
 
 int rule_constants_cut_some(struct rule_constants *c, const struct rule_cut *cut)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "model/port.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,8 @@ enum {
 /* Bit p of `cut`: a rule may treat port p otherwise than port p - 1. Host byte order. */
 struct port_cuts {
 	uint64_t cut[RULE_PORT_WORDS];
-	uint64_t always[RULE_PORT_WORDS]; /* those that no struct rule_cut says more of */
+	/* those that no struct rule_cut (of source ports: rule_source_port) says more of */
+	uint64_t always[RULE_PORT_WORDS];
 	bool opaque; /* every port may be treated otherwise than its neighbours */
 	uint32_t why_str;
 };
@@ -91,6 +93,13 @@ struct rule_cut {
 	uint32_t next;		  /* + 1, of the same `need`; 0: none */
 };
 
+/* A condition on the source port, of packets of these protocols: it lies between two values. */
+struct rule_source_port {
+	uint16_t first, last;
+	uint8_t protos;
+};
+enum { RULE_SOURCE_PORT_LIMIT = 1024 };
+
 /*
  * Destination ports at which it matters whether a source is in the group. A group without any
  * matters at every port.
@@ -118,6 +127,8 @@ enum { RULE_TIE_LIMIT = 1 << 18 };
 
 struct rule_constants {
 	struct port_cuts source_ports, destination_ports;
+	struct rule_source_port *senders;
+	size_t sender_count, sender_cap;
 	struct rule_ties ties;
 	struct rule_conditions fields[RULE_FIELD_COUNT];
 	struct rule_label *labels;
@@ -161,6 +172,11 @@ int rule_constants_add_legacy(struct rule_constants *c, int family, const void *
 
 /* What the caller knows besides of rules: policy routing, routes. 0 or -ENOMEM. */
 void rule_constants_cut_ports(struct port_cuts *ports, uint16_t first, uint16_t last);
+/* The same for source ports, where only packets of some protocols meet the rule. 0 or -ENOMEM. */
+int rule_constants_cut_senders(struct rule_constants *c, const struct rule_source_port *condition);
+/* Do packets of that protocol from two source ports meet the same rules, as far as is known? */
+bool rule_constants_senders_alike(const struct rule_constants *c, enum proto proto, uint16_t one,
+				  uint16_t other);
 /* The same for destination ports, where only some packets meet the rule. 0 or -ENOMEM. */
 int rule_constants_cut_some(struct rule_constants *c, const struct rule_cut *cut);
 int rule_constants_tie(struct rule_constants *c, const struct rule_tie *tie);

@@ -392,13 +392,16 @@ static const struct key_field *find_source(const struct rule_collector *k,
 }
 
 /* How the elements are read: what is in a named set may be asked by other rules, too. */
-static enum scope_mode choose_mode(const struct nft_set *set, const struct key_field *source,
+static enum scope_mode choose_mode(const struct rule_collector *k, const struct nft_set *set,
+				   const struct key_layout *layout, const struct key_field *source,
 				   bool has_ports)
 {
 	if (source && has_ports)
 		return SCOPE_ELEMENT;
 	if (!source && has_ports && set->flags & NFT_SET_ANONYMOUS)
 		return SCOPE_RULE;
+	if (has_ports && k->scope.mode == SCOPE_RULE && layout->count == 1)
+		return SCOPE_PORTS;
 	return SCOPE_SET;
 }
 
@@ -429,15 +432,19 @@ static void narrow_to_ports(struct rule_collector *k, size_t first_cut)
 }
 
 static void collect_found(struct rule_collector *k, const struct nft_sets *s, struct nft_set *set,
-			  struct key_layout *layout, bool is_new, bool inverted)
+			  struct key_layout *layout, uint64_t key, bool inverted)
 {
-	bool has_ports;
+	bool has_ports, is_new;
 	const struct key_field *source = find_source(k, layout, &has_ports);
 	uint64_t group = plain_group(set, source);
 	size_t cuts = k->scope.cut_count;
-	enum scope_mode before = k->scope.mode, mode = choose_mode(set, source, has_ports);
+	enum scope_mode before = k->scope.mode,
+			mode = choose_mode(k, set, layout, source, has_ports);
 	struct key_field own;
 
+	if (mode == SCOPE_PORTS)
+		key = map_mix(key, scope_protos(k));
+	is_new = collect_first_time(k, key);
 	if (source)
 		own = *source;
 	if (is_new) {
@@ -476,8 +483,7 @@ void nft_sets_collect(struct rule_collector *k, struct nft_sets *s, const struct
 	if (layout.tainted)
 		collect_opaque_all(k, _("what is looked up in a set is not understood"));
 	if (layout.count > 0)
-		collect_found(k, s, set, &layout,
-			      collect_first_time(k, map_mix(key, registers_layout_hash(&layout))),
+		collect_found(k, s, set, &layout, map_mix(key, registers_layout_hash(&layout)),
 			      lookup->inverted);
 }
 

@@ -231,9 +231,29 @@ void scope_cut(struct rule_collector *k, uint16_t first, uint16_t last)
 		else
 			s->cuts[s->cut_count++] = cut;
 		return;
+	case SCOPE_PORTS:
+		cut.protos = s->protos;
+		cut_some(k, &cut);
+		return;
 	case SCOPE_ALWAYS:
 	case SCOPE_SET:
 		rule_constants_cut_ports(&k->out->destination_ports, first, last);
 		return;
 	}
+}
+
+uint8_t scope_protos(const struct rule_collector *k)
+{
+	return k->scope.protos;
+}
+
+void scope_cut_senders(struct rule_collector *k, uint16_t first, uint16_t last)
+{
+	struct rule_source_port condition = {first, last, BOTH_PROTOS};
+
+	/* elements of a set are read once, whoever asks */
+	if (k->scope.mode == SCOPE_RULE)
+		condition.protos = k->scope.protos;
+	if (rule_constants_cut_senders(k->out, &condition) < 0)
+		k->error = -ENOMEM;
 }

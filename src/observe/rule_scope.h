@@ -20,6 +20,7 @@ enum scope_mode {
 	SCOPE_ALWAYS,  /* nothing can be said of it: it matters to every packet */
 	SCOPE_RULE,    /* a condition of the rule */
 	SCOPE_SET,     /* elements of a set, which other rules may ask, too */
+	SCOPE_PORTS,   /* the same, of ports alone: they are read again for other protocols */
 	SCOPE_ELEMENT, /* an element that has a source and a port */
 };
 
@@ -61,6 +62,10 @@ void scope_leads_again(struct rule_collector *k, uint64_t map_key);
 void scope_source(struct rule_collector *k, uint64_t group);
 /* A cut of destination ports. */
 void scope_cut(struct rule_collector *k, uint16_t first, uint16_t last);
+/* The same of source ports: for the protocols that the rule goes on for by now. */
+void scope_cut_senders(struct rule_collector *k, uint16_t first, uint16_t last);
+/* Packets of which protocols (bits) get as far as what is read now? */
+uint8_t scope_protos(const struct rule_collector *k);
 
 /* --- the lists, for rule_constants ---------------------------------------------------------------
  */

@@ -381,9 +381,12 @@ class Nft:
         return "ip ttl 64" if self.c["family"] == "ip" else "ip6 hoplimit 64", "ttl"
 
     def misc(self):
-        return self.pick("meta pkttype host", "meta pkttype != multicast", "meta length 28-1500",
+        text = self.pick("meta pkttype host", "meta pkttype != multicast", "meta length 28-1500",
                          *(["ip dscp 0", "ip frag-off & 0x1fff == 0"]
-                           if self.c["family"] == "ip" else [])), "misc"
+                           if self.c["family"] == "ip" else []))
+        if "length" in text:
+            self.out.doubts.add("unmirrored")  # that of a probe is not that of others
+        return text, "misc"
 
     def rate(self):
         kind = self.pick("limit", "limit", "quota", "ct count", "meter", "numgen", "limit over")

@@ -225,6 +225,106 @@ def test_now_ends_connections(host):
             s.close()
 
 
+def silent(s):
+    """Does nothing come any more?"""
+    s.settimeout(QUICK * SLOW)
+    try:
+        return s.recv(20) == b""
+    except OSError:
+        return True
+
+
+def tracked(host, port):
+    """Lines of the host's connection tracking that came for the port."""
+    with host.host:
+        text = Path("/proc/thread-self/net/nf_conntrack").read_text()
+    return [line for line in text.splitlines() if f"dst={HOST4}" in line and f"dport={port} " in line]
+
+
+class Passed:
+    """A connection of the peer's that NAT passes on to the container."""
+
+    def __init__(self, host, port):
+        with host.peer:
+            self.outside = socket.create_connection((HOST4, port), 5, (FAR, 0))
+        self.inside, _ = host.web.accept()
+
+    def works(self):
+        for one, other in ((self.outside, self.inside), (self.inside, self.outside)):
+            one.sendall(b"data")
+            other.settimeout(5)
+            if other.recv(20) != b"data":
+                return False
+        return True
+
+    def is_dead(self):
+        """Neither side gets what the other sends."""
+        for one in (self.outside, self.inside):
+            try:
+                one.sendall(b"late")
+            except OSError:
+                pass
+        return silent(self.inside) and silent(self.outside)
+
+    def close(self):
+        self.outside.close()
+        self.inside.close()
+
+
+@pytest.mark.parametrize("command", ("close", "apply"))
+def test_now_ends_what_is_passed_on(host, command):
+    """A published port: no socket of the host's has the connection, but connection tracking does."""
+    host.portero("open", "8080/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    host.host.nft("table ip nat2 {\n chain p {\n  type nat hook prerouting priority -101\n"
+                  "  fib daddr type local tcp dport 8443 dnat to 172.17.0.2:80\n }\n}\n")
+    host.portero("open", "8443/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    ended, kept = Passed(host, 8080), Passed(host, 8443)
+    assert ended.works() and kept.works() and tracked(host, 8080)
+    if command == "close":
+        done = host.portero("close", "8080/tcp", "--now", "--yes", "--no-confirm", code=0)
+    else:
+        (host.policy / "50-open-8080-tcp.yaml").unlink()
+        done = host.apply("--now", "--no-confirm", code=0)
+    assert "1 connection was ended" in done.text, done
+    assert not tracked(host, 8080) and ended.is_dead()
+    assert kept.works(), "the other one is declared"
+    ended.close()
+    kept.close()
+
+
+def test_without_now_what_is_passed_on_goes_on(host):
+    passed = Passed(host, 8080)
+    assert passed.works()
+    host.apply("--no-confirm", code=0)
+    assert host.reaches(8080) is None
+    assert passed.works() and tracked(host, 8080)
+    passed.close()
+
+
+def test_now_forgets_datagrams_that_are_passed_on(host):
+    """A stranger's datagrams have no connection but the one that is tracked."""
+    host.host.nft("table ip nat2 {\n chain p {\n  type nat hook prerouting priority -101\n"
+                  "  fib daddr type local udp dport 5300 dnat to 172.17.0.2:53\n }\n}\n")
+    host.portero("open", "5300/udp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    inside = host.container.udp("0.0.0.0", 53)
+    with host.peer:
+        outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    outside.bind((FAR, 0))
+    outside.connect((HOST4, 5300))
+    inside.settimeout(5)
+    for _ in range(3):  # answered, and so established
+        outside.send(b"question")
+        inside.sendto(b"answer", inside.recvfrom(20)[1])
+        outside.settimeout(5)
+        assert outside.recv(20) == b"answer"
+    done = host.portero("close", "5300/udp", "--now", "--yes", "--no-confirm", code=0)
+    assert "1 connection was ended" in done.text, done
+    assert not tracked(host, 5300)
+    outside.send(b"question")
+    assert silent(inside)
+    outside.close()
+
+
 def test_open_and_close(host):
     host.apply("--no-confirm", code=0)
     done = host.portero("open", "6379/tcp", "--from", f"{FAR},{PEER6}", "--why", 'a "demo"\\',
@@ -302,10 +402,12 @@ def test_a_policy_with_errors(host):
 
 
 def test_an_end_comes_by_itself(host):
-    end = (datetime.now(timezone.utc) + timedelta(seconds=6 * SLOW)).strftime("%FT%TZ")
+    ends = datetime.now(timezone.utc) + timedelta(seconds=10 * SLOW)
+    end = ends.strftime("%FT%TZ")
     host.portero("open", "6379/tcp", "--from", "internet", "--until", end, "--yes", "--no-confirm", code=0)
     assert host.reaches(6379)
-    wait_until(lambda: host.reaches(6379) is None, 20, "the opening to end")
+    wait_until(lambda: datetime.now(timezone.utc) > ends and host.reaches(6379) is None, 40,
+               "the opening to end")
     # nothing of portero's runs, and it does not come back
     plan = host.portero("plan", "--json", code=(0, 1)).json
     assert plan["proof"]["holds"] and "6379/tcp" not in changes(plan)

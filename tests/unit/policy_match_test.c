@@ -192,6 +192,7 @@ static void all_ports_at_once(void **state)
 	static const char *const interfaces[] = {"eth0", "eth1", "br-1", "lo"};
 	struct policy_answers *answers = calloc(1, sizeof(*answers));
 	struct policy_links links = {0};
+	struct policy_index index;
 	uint64_t seed = 20261126;
 
 	(void)state;
@@ -204,6 +205,7 @@ static void all_ports_at_once(void **state)
 			.proto = unit_random(&seed) % 2 ? PROTO_TCP : PROTO_UDP};
 
 		scene_random(&p, &seed, (unsigned)(unit_random(&seed) % 20));
+		assert_int_equal(policy_index_build(&p, &index), 0);
 		assert_int_equal(policy_match_ports(&p, &links, &packet, SCENE_NOW, answers), 0);
 		for (uint32_t port = 1; port < 65536; port += port == 80 ? 59900 : 1) {
 			uint32_t opening;
@@ -212,13 +214,49 @@ static void all_ports_at_once(void **state)
 			assert_int_equal(policy_match(&p, &links, &packet, SCENE_NOW, &opening),
 					 answers->answer[port]);
 			assert_int_equal(opening, answers->opening[port]);
+			assert_int_equal(
+				policy_match_indexed(&index, &links, &packet, SCENE_NOW, &opening),
+				answers->answer[port]);
+			assert_int_equal(opening, answers->opening[port]);
 			if (port == 60010)
 				port = 65500;
 		}
+		policy_index_done(&index);
 		policy_done(&p);
 	}
 	policy_links_done(&links);
 	free(answers);
+}
+
+/* More ranges over each other than there is room for: then all openings are looked at. */
+static void an_index_that_would_be_too_large(void **state)
+{
+	struct policy p = {0};
+	struct policy_links links = {0};
+	struct policy_packet packet = {
+		.ifname = "eth0", .source = scene_address("8.8.8.8"), .proto = PROTO_TCP};
+	struct policy_index index;
+	uint32_t opening;
+	char ports[32];
+
+	(void)state;
+	for (int i = 0; i < 4000; i++) {
+		snprintf(ports, sizeof(ports), "%d-%d/tcp", 1 + i, 60000 + i);
+		scene_open(&p, &(struct given){.ports = ports, .from = "8.8.8.8/32"});
+	}
+	assert_int_equal(policy_index_build(&p, &index), 0);
+	assert_true(policy_index_find(&index, 5, PROTO_TCP).all);
+	assert_false(policy_index_find(&index, 5, PROTO_UDP).all);
+	assert_int_equal(policy_index_find(&index, 5, PROTO_UDP).count, 0);
+	packet.port = 63999;
+	assert_int_equal(policy_match_indexed(&index, &links, &packet, SCENE_NOW, &opening),
+			 POLICY_OPEN);
+	assert_int_equal(opening, 3999);
+	packet.port = 64000;
+	assert_int_equal(policy_match_indexed(&index, &links, &packet, SCENE_NOW, &opening),
+			 POLICY_CLOSED);
+	policy_index_done(&index);
+	policy_done(&p);
 }
 
 int main(void)
@@ -230,6 +268,7 @@ int main(void)
 		cmocka_unit_test(names_of_interfaces),
 		cmocka_unit_test(links_of_a_snapshot),
 		cmocka_unit_test(all_ports_at_once),
+		cmocka_unit_test(an_index_that_would_be_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

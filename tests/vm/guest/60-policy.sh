@@ -74,7 +74,7 @@ table inet portero {
 		counter accept comment "rules_vrf.yaml:5"
 	}
 	chain o3r {
-		ct status confirmed counter accept comment "rules_vrf.yaml:8"
+		ct state new ct status confirmed counter accept comment "rules_vrf.yaml:8"
 		update @rate3_4 { ip saddr limit rate over 100/minute burst 100 packets } return
 		update @rate3_6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 100/minute burst 100 packets } return
 		counter accept comment "rules_vrf.yaml:8"
@@ -110,7 +110,8 @@ table inet portero {
 		type filter hook prerouting priority -199; policy accept;
 		iif lo accept
 		meta iifkind "vrf" accept
-		ct state established,related accept
+		tcp flags & (syn | ack) != syn ct state established accept
+		meta l4proto != tcp ct state established accept
 		meta l4proto != { tcp, udp, udplite, sctp, dccp } accept
 		tcp flags & ack == ack socket wildcard 0 accept
 		fib daddr type { local, broadcast, anycast } goto check
@@ -118,10 +119,12 @@ table inet portero {
 	chain input {
 		type filter hook input priority -10; policy accept;
 		iif lo accept
-		ct state established,related accept
+		tcp flags & (syn | ack) != syn ct state established accept
+		meta l4proto != tcp ct state established accept
 		meta l4proto != { tcp, udp, udplite, sctp, dccp } accept
-		fib daddr type { local, broadcast, anycast } accept
-		ct status dnat accept
+		ct status dnat ct original ip daddr { 10.9.0.1 } accept
+		ct status dnat ct original ip6 daddr { fd09::1 } accept
+		ct status ! dnat fib daddr type { local, broadcast, anycast } accept
 		tcp flags & ack == ack socket wildcard 0 accept
 		goto check
 	}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/progress.h"
+#include "base/i18n.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FIRST_MS = 1000, EVERY_MS = 200 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+struct progress progress_begin(void)
+{
+	return (struct progress){.wanted = isatty(STDERR_FILENO), .next_ms = now_ms() + FIRST_MS};
+}
+
+void progress_show(size_t asked, size_t total, void *context)
+{
+	struct progress *p = context;
+	uint64_t now = p->wanted ? now_ms() : 0;
+
+	if (!p->wanted || now < p->next_ms)
+		return;
+	p->next_ms = now + EVERY_MS;
+	p->shown = true;
+	fputs("\r\033[K", stderr);
+	fprintf(stderr, _("asking a copy of this machine: %zu of %zu packets"), asked, total);
+	fflush(stderr);
+}
+
+void progress_clear(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+	p->shown = false;
+}
