@@ -242,7 +242,7 @@ fuzz-build: $(FUZZ)
 fuzz: $(FUZZ)
 	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
 
-bench: all $(B)/netns/policy_rules
+bench: all $(B)/netns/policy_rules $(B)/netns/guard_load
 	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
 
 lint: all

@@ -9,6 +9,12 @@
  *       COUNT connections one after the other, to one port after the other; writes the time (ns)
  *   traffic NETNS pour ADDRESS PORT MILLISECONDS
  *       sends over one connection; writes the bytes per second
+ *   traffic NETNS listen COUNT PORT
+ *       COUNT times socket, bind, listen, close; writes the time (ns)
+ *   traffic NETNS echo PORT
+ *       "ready", then sends back each datagram until it is killed
+ *   traffic NETNS ask ADDRESS PORT MILLISECONDS
+ *       one datagram after the other to who echoes; writes how many came back a second
  *
  * NETNS is a file to enter first.
  */
@@ -154,6 +160,63 @@ static int pour(const char *address, const char *port, long ms)
 	return 0;
 }
 
+static struct sockaddr_in any_address(const char *port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+}
+
+static int run_listen(long count, const char *port)
+{
+	struct sockaddr_in a = any_address(port);
+	long long began = now_ns();
+
+	for (long i = 0; i < count; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 16) < 0)
+			die("listener");
+		close(fd);
+	}
+	printf("%lld\n", now_ns() - began);
+	return 0;
+}
+
+static int run_echo(const char *port)
+{
+	struct sockaddr_in a = any_address(port), from;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		die("echo");
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		socklen_t len = sizeof(from);
+		ssize_t got = recvfrom(fd, chunk, sizeof(chunk), 0, (struct sockaddr *)&from, &len);
+
+		if (got >= 0)
+			sendto(fd, chunk, (size_t)got, 0, (struct sockaddr *)&from, len);
+	}
+}
+
+static int run_ask(const char *address, const char *port, long ms)
+{
+	struct sockaddr_in a = any_address(port);
+	struct timeval patience = {.tv_sec = 1};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	long long began, count = 0;
+
+	if (fd < 0 || inet_pton(AF_INET, address, &a.sin_addr) != 1 ||
+	    connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		die("ask");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	for (began = now_ns(); now_ns() - began < ms * 1000000LL; count++)
+		if (send(fd, chunk, 64, 0) < 0 || recv(fd, chunk, sizeof(chunk), 0) < 0)
+			die("ask");
+	printf("%.0f\n", (double)count * 1e9 / (double)(now_ns() - began));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -166,5 +229,11 @@ int main(int argc, char **argv)
 		return run_connect(argv[3], atol(argv[4]), argv + 5, argc - 5);
 	if (strcmp(argv[2], "pour") == 0 && argc == 6)
 		return pour(argv[3], argv[4], atol(argv[5]));
+	if (strcmp(argv[2], "listen") == 0 && argc == 5)
+		return run_listen(atol(argv[3]), argv[4]);
+	if (strcmp(argv[2], "echo") == 0)
+		return run_echo(argv[3]);
+	if (strcmp(argv[2], "ask") == 0 && argc == 6)
+		return run_ask(argv[3], argv[4], atol(argv[5]));
 	return 2;
 }
