@@ -24,7 +24,7 @@ PORTERO = os.environ.get("PORTERO", str(ROOT / "build" / "portero"))
 TOOLS = os.environ.get("VM_TOOLS", "").split()
 KEPT = ROOT / "build" / "vm"
 SCRIPTS = sorted((HERE / "guest").glob("*.sh"))
-BOOT_LIMIT_S = 240
+BOOT_LIMIT_S = 360
 QEMU = "qemu-system-x86_64"
 # tcg works on every machine, as every user
 ACCELERATOR = os.environ.get("PORTERO_VM_ACCEL", "tcg")
