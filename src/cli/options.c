@@ -67,7 +67,7 @@ const struct option_row option_rows[] = {
 	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN,
 	     N_("new connections of one source, as in 10/minute")),
 	TEXT("for", N_("TIME"), NULL, duration, SCOPE_OPEN | SCOPE_WATCH,
-	     N_("open: closes again by itself after that; watch: ends then (30m, 2h, 7d)")),
+	     N_("open: closes again after that; watch: ends then (30m, 2h, 7d)")),
 	TEXT("until", N_("TIME"), NULL, until, SCOPE_OPEN,
 	     N_("closes again by itself then: 2026-12-01T00:00:00Z")),
 	TEXT("why", N_("TEXT"), NULL, why, SCOPE_CHANGE | SCOPE_ROLLBACK,
@@ -106,7 +106,7 @@ const struct option_row option_rows[] = {
 	PLACE("pin-dir", N_("DIR"), "PORTERO_PIN_DIR", "/sys/fs/bpf/portero", pin_dir,
 	      N_("where the guard is, in a bpffs")),
 	PLACE("cgroup", N_("DIR"), "PORTERO_CGROUP", NULL, cgroup,
-	      N_("the cgroup v2 that the guard is for; without it the root")),
+	      N_("the cgroup v2 that is guarded; else its root")),
 	FLAG('h', "help", help, SCOPE_ALL, N_("this help; portero COMMAND --help tells more")),
 	FLAG('V', "version", version, SCOPE_ALL, N_("the version")),
 };

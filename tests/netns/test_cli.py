@@ -22,7 +22,7 @@ from harness import (AS_NOBODY, ESCAPE_SEQUENCE, PORTERO, PYTHON, ROOT, assert_h
                      stable, without_reach)
 
 COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "open", "close",
-            "confirm", "rollback", "restore", "doctor", "completion", "help", "version"]
+            "confirm", "rollback", "restore", "watch", "doctor", "completion", "help", "version"]
 
 
 @pytest.mark.parametrize("args, says", [
@@ -515,7 +515,7 @@ def test_bash_completion(tmp_path):
                               check=True).stdout.split()
 
     assert complete("portero", "sta") == ["status"]
-    assert complete("portero", "--js") == ["--json"]
+    assert complete("portero", "--js") == ["--json", "--json-lines"]
     assert set(complete("portero", "completion", "''")) == {"bash", "zsh", "fish"}
     assert complete("portero", "--sort", "pr") == ["program"]
     assert complete("portero", "roll") == ["rollback"]

@@ -319,6 +319,19 @@ static void test_long_names(void **state)
 }
 
 /* The command line goes before the environment, and that before the standard. */
+static void expect_standard(const struct option_row *row)
+{
+	struct options o;
+	struct err e;
+
+	assert_int_equal(parse(ARGS("x"), &o, &e), 0);
+	if (strcmp(row->name, "cgroup") == 0) /* its standard is found, not known */
+		assert_null(text_of(&o, row));
+	else
+		assert_string_equal(text_of(&o, row), row->standard);
+	free(o.words);
+}
+
 static void test_environment(void **state)
 {
 	(void)state;
@@ -330,11 +343,8 @@ static void test_environment(void **state)
 
 		if (!row->environment)
 			continue;
-		assert_non_null(row->standard);
 		unsetenv(row->environment);
-		assert_int_equal(parse(ARGS("x"), &o, &e), 0);
-		assert_string_equal(text_of(&o, row), row->standard);
-		free(o.words);
+		expect_standard(row);
 		setenv(row->environment, "/from/environment", 1);
 		assert_int_equal(parse(ARGS("x"), &o, &e), 0);
 		assert_string_equal(text_of(&o, row), "/from/environment");
@@ -344,9 +354,7 @@ static void test_environment(void **state)
 		assert_string_equal(text_of(&o, row), "/from/line");
 		free(o.words);
 		setenv(row->environment, "", 1); /* empty is as good as unset */
-		assert_int_equal(parse(ARGS("x"), &o, &e), 0);
-		assert_string_equal(text_of(&o, row), row->standard);
-		free(o.words);
+		expect_standard(row);
 		unsetenv(row->environment);
 	}
 }
