@@ -208,8 +208,11 @@ $(B)/vm/%: tests/vm/%.c | $(SKEL)
 # gcc's dependencies leave out what -isystem found
 $(B)/vm/ladder: $(SKEL)
 
+# All of them, or those that are named: FRONTENDS="tests/frontends/test_ufw.py ..."
+FRONTENDS ?= tests/frontends
+
 check-frontends: all $(B)/netns/oracle
-	$(PYTEST) tests/frontends
+	$(PYTEST) $(FRONTENDS)
 
 # The judge of reach shares no code with portero.
 $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile
