@@ -269,6 +269,9 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/portero/schemas/$${f##*/} || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' data/systemd/portero.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/portero.service
+	# where apt is: the guard learns upgraded programs again
+	if [ -d /etc/apt/apt.conf.d ]; then install -d $(DESTDIR)/etc/apt/apt.conf.d && \
+		sed 's|@PREFIX@|$(PREFIX)|g' data/apt/99portero > $(DESTDIR)/etc/apt/apt.conf.d/99portero; fi
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	$(B)/portero completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/portero

@@ -482,6 +482,8 @@ def expected_code(answer):
     """What status, show, reach and policy check must exit with when they give this answer."""
     if answer["schema"].startswith("portero.policy-check"):
         return 2 if answer["errors"] else 1 if answer["warnings"] else 0
+    if answer["schema"].startswith("portero.guard"):
+        return 1 if answer["faults"] else 0
     if answer["complete"] is not True:
         return 2
     if "proof" in answer:
@@ -496,6 +498,9 @@ def expected_code(answer):
     if any(p["policy"] and p["policy"]["declared"] in ("undeclared", "other") and
            p["state"] in ("open", "unknown") for p in answer["ports"]):
         return 1
+    if any(p["policy"] and p["policy"]["guard"] == "cut-off" and
+           p["policy"]["declared"] != "undeclared" for p in answer["ports"]):
+        return 1
     notes = {n["id"] for p in answer["ports"] for n in p["notes"]}
     return 1 if notes & FINDINGS else 0
 
@@ -506,8 +511,8 @@ OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "-
                        "--runtime-dir", "--scope-file", "--count", "--pin-dir",
                        "--cgroup"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
-                  "confirm", "rollback", "restore", "watch", "doctor", "completion", "help",
-                  "version"}
+                  "confirm", "rollback", "restore", "guard", "watch", "doctor", "completion",
+                  "help", "version"}
 
 
 def command_of(args):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from harness import rows
+from harness import check_json, rows
 
 GONE = "No such file or directory"
 
@@ -109,6 +109,33 @@ def test_undo_is_started_again(systemd, before, signal):
 def test_rollback_ends_it(systemd):
     worked(systemd, "undo rollback")
     assert "State 1 is undone" in systemd.answer("undo rollback").out
+
+
+# --- the guard ----------------------------------------------------------------------------------
+
+def guard(systemd, name, code=0):
+    got = systemd.answer(f"guard {name}")
+    assert got.code == code, got
+    return check_json(got.out.encode())
+
+
+def test_the_service_puts_up_the_guard(systemd):
+    """With no more privileges than portero.service, also for programs in /home."""
+    worked(systemd, "guard apply", "guard off", "guard restore")
+    assert guard(systemd, "applied")["intact"]
+    assert [f["id"] for f in guard(systemd, "gone", 1)["faults"]] == ["absent"]
+    is_content(systemd, "guard status")
+    seen = guard(systemd, "restored")
+    assert (seen["intact"], seen["mode"], seen["programs"]) == (True, "enforce", 1), seen
+    assert seen["older_sockets_known"] == (systemd.kernel.version >= (5, 11))
+
+
+def test_a_port_is_its_programs(systemd):
+    """At the root of the cgroups, by systemd's names of units."""
+    assert systemd.answer("guard right").out == "hello\n"
+    for name in ("other-unit", "other-program"):
+        assert systemd.answer(f"guard {name}").out == ""
+    worked(systemd, "guard again-off", "guard rollback", "guard ended")
 
 
 # --- portero.service ----------------------------------------------------------------------------
