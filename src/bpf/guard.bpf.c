@@ -164,9 +164,20 @@ static __always_inline struct guard_event *event_begin(__u8 kind, __u8 reason,
 	return e;
 }
 
-static __always_inline void event_end(struct guard_event *e)
+/* What portero itself does elsewhere is no news. */
+static __always_inline int is_own(const struct guard_config *c, const struct guard_identity *who,
+				  __u32 netns)
 {
-	bpf_ringbuf_submit(e, wake_flags(e->time_ns));
+	return netns != c->netns && who->exe_inode == c->self_inode &&
+	       who->exe_device == c->self_device;
+}
+
+static __always_inline void event_end(struct guard_event *e, const struct guard_config *c)
+{
+	if (is_own(c, &e->who, e->netns))
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+	else
+		bpf_ringbuf_submit(e, wake_flags(e->time_ns));
 }
 
 /* --- bind ---------------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ static __always_inline void tell_binding(const struct binding *b, __u8 kind, __u
 	e->proto = b->proto == IPPROTO_MPTCP ? IPPROTO_TCP : b->proto;
 	e->family = b->family;
 	__builtin_memcpy(e->address, b->address, sizeof(e->address));
-	event_end(e);
+	event_end(e, b->c);
 }
 
 /* A UDP socket with a port of its own is a listener from here on. One that has its port already
@@ -328,7 +339,7 @@ static __always_inline void tell_of_socket(__u8 kind, const struct guard_socket 
 	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	e->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	copy_address(e, sk);
-	event_end(e);
+	event_end(e, c);
 }
 
 /* Runs as who calls listen(): also for MPTCP's sockets below, io_uring, and without bind(). */
@@ -495,7 +506,7 @@ static __always_inline void tell_packet(struct __sk_buff *skb, const struct arri
 		bpf_skb_load_bytes(skb, 8, e->peer, 16);
 		bpf_skb_load_bytes(skb, 24, e->address, 16);
 	}
-	event_end(e);
+	event_end(e, a->c);
 }
 
 SEC("cgroup_skb/ingress")
@@ -594,7 +605,7 @@ int guard_create(struct bpf_sock *ctx)
 	e->family = ctx->family;
 	e->proto = ctx->protocol;
 	e->enforced = 0;
-	event_end(e);
+	event_end(e, c);
 	return PASS;
 }
 

@@ -39,6 +39,10 @@ struct guard_config {
 	__u32 reserved;
 	__u64 root; /* id of the cgroup that the guard is attached to: units are looked for below it
 		     */
+	/* portero's own program, which tries firewalls in namespaces of its own: not told */
+	__u64 self_inode;
+	__u32 self_device;
+	__u32 reserved2;
 };
 
 /*
@@ -177,7 +181,7 @@ struct guard_learned {
 	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct guard_config) == 40, "the same on both sides");
+_Static_assert(sizeof(struct guard_config) == 56, "the same on both sides");
 _Static_assert(sizeof(struct guard_rule) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_program) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_identity) == 136, "the same on both sides");

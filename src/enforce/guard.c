@@ -8,10 +8,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Between the kernel and the rules: what is under way. */
 struct loading {
@@ -204,6 +206,23 @@ static enum guard_abi_mode abi_mode(enum guard_mode mode)
 	return mode == GUARD_ENFORCE ? GUARD_ABI_ENFORCE : GUARD_ABI_OBSERVE;
 }
 
+/* Which file this program is; zeroes, which no file has, when that cannot be told. */
+static void learn_self(const struct guard_kernel *k, struct guard_config *config)
+{
+	int cleanup_close fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct guard_learned learned;
+	uint32_t key = (uint32_t)fd;
+	struct err ignored;
+
+	config->self_inode = config->self_device = 0;
+	if (fd < 0 || guard_kernel_run(k, GUARD_PART_LEARN, (uint32_t)getpid(), &ignored) < 0 ||
+	    bpf_map_lookup_elem(k->map_fds[GUARD_MAP_LEARNED], &key, &learned) < 0)
+		return;
+	bpf_map_delete_elem(k->map_fds[GUARD_MAP_LEARNED], &key);
+	config->self_inode = learned.file.inode;
+	config->self_device = learned.file.device;
+}
+
 /* Writes the other half, and turns to it: the last step. */
 static int turn(struct loading *l, struct err *e)
 {
@@ -221,6 +240,7 @@ static int turn(struct loading *l, struct err *e)
 	config.loopback = l->r->loopback;
 	config.ephemeral = l->r->ephemeral;
 	config.seeded = l->report.is_seeded;
+	learn_self(&l->k, &config);
 	guard_kernel_wait(); /* that half may have been in force a moment ago */
 	r = put_table(l, half, e);
 	if (r == 0)
