@@ -666,9 +666,11 @@ static __always_inline void seed_socket(struct task_struct *task, struct sock *s
 		return;
 	s.port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	s.netns = netns_of(sk);
+	if (s.netns != c->netns)
+		return; /* never judged: it must not take the room of those that are */
 	s.pass = seed_pass;
 	known = bpf_map_lookup_elem(&guard_seeds, &key);
-	if (known && known->port == s.port && known->netns == s.netns && known->proto == s.proto &&
+	if (known && known->port == s.port && known->proto == s.proto &&
 	    known->who.start_ns < BPF_CORE_READ(task, group_leader, start_boottime)) {
 		known->pass = seed_pass;
 		return;

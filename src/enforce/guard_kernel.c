@@ -338,7 +338,7 @@ static int attach(struct guard_kernel *k, const struct guard_place *place, enum 
 		  int cgroup, struct err *e)
 {
 	struct bpf_prog_info info;
-	struct guard_link link;
+	struct guard_link link = {0};
 	char path[PATH_SIZE];
 	int cleanup_close old = -1;
 	int r = pin_path(place, "link_", parts[part].name, path, e);

@@ -164,9 +164,11 @@ class Guard:
         return [LOAD, self.cgroup, self.pins, self.states, mode, *rules]
 
     def popen(self, mode, *rules, **kw):
-        with self.ns:
-            return janitor.add(subprocess.Popen(self.argv(mode, *rules), stdin=subprocess.DEVNULL,
-                                                preexec_fn=die_with_parent, **kw))
+        """Also for threads, which `with self.ns` is not."""
+        return janitor.add(subprocess.Popen(
+            [need_program("nsenter"), f"--net=/run/netns/{self.ns.name}",
+             *self.argv(mode, *rules)], stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
+            **kw))
 
     def load(self, mode, *rules, fails=None):
         """Its numbers by their names; `fails`: what it must say instead."""

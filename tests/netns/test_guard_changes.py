@@ -13,6 +13,7 @@ from harness import SLOW, janitor, need_program
 
 KILLS = int(os.environ.get("PORTERO_KILLS", "12"))
 TURNS = 400
+SO_RCVBUFFORCE = 33
 RING_BYTES, EVENT_BYTES = 1 << 20, 216 + 8  # guard_abi.h, and the ring's own header
 
 
@@ -41,6 +42,9 @@ def test_older_than_the_guard(guard):
     assert guard.reach(HOME[0], 7000, guard.ns) == "open", "by lo, too"
     assert guard.reach("127.0.0.1", 8002, guard.ns) == "dropped", "another's is not for clients here"
     assert guard.reach(PEER[0], 7001, guard.ns) == "open", "it is in another namespace"
+    seeds = guard.bpftool("map", "dump", "pinned", guard.pins / "guard_seeds")
+    assert {s["formatted"]["value"]["netns"] for s in seeds} == {guard.ns.inode}, \
+        "sockets that are not judged take no room"
     assert late.all("take", "listen") == "ok"
     assert guard.reach(HOME[0], 8020) == "dropped"
 
@@ -70,7 +74,7 @@ class Stream:
         listener.close()
         self.clients = [self.server.recvfrom(64)[1] for _ in range(3)]
         for s in (self.auto, self.connected, self.zero):
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.thread = threading.Thread(target=self.send)
         self.thread.start()
 

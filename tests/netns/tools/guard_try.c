@@ -2,8 +2,7 @@
 /*
  * guard_try: tries to get a port, in every way that the kernel knows. Copies of it are the programs
  * that the guard's tests declare, and those that attack them. Takes commands, as arguments or else
- * from lines of its input, and answers each with a line: "ok", "ok VALUE", or the number of the
- *error ("EPERM").
+ * from lines of its input, and answers each with a line: "ok NUMBER", or the error ("EPERM").
  *
  *	socket KIND FAMILY	tcp, udp, mptcp, udplite; 4 or 6: it becomes the current socket
  *	set LEVEL OPTION NUMBER	setsockopt()
