@@ -74,7 +74,8 @@ static __always_inline int is_user_manager(const char *from)
 
 /*
  * Of the names from the guarded cgroup down to `node`: the first that is no slice is the unit, and
- * the first that is a container's is the container. What is deeper was named by who is in there.
+ * the first that is a container's is the container. What is deeper was named by who is in there; so
+ * who is deeper than GUARD_LEVELS is in no unit and no container, whatever the names near him say.
  * The result is put into the cache. With numbers alone, the verifier looks at it once, not at each
  * call.
  */
@@ -85,14 +86,17 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 	const char *from, *outermost = NULL;
 	__u64 key = BPF_CORE_READ(node, id);
 	union guard_name name;
+	int reached = 0;
 	char first = 0;
 
-	for (int i = 0; i < GUARD_LEVELS; i++) {
+	for (int i = 0; i <= GUARD_LEVELS; i++) {
 		__u64 id = BPF_CORE_READ(node, id), hash, *container;
 		long len;
 
-		if (!node || id == root || id <= 1)
+		if (!node || id == root || id <= 1) {
+			reached = 1;
 			break;
+		}
 		from = BPF_CORE_READ(node, name);
 		hash = hash_name(&name, from);
 		container = bpf_map_lookup_elem(&guard_containers, &hash);
@@ -103,7 +107,9 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 			outermost = from;
 		node = node_above(node);
 	}
-	if (outermost) {
+	if (!reached)
+		found.container = 0;
+	if (outermost && reached) {
 		bpf_probe_read_kernel(&first, 1, outermost);
 		/* systemd's escape for names that are also a controller's */
 		found.unit = hash_name(&name, outermost + (first == '_'));
