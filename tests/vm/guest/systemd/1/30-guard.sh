@@ -37,4 +37,4 @@ serve other-program guarded-890 890 /bin/busybox
 show again-off portero guard off $places
 systemctl stop guarded.service
 show rollback portero rollback 0 --no-confirm $places
-show ended sh -c '! nft list table inet portero'
+show ended sh -c '! nft list table inet portero 2>&1'
