@@ -33,7 +33,7 @@ static int read_seeds(struct guard_marks *m)
 
 int guard_marks_open(const struct guard_place *place, struct guard_marks *m, struct err *e)
 {
-	struct guard_link link;
+	struct guard_link link = {0};
 	uint32_t zero = 0;
 	int r;
 

@@ -37,8 +37,8 @@ class Applied(Guarded):
                        "--runtime-dir", self.run, "--pin-dir", self.pins, "--cgroup", self.cgroup,
                        ns=self.ns, **kw)
 
-    def apply(self, mode):
-        (self.policy / "10.yaml").write_text(POLICY.replace("MODE", mode))
+    def apply(self, mode, policy=POLICY):
+        (self.policy / "10.yaml").write_text(policy.replace("MODE", mode))
         (self.policy / "10.yaml").chmod(0o644)
         self.portero("apply", "--yes", "--no-confirm", "--force", "--why", mode, code=0, reach=True)
 

@@ -69,7 +69,7 @@ static void build(uint8_t family)
 	struct reach_prefix elsewhere[] = {prefix_of("172.17.0.0", 16)};
 	struct address locals[] = {address_of("192.168.7.1"), address_of("10.0.0.0"),
 				   address_of("fe80::1"), address_of("2a00:9::1")};
-	struct source_scope scope = {family, links, 2, elsewhere, 1, locals, 4};
+	struct source_scope scope = {family, links, 2, elsewhere, 1, locals, 4, 0};
 
 	assert_int_equal(reach_sources_build(&constants, &scope, &sources), 0);
 }

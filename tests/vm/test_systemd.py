@@ -121,7 +121,8 @@ def guard(systemd, name, code=0):
 
 def test_the_service_puts_up_the_guard(systemd):
     """With no more privileges than portero.service, also for programs in /home."""
-    worked(systemd, "guard apply", "guard off", "guard restore")
+    assert systemd.answer("guard apply").code == 0, systemd.answer("guard apply")
+    worked(systemd, "guard off", "guard restore")
     assert guard(systemd, "applied")["intact"]
     assert [f["id"] for f in guard(systemd, "gone", 1)["faults"]] == ["absent"]
     is_content(systemd, "guard status")

@@ -36,5 +36,5 @@ serve other-unit other-890 890 /home/app/busybox
 serve other-program guarded-890 890 /bin/busybox
 show again-off portero guard off $places
 systemctl stop guarded.service
-show rollback portero rollback 0 --yes --no-confirm $places
-show ended sh -c '! nft list table inet portero'
+show rollback portero rollback 0 --no-confirm $places
+show ended sh -c '! nft list table inet portero 2>&1'
