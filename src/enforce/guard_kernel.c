@@ -501,6 +501,19 @@ static void stop_judging(const struct guard_place *place)
 		bpf_map_update_elem(k.map_fds[GUARD_MAP_CONFIG], &half, &config, BPF_ANY);
 }
 
+bool guard_kernel_is_elsewhere(const struct guard_place *place)
+{
+	struct guard_kernel cleanup_call(guard_kernel_close) k;
+	struct guard_config config;
+	uint32_t half, zero = 0;
+	struct err ignored;
+
+	return guard_kernel_find(place, &k, &ignored) == 0 &&
+	       bpf_map_lookup_elem(k.map_fds[GUARD_MAP_ACTIVE], &zero, &half) == 0 &&
+	       bpf_map_lookup_elem(k.map_fds[GUARD_MAP_CONFIG], &half, &config) == 0 &&
+	       config.abi && config.netns != own_netns();
+}
+
 /* Only what is the guard's: others may have put something of theirs into that folder. */
 int guard_kernel_remove(const struct guard_place *place, struct err *e)
 {

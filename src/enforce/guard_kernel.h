@@ -80,6 +80,9 @@ void guard_kernel_close(struct guard_kernel *k);
 /* Detaches and removes all of it, judging nothing from the first step on. 0 also when none is. */
 int guard_kernel_remove(const struct guard_place *place, struct err *e);
 
+/* Does the guard that is there guard another network namespace than the caller's? */
+bool guard_kernel_is_elsewhere(const struct guard_place *place);
+
 /* Runs an iterator (GUARD_PART_SEED, GUARD_PART_LEARN) to its end; pid 0: over all processes. */
 int guard_kernel_run(const struct guard_kernel *k, enum guard_part part, uint32_t pid,
 		     struct err *e);

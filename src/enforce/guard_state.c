@@ -147,6 +147,10 @@ int guard_state_load(const struct states *s, uint32_t state, struct err *e)
 	/* where no guard of these states ever was, another's may be */
 	if (r < 0 || !known)
 		return r;
+	/* which these states never put up, or left behind in a namespace that is not theirs any
+	 * more */
+	if (rules.mode == GUARD_OFF && guard_kernel_is_elsewhere(&where->place))
+		return 0;
 	wish.place = &where->place;
 	r = guard_load(&wish, &rules, &report, e);
 	return r < 0 ? settle_for_less(s, &where->place, state, r, e) : 0;

@@ -79,11 +79,11 @@ static int load_new_state(struct states *s, const struct rollback *c, struct err
 	struct err ignored;
 	int r = guard_state_load(s, c->wish->state, e);
 
-	if (r == 0) {
+	if (r == 0)
 		r = load_firewall(s, c->wish->state, e);
-		if (r < 0)
-			guard_state_load(s, before, &ignored);
-	}
+	/* also one that was put up in part, and judges nothing yet */
+	if (r < 0)
+		guard_state_load(s, before, &ignored);
 	return r;
 }
 

@@ -196,8 +196,8 @@ struct snapshot {
 			     */
 	const char *files_view; /* "bpf", "proc": who holds the sockets; NULL = nobody could tell */
 
-	/* Id of the BPF program by which portero's own guard keeps packets from listeners; 0: there is
-	 * none. Reach is told without it: who is cut off, the guard itself tells. */
+	/* Id of the BPF program by which portero's own guard keeps packets from listeners; 0: there
+	 * is none. Reach is told without it: who is cut off, the guard itself tells. */
 	uint32_t guard_program;
 
 	/* Listeners of other namespaces that were seen by the way and are not in sockets[]. */
