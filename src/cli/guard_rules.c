@@ -3,6 +3,7 @@
 #include "decide/policy_guard.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SHORT_ID = 12, PART_SIZE = 256 };
@@ -50,9 +51,9 @@ static int add(struct guard_rules *r, uint32_t container_str, const char *cgroup
 	uint32_t cgroup_str;
 
 	/* the pool may move when the new name is added */
-	if (strlen(guard_rules_text(r, container_str)) >= sizeof(name))
+	if ((size_t)snprintf(name, sizeof(name), "%s", guard_rules_text(r, container_str)) >=
+	    sizeof(name))
 		return 0;
-	strcpy(name, guard_rules_text(r, container_str));
 	if (is_known(r, name, cgroup))
 		return 0;
 	cgroup_str = strpool_add_text(&r->strings, cgroup);

@@ -143,12 +143,13 @@ void policy_index_done(struct policy_index *index)
 struct policy_candidates policy_index_find(const struct policy_index *index, uint16_t port,
 					   enum proto proto)
 {
-	const struct policy_port_lists *l = proto <= PROTO_UDP ? &index->protos[proto] : NULL;
+	const struct policy_port_lists *l;
 	uint32_t interval;
 
-	if (!l || !l->interval_of)
+	if (proto > PROTO_UDP || !index->protos[proto].interval_of)
 		return (struct policy_candidates){.all = true,
 						  .count = (uint32_t)index->policy->opening_count};
+	l = &index->protos[proto];
 	interval = l->interval_of[port];
 	return (struct policy_candidates){.items = l->items + l->first[interval],
 					  .count = l->first[interval + 1] - l->first[interval]};

@@ -539,8 +539,8 @@ int guard_kernel_run(const struct guard_kernel *k, enum guard_part part, uint32_
 		     struct err *e)
 {
 	union bpf_iter_link_info info = {.task = {.pid = pid}};
-	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
-		    .iter_info_len = sizeof(info));
+	struct bpf_link_create_opts options = {
+		.sz = sizeof(options), .iter_info = &info, .iter_info_len = sizeof(info)};
 	int cleanup_close link = -1, cleanup_close fd = -1;
 	char bytes[64];
 	ssize_t got;

@@ -15,9 +15,10 @@ struct making {
 	const struct guard_rules *r;
 	const struct guard_rule *keys;
 	struct guard_table t;
-	uint32_t *single; /* for each owner: the list of it alone, or 0 */
-	struct guard_grant *sorted;
+	uint32_t *single;	    /* for each owner: the list of it alone, or 0 */
+	struct guard_grant *sorted; /* those of `proto`, by their first port */
 	size_t sorted_count;
+	enum guard_abi_proto proto;
 };
 
 uint64_t guard_table_hash_name(const char *name)
@@ -119,14 +120,14 @@ static int too_many(unsigned port, const char *proto, struct err *e)
 }
 
 /* From `first` up to, not with, `end`. */
-static int fill(struct making *m, enum guard_abi_proto proto, unsigned first, unsigned end,
+static int fill(struct making *m, unsigned first, unsigned end,
 		const struct guard_grant *const *holding, size_t count, struct err *e)
 {
 	uint32_t owners[GUARD_LIST_LIMIT], who = GUARD_ANYBODY;
 	int found = gather(m, holding, count, owners), r = 0;
 
 	if (found == -E2BIG)
-		return too_many(first, proto == GUARD_TCP ? "tcp" : "udp", e);
+		return too_many(first, m->proto == GUARD_TCP ? "tcp" : "udp", e);
 	if (found >= 0)
 		r = add_list(m, owners, (size_t)found, &who);
 	if (r == -E2BIG)
@@ -137,7 +138,7 @@ static int fill(struct making *m, enum guard_abi_proto proto, unsigned first, un
 	if (r < 0)
 		return err_set(e, r, _("out of memory"));
 	for (unsigned port = first; port < end; port++)
-		m->t.ports[port].who[proto] = who;
+		m->t.ports[port].who[m->proto] = who;
 	return 0;
 }
 
@@ -151,14 +152,14 @@ static size_t drop_ended(const struct guard_grant **holding, size_t count, unsig
 	return kept;
 }
 
-static int sweep(struct making *m, enum guard_abi_proto proto, struct err *e)
+static int sweep(struct making *m, struct err *e)
 {
 	const struct guard_grant **holding cleanup_free = NULL;
 	size_t count = 0, next = 0;
 	unsigned port = 0;
 	int r = 0;
 
-	sort_grants(m, proto == GUARD_TCP ? PROTO_TCP : PROTO_UDP);
+	sort_grants(m, m->proto == GUARD_TCP ? PROTO_TCP : PROTO_UDP);
 	holding = calloc(m->sorted_count + 1, sizeof(*holding));
 	if (!holding)
 		return err_set(e, -ENOMEM, _("out of memory"));
@@ -174,10 +175,24 @@ static int sweep(struct making *m, enum guard_abi_proto proto, struct err *e)
 		for (size_t i = 0; i < count; i++)
 			if (holding[i]->ports.last + 1u < end)
 				end = holding[i]->ports.last + 1u;
-		r = fill(m, proto, port, end, holding, count, e);
+		r = fill(m, port, end, holding, count, e);
 		port = end;
 		count = drop_ended(holding, count, port);
 	}
+	return r;
+}
+
+static int make(struct making *m, struct err *e)
+{
+	int r = 0;
+
+	m->t.ports = calloc(65536, sizeof(*m->t.ports));
+	m->single = calloc(m->r->owner_count + 1, sizeof(*m->single));
+	m->sorted = calloc(m->r->grant_count + 1, sizeof(*m->sorted));
+	if (!m->t.ports || !m->single || !m->sorted)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	for (m->proto = GUARD_TCP; r == 0 && m->proto < GUARD_PROTO_COUNT; m->proto++)
+		r = sweep(m, e);
 	return r;
 }
 
@@ -185,15 +200,8 @@ int guard_table_make(const struct guard_rules *rules, const struct guard_rule *k
 		     struct guard_table *ret, struct err *e)
 {
 	struct making m = {.r = rules, .keys = keys};
-	int r = 0;
+	int r = make(&m, e);
 
-	m.t.ports = calloc(65536, sizeof(*m.t.ports));
-	m.single = calloc(rules->owner_count + 1, sizeof(*m.single));
-	m.sorted = calloc(rules->grant_count + 1, sizeof(*m.sorted));
-	if (!m.t.ports || !m.single || !m.sorted)
-		r = err_set(e, -ENOMEM, _("out of memory"));
-	for (enum guard_abi_proto proto = GUARD_TCP; r == 0 && proto < GUARD_PROTO_COUNT; proto++)
-		r = sweep(&m, proto, e);
 	free(m.single);
 	free(m.sorted);
 	if (r < 0)

@@ -253,20 +253,22 @@ static const uint64_t *groups_of(const struct reach_ties_sources *s, size_t sour
 static const uint64_t *find_common(struct reach_ties *t, const struct reach_tie_question *q)
 {
 	const uint64_t *always = t->constants->destination_ports.always;
-	uint64_t **common = &t->common[(q->family == AF_INET ? 0 : 2) + (q->proto == PROTO_UDP)];
+	uint64_t **kept = &t->common[(q->family == AF_INET ? 0 : 2) + (q->proto == PROTO_UDP)];
+	uint64_t *common = *kept;
 
-	if (*common)
-		return *common;
-	*common = calloc(t->words, sizeof(**common));
-	if (!*common)
+	if (common)
+		return common;
+	common = calloc(t->words, sizeof(*common));
+	if (!common)
 		return NULL;
+	*kept = common;
 	memcpy(t->borders, t->alone, t->words * sizeof(*t->borders));
 	for (uint32_t i = 0; i < t->points->count; i++)
 		if (i == 0 || has_bit(always, t->points->items[i].first))
 			set_bit(t->borders, i);
 	mark_cuts(t, q, 0);
-	memcpy(*common, t->borders, t->words * sizeof(*t->borders));
-	return *common;
+	memcpy(common, t->borders, t->words * sizeof(*t->borders));
+	return common;
 }
 
 static int find_borders(struct reach_ties *t, const struct reach_tie_question *q)
