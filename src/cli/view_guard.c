@@ -54,6 +54,11 @@ void view_guard_done(struct view *v)
 	v->guard = NULL;
 }
 
+static uint8_t proto_of(const struct port_row *row)
+{
+	return row->proto == PROTO_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 /* A listener by any of its processes. */
 static enum guard_judgement judge_listener(const struct view *v, const struct port_row *row,
 					   const struct listener *l, struct guard_socket *mark)
@@ -61,7 +66,7 @@ static enum guard_judgement judge_listener(const struct view *v, const struct po
 	const struct snapshot *s = &v->snapshot;
 	const struct socket_info *socket = &s->sockets[l->socket];
 	struct guard_listener asked = {.port = row->port,
-				       .proto = row->proto == PROTO_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+				       .proto = proto_of(row),
 				       .loopback = address_is_loopback(&socket->address)};
 
 	for (uint32_t i = 0; i < socket->holder_count; i++) {
@@ -106,12 +111,16 @@ enum guard_judgement view_guard_judge(const struct view *v, const struct port_ro
 void view_guard_apply(struct view *v)
 {
 	for (size_t i = 0; v->guard && i < v->list.row_count; i++) {
-		struct port_reach *reach = &v->list.rows[i].reach;
+		struct port_row *row = &v->list.rows[i];
+		struct port_reach *reach = &row->reach;
 
-		if (reach->state != PORT_OPEN || !view_guard_cuts_off(v, &v->list.rows[i]))
+		if (reach->state != PORT_OPEN || !view_guard_cuts_off(v, row))
 			continue;
-		reach->state = PORT_FILTERED;
-		reach->reached = false;
+		/* what nobody declared takes nobody's place: the machine itself may have it */
+		reach->reached &= !guard_marks_is_declared(v->guard, row->port, proto_of(row));
+		if (!reach->reached || reach->widest != SOURCE_HOST)
+			reach->state = PORT_FILTERED;
+		reach->widest = SOURCE_HOST;
 	}
 }
 

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { ROOT_CGROUP = 1 }; /* its id */
+
 static int read_seeds(struct guard_marks *m)
 {
 	int fd = m->k.map_fds[GUARD_MAP_SEEDS];
@@ -126,18 +128,31 @@ static enum guard_judgement judge(const struct guard_marks *m, uint32_t list,
 									      : GUARD_CUT_OFF;
 }
 
+bool guard_marks_is_declared(const struct guard_marks *m, uint16_t port, uint8_t proto)
+{
+	uint32_t key = m->half * 65536 + port;
+	struct guard_port who;
+
+	return bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &who) == 0 &&
+	       who.who[proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP];
+}
+
 enum guard_judgement guard_marks_judge(const struct guard_marks *m, const struct guard_listener *l,
 				       struct guard_socket *ret_mark)
 {
 	uint32_t key = m->half * 65536 + l->port;
+	bool marked = m->there && read_mark(m, l, ret_mark);
+	enum guard_judgement is;
 	struct guard_port port;
 
-	if (!m->there || (!read_mark(m, l, ret_mark) && !find_seed(m, l, ret_mark)) ||
+	if (!m->there || (!marked && !find_seed(m, l, ret_mark)) ||
 	    ret_mark->netns != m->config.netns || ret_mark->port != l->port ||
 	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &port) < 0)
 		return GUARD_NOT_KNOWN;
 	if (!ret_mark->who.program)
 		ret_mark->who.program = find_program(m, &ret_mark->who);
-	return judge(m, port.who[l->proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP], l,
-		     &ret_mark->who);
+	is = judge(m, port.who[l->proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP], l, &ret_mark->who);
+	/* seeds are of the whole machine; a guard of a part of it lets the others be */
+	return is == GUARD_CUT_OFF && !marked && m->config.root > ROOT_CGROUP ? GUARD_NOT_KNOWN
+									      : is;
 }

@@ -45,3 +45,5 @@ struct guard_listener {
 /* *ret_mark is set unless GUARD_NOT_KNOWN is returned. */
 enum guard_judgement guard_marks_judge(const struct guard_marks *m, const struct guard_listener *l,
 				       struct guard_socket *ret_mark);
+/* Has anybody a right to that port? Else it is let be on the machine itself. */
+bool guard_marks_is_declared(const struct guard_marks *m, uint16_t port, uint8_t proto);
