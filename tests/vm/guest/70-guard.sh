@@ -48,7 +48,7 @@ heard() {
 }
 
 # older than the guard
-start old-good $good "socket tcp 4" "bind 0.0.0.0 8000" listen hold
+start old-good $good "socket tcp 4" "bind 0.0.0.0 8050" listen hold
 start old-good6 $good "socket tcp 6" "bind :: 8010" listen hold
 start old-other $other "socket tcp 4" "bind 0.0.0.0 8001" listen hold
 start old-other6 $other "socket tcp 6" "bind :: 8011" listen hold
@@ -59,7 +59,7 @@ load first enforce 8000-8099/tcp=program:$good 8000-8099/udp=program:$good 8100/
 	8101/tcp=user:65534 8102/tcp
 load again enforce 8000-8099/tcp=program:$good 8000-8099/udp=program:$good 8100/tcp=unit:foo.service \
 	8101/tcp=user:65534 8102/tcp
-connect old-good 10.9.0.1 8000
+connect old-good 10.9.0.1 8050
 connect old-good6 fd09::1 8010
 connect old-other 10.9.0.1 8001
 connect old-other6 10.9.0.1 8011
