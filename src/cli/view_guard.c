@@ -67,7 +67,8 @@ static enum guard_judgement judge_listener(const struct view *v, const struct po
 	const struct socket_info *socket = &s->sockets[l->socket];
 	struct guard_listener asked = {.port = row->port,
 				       .proto = proto_of(row),
-				       .loopback = address_is_loopback(&socket->address)};
+				       .loopback = address_is_loopback(&socket->address),
+				       .cgroup = socket->cgroup_id};
 
 	for (uint32_t i = 0; i < socket->holder_count; i++) {
 		const struct holder_info *h = &s->holders[socket->first_holder + i];

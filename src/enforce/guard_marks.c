@@ -5,13 +5,19 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ROOT_CGROUP = 1 }; /* its id */
+enum {
+	HANDLE_KERNFS = 0xfe, /* FILEID_KERNFS: the handle of a cgroup is its id (Linux 5.5) */
+	PATH_SIZE = 4096,
+};
 
 static int read_seeds(struct guard_marks *m)
 {
@@ -40,6 +46,7 @@ int guard_marks_open(const struct guard_place *place, struct guard_marks *m, str
 	int r;
 
 	*m = (struct guard_marks){0};
+	snprintf(m->cgroup, sizeof(m->cgroup), "%s", place->cgroup ? place->cgroup : "");
 	r = guard_kernel_find(place, &m->k, e);
 	if (r == 0)
 		r = guard_kernel_link(place, GUARD_PART_INGRESS, &link, e);
@@ -137,22 +144,54 @@ bool guard_marks_is_declared(const struct guard_marks *m, uint16_t port, uint8_t
 	       who.who[proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP];
 }
 
+/* The path of a cgroup; "" when it cannot be told. */
+static void find_path(uint64_t id, char path[PATH_SIZE])
+{
+	union {
+		struct file_handle handle;
+		uint8_t room[sizeof(struct file_handle) + sizeof(uint64_t)];
+	} u = {0};
+	const char *root = guard_kernel_cgroup_root();
+	int cleanup_close mount = root ? open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int cleanup_close fd = -1;
+	char link[32];
+	ssize_t len;
+
+	u.handle.handle_bytes = sizeof(id);
+	u.handle.handle_type = HANDLE_KERNFS;
+	memcpy(u.room + offsetof(struct file_handle, f_handle), &id, sizeof(id));
+	fd = mount < 0 ? -1 : open_by_handle_at(mount, &u.handle, O_PATH | O_CLOEXEC);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = fd < 0 ? -1 : readlink(link, path, PATH_SIZE - 1);
+	path[len < 0 ? 0 : len] = '\0';
+}
+
+/* Do packets to a socket of that cgroup pass the guard? */
+static bool is_below(const struct guard_marks *m, uint64_t cgroup)
+{
+	char path[PATH_SIZE];
+	size_t len = strlen(m->cgroup);
+
+	if (!len)
+		return true;
+	find_path(cgroup, path);
+	return strncmp(path, m->cgroup, len) == 0 && (!path[len] || path[len] == '/');
+}
+
 enum guard_judgement guard_marks_judge(const struct guard_marks *m, const struct guard_listener *l,
 				       struct guard_socket *ret_mark)
 {
 	uint32_t key = m->half * 65536 + l->port;
 	bool marked = m->there && read_mark(m, l, ret_mark);
-	enum guard_judgement is;
 	struct guard_port port;
 
-	if (!m->there || (!marked && !find_seed(m, l, ret_mark)) ||
+	/* seeds are of the whole machine; a guard of a part of it lets the others be */
+	if (!m->there || (!marked && (!find_seed(m, l, ret_mark) || !is_below(m, l->cgroup))) ||
 	    ret_mark->netns != m->config.netns || ret_mark->port != l->port ||
 	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &port) < 0)
 		return GUARD_NOT_KNOWN;
 	if (!ret_mark->who.program)
 		ret_mark->who.program = find_program(m, &ret_mark->who);
-	is = judge(m, port.who[l->proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP], l, &ret_mark->who);
-	/* seeds are of the whole machine; a guard of a part of it lets the others be */
-	return is == GUARD_CUT_OFF && !marked && m->config.root > ROOT_CGROUP ? GUARD_NOT_KNOWN
-									      : is;
+	return judge(m, port.who[l->proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP], l,
+		     &ret_mark->who);
 }

@@ -27,6 +27,7 @@ struct guard_marks {
 	uint32_t half;
 	struct guard_socket *seeds; /* of sockets that are older than the guard */
 	size_t seed_count;
+	char cgroup[4096]; /* path of the guarded one; "": the root */
 };
 
 /* 0, also when there is no guard; or a negative errno with a sentence. */
@@ -38,8 +39,9 @@ struct guard_listener {
 	uint32_t pid;
 	int fd;
 	uint16_t port;
-	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
-	bool loopback; /* bound to a loopback address */
+	uint8_t proto;	 /* IPPROTO_TCP, IPPROTO_UDP */
+	bool loopback;	 /* bound to a loopback address */
+	uint64_t cgroup; /* id of the socket's cgroup; 0: not known */
 };
 
 /* *ret_mark is set unless GUARD_NOT_KNOWN is returned. */

@@ -161,7 +161,7 @@ def test_a_web_server_and_an_impostor(host):
 
 
 def test_unconfirmed_it_all_comes_back(host):
-    host.portero("apply", "--yes", "--confirm", "3s")
+    host.portero("apply", "--yes", "--confirm", "8s")
     other = host.start()
     assert host.wins(other, 8080) == "EPERM"
     wait_until(lambda: not host.pins.exists(), 30, "the guard was not taken away")
