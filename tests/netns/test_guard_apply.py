@@ -164,7 +164,8 @@ def test_unconfirmed_it_all_comes_back(host):
     host.portero("apply", "--yes", "--confirm", "8s")
     other = host.start()
     assert host.wins(other, 8080) == "EPERM"
-    wait_until(lambda: not host.pins.exists(), 30, "the guard was not taken away")
+    wait_until(lambda: not (host.states / "pending.json").exists(), 30, "it was not undone")
+    assert not host.pins.exists()
     assert host.wins(other, 8080) is True
     assert host.json("guard") == host.json("guard") | {"there": False, "mode": "off", "faults": []}
 
