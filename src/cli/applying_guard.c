@@ -103,17 +103,19 @@ bool applying_guard_is_applied(const struct options *o, const struct planned *p)
 	return same;
 }
 
-void applying_guard_tell(const struct states *s, const struct applying_guard *g)
+bool applying_guard_tell(const struct states *s, const struct applying_guard *g)
 {
 	struct guard_check *c cleanup_free = calloc(1, sizeof(*c));
 	struct err e = {0};
 
-	if (!c || g->rules.mode == GUARD_OFF)
-		return;
+	if (g->rules.mode == GUARD_OFF)
+		return true;
+	if (!c)
+		return false;
 	fflush(stdout);
 	if (check(s, &g->rules, c, &e) < 0) {
 		command_fail(_("whether the guard is in force could not be looked at: %s"), e.msg);
-		return;
+		return false;
 	}
 	if (!c->there)
 		command_fail("%s",
@@ -122,6 +124,7 @@ void applying_guard_tell(const struct states *s, const struct applying_guard *g)
 	else
 		guard_words_print_faults(c, stderr);
 	guard_words_print_weaker(c, stderr);
+	return c->there;
 }
 
 void applying_guard_done(struct applying_guard *g)

@@ -9,6 +9,8 @@
 #include "cli/options.h"
 #include "enforce/guard_state.h"
 
+#include <stdbool.h>
+
 struct applying_guard {
 	struct guard_rules rules;
 	char *text; /* of the rules, for the state; NULL: no guard */
@@ -23,6 +25,7 @@ int applying_guard_prepare(const struct options *o, const struct states *s, cons
 			   struct applying_guard *ret, struct err *e);
 /* Is the guard in force already? Also when none is wanted, and none is there. */
 bool applying_guard_is_applied(const struct options *o, const struct planned *p);
-/* Tells on stderr what keeps it from its promise. */
-void applying_guard_tell(const struct states *s, const struct applying_guard *g);
+/* Tells on stderr what keeps it from its promise. False: it is not in force at all, or nobody
+ * knows. */
+bool applying_guard_tell(const struct states *s, const struct applying_guard *g);
 void applying_guard_done(struct applying_guard *g);

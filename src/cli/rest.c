@@ -210,6 +210,15 @@ static void print_behind(const struct view *v, size_t first)
 		buf_text(&ports), buf_text(&name), source_sentence(rows[first].reach.widest));
 }
 
+/* Who listens may be anybody, whatever the policy says. */
+static void print_guard(const struct view *v)
+{
+	if (v->has_policy && v->policy.settings.guard != GUARD_OFF && !v->guard)
+		view_print_line(v, "%s",
+				_("The policy wants a guard, and none is known to be in force: no "
+				  "port is kept for its program (see portero guard)."));
+}
+
 /* Declared, and nobody there. */
 static void print_missing(const struct view *v)
 {
@@ -255,5 +264,6 @@ void rest_print(const struct view *v)
 		print_forwards(v);
 	for (size_t i = 0; i < v->behind_count; i++)
 		print_behind(v, i);
+	print_guard(v);
 	print_missing(v);
 }

@@ -4,6 +4,7 @@
  */
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/applying_guard.h"
 #include "cli/changes.h"
 #include "cli/command.h"
 
@@ -27,12 +28,26 @@ static int lock(struct states *s, struct err *e)
 	return r;
 }
 
+/* A state is whole only with its guard, which a kernel may refuse. */
+static bool has_guard(const struct states *s, uint32_t state)
+{
+	struct applying_guard cleanup_call(applying_guard_done) g = {0};
+	struct err e = {0};
+
+	if (guard_state_read(s, state, &g.rules, &e) < 0) {
+		command_fail("%s", e.msg);
+		return false;
+	}
+	return applying_guard_tell(s, &g);
+}
+
 static int restore(const struct options *o, struct states *s)
 {
 	struct pending cleanup_call(pending_done) p = {0};
 	struct rollback_end end = {0};
 	struct err e = {0}, ignored;
 	char now[64], sentence[256];
+	int code;
 
 	if (rollback_restore(s, command, &end, &e) < 0)
 		return command_fail("%s", e.msg);
@@ -43,9 +58,10 @@ static int restore(const struct options *o, struct states *s)
 			  "firewall has %s\n"),
 			(unsigned)end.state, now);
 	snprintf(sentence, sizeof(sentence), _("The firewall has %s."), now);
-	return changes_tell(o, &(struct changes_told){
+	code = changes_tell(o, &(struct changes_told){
 				       "restore", end.state, end.loaded,
 				       pending_read(s, &p, &ignored) == 1 ? &p : NULL, sentence});
+	return has_guard(s, end.loaded) ? code : EXIT_BLIND;
 }
 
 int command_restore(const struct options *o)

@@ -82,11 +82,14 @@ static bool read_mark(const struct guard_marks *m, const struct guard_listener *
 	return fd >= 0 && bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_SOCKETS], &fd, ret) == 0;
 }
 
+/* Several may have the port, at other addresses or by SO_REUSEPORT: only the process's own counts.
+ */
 static bool find_seed(const struct guard_marks *m, const struct guard_listener *l,
 		      struct guard_socket *ret)
 {
 	for (size_t i = 0; i < m->seed_count; i++) {
-		if (m->seeds[i].port != l->port || m->seeds[i].proto != l->proto)
+		if (m->seeds[i].port != l->port || m->seeds[i].proto != l->proto ||
+		    m->seeds[i].who.pid != l->pid)
 			continue;
 		*ret = m->seeds[i];
 		return true;
