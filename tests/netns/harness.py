@@ -424,8 +424,8 @@ def assert_harmless(out, *, csv=False, colored=False, tabs=False):
 
 
 class Result:
-    def __init__(self, code, out, err, seconds=0.0):
-        self.code, self.out, self.err, self.seconds = code, out, err, seconds
+    def __init__(self, code, out, err, seconds=0.0, cpu=0.0):
+        self.code, self.out, self.err, self.seconds, self.cpu = code, out, err, seconds, cpu
         self.json = None
 
     @property
@@ -540,7 +540,8 @@ def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, pre
     """
     Runs portero (inside `ns`, behind the command in `prefix`) and checks what must always hold: it
     ends in time, by itself, with an allowed exit code; no sanitizer complains; its output is
-    harmless; JSON is valid. Returns a Result, with the time it took. `validate=False` is only for
+    harmless; JSON is valid. Returns a Result, with the time that it took, and what it used of the
+    processors (`cpu`, seconds: what a test may judge, as others may keep them busy). `validate=False` is only for
     repeated runs over so many sockets that the validation itself would take the time. Only with
     `reach=True` do status and show look at the firewall.
     """
@@ -555,7 +556,7 @@ def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, pre
             preexec()
 
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_of_children()
         if ns:
             ns.__enter__()
         try:
@@ -569,7 +570,7 @@ def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, pre
         seconds = time.monotonic() - began
         out.seek(0)
         err.seek(0)
-        result = Result(p.returncode, out.read(), err.read(), seconds)
+        result = Result(p.returncode, out.read(), err.read(), seconds, cpu_of_children() - used)
     assert_no_complaint(result)
     if check:
         assert result.code in (code if isinstance(code, tuple) else (code,)), repr(result)
@@ -582,6 +583,12 @@ def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, pre
                 assert result.code == expected_code(result.json), \
                     f"exit {result.code}, complete {result.json.get('complete')}"
     return result
+
+
+def cpu_of_children():
+    """What those that ended used of the processors, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def assert_no_complaint(result):

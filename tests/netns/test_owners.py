@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import (PYTHON, SLOW, all_processes_readable, find, find_listener, inode_of,
+from harness import (PYTHON, all_processes_readable, find, find_listener, inode_of,
                      note_ids, preload, rows, send_descriptors, stable, wait_until)
 
 VIEWS = [(), ("--no-bpf",)]
@@ -67,8 +67,11 @@ def test_chroot(ns, tmp_path, how):
 
 
 def test_roots_that_take_long_to_read(ns, holder, tmp_path):
-    """Anybody can make many roots with package databases of holes, which cost nobody else."""
-    for i in range(10):
+    """
+    Anybody can make many roots with package databases of holes, which cost nobody else: the time of
+    all of them together has a limit, and more of them cost no more.
+    """
+    for i in range(30):
         root = tmp_path / str(i)
         lists = root / "var/lib/dpkg/info"
         lists.mkdir(parents=True)
@@ -81,10 +84,8 @@ def test_roots_that_take_long_to_read(ns, holder, tmp_path):
         ns.start(["unshare", "-m", "sh", "-c", script], give=[ns.tcp("127.0.0.1", 8320 + i)],
                  ready=True)
     result = ns.portero("--json")
-    assert len(result.json["ports"]) == 10
-    assert result.seconds < 6 * SLOW, f"{result.seconds:.1f} s"
-    if result.seconds > 4:
-        assert any("took too long" in gap["why"] for gap in result.json["missing"])
+    assert len(result.json["ports"]) == 30
+    assert any("took too long" in gap["why"] for gap in result.json["missing"])
 
 
 def libraries(program):

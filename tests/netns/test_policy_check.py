@@ -245,7 +245,7 @@ def test_bomb(policy):
         for i in range(1, 10))
     result = policy(a=text, code=2)
     assert "no anchors and aliases" in result.text
-    assert result.seconds < 5
+    assert result.cpu < 5
 
 
 def test_large_file(policy):
@@ -261,7 +261,7 @@ def test_large_policy(policy):
         for n in range(10000))
     result = policy("--json", a=text, code=0)
     assert result.json["openings"] == 10000
-    assert result.seconds < 30
+    assert result.cpu < 30
 
 
 def test_all_errors_of_all_files(policy):

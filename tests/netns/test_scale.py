@@ -32,8 +32,8 @@ def open_many(ns, total, processes):
 
 
 def measure(ns, *args):
-    """The fastest of three."""
-    return min((ns.portero(*args, validate=False) for _ in range(3)), key=lambda r: r.seconds)
+    """What used the processors least, of three."""
+    return min((ns.portero(*args, validate=False) for _ in range(3)), key=lambda r: r.cpu)
 
 
 def measure_memory(ns, tmp_path, *args):
@@ -57,17 +57,17 @@ def test_20000_sockets(ns, tmp_path):
     assert table.text.count("/tcp ") == 20000
     memory = measure_memory(ns, tmp_path)
     memory_json = measure_memory(ns, tmp_path, "--json")
-    print(f"\n2,000: {small.seconds:.3f} s; 20,000: {big.seconds:.3f} s as JSON, "
-          f"{table.seconds:.3f} s as a table; {memory} KiB as a table, {memory_json} KiB as JSON")
+    print(f"\n2,000: {small.cpu:.3f} s; 20,000: {big.cpu:.3f} s as JSON, "
+          f"{table.cpu:.3f} s as a table; {memory} KiB as a table, {memory_json} KiB as JSON")
     # ten times as many: ten times the time, and some for noise
-    assert big.seconds < 25 * max(small.seconds, 0.02), (small.seconds, big.seconds)
+    assert big.cpu < 25 * max(small.cpu, 0.02), (small.cpu, big.cpu)
     if not SAN:
         assert memory < MEMORY_KIB
         assert memory_json < MEMORY_KIB
 
     read = ns.portero("--no-bpf")
     assert stable(read.text) == stable(table.text)
-    assert read.seconds < 10 * SLOW
+    assert read.cpu < 10 * SLOW
 
 
 def test_one_group_of_many_sockets(ns):
@@ -77,7 +77,7 @@ def test_one_group_of_many_sockets(ns):
     result = ns.portero("--json")
     found = rows(result.json)
     assert len(found) == 1 and found[0]["sockets"] == 2000 and len(found[0]["pids"]) == 1
-    assert result.seconds < 2 * SLOW
+    assert result.cpu < 2 * SLOW
 
 
 def test_one_socket_of_many_processes(ns, tool_dir):
@@ -88,7 +88,7 @@ def test_one_socket_of_many_processes(ns, tool_dir):
         result = ns.portero("--json", *how)
         found = rows(result.json)
         assert len(found) == 1 and len(found[0]["pids"]) == 501 and found[0]["pid"] == p.pid
-        assert result.seconds < 5 * SLOW
+        assert result.cpu < 5 * SLOW
     text = ns.portero("show", "8702").text
     assert "and 481 more" in text
     janitor.end(p)

@@ -4,6 +4,7 @@ The twin's network: interfaces, addresses, routes, rules and sysctls of a namesp
 scratch one. The oracle is the kernel: asked the same questions (RTM_GETROUTE: which way does a
 packet go that comes in here with this mark?) it must answer the same in both.
 """
+import contextlib
 import ctypes
 import errno
 import itertools
@@ -435,6 +436,15 @@ def count_namespaces():
     return None
 
 
+def holds_a_twin(pid):
+    """It closes descriptors while one looks at them."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("net:["):
+                return True
+    return False
+
+
 def test_killed_in_the_middle(scene):
     """No namespace is left, and nothing of the machine's is changed."""
     before, number = dump(scene), count_namespaces()
@@ -446,8 +456,7 @@ def test_killed_in_the_middle(scene):
                                        stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         janitor.add(process)
         time.sleep(rng.random() * 0.03 * (8 if SAN else 1))
-        files = [f"/proc/{process.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{process.pid}/fd")]
-        inside += any(os.path.islink(f) and os.readlink(f).startswith("net:[") for f in files)
+        inside += holds_a_twin(process.pid)
         janitor.end(process, signal.SIGKILL)
     assert inside > rounds / 4, "too few were killed while they had a twin"
     assert dump(scene) == before
