@@ -535,7 +535,7 @@ def without_reach(args):
     return ["--no-reach", *args]
 
 
-def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=60, preexec=None,
+def portero(*args, ns=None, prefix=(), env=None, code=(0, 1, 2), timeout=180, preexec=None,
             check=True, validate=True, reach=False):
     """
     Runs portero (inside `ns`, behind the command in `prefix`) and checks what must always hold: it
