@@ -44,11 +44,13 @@ static const struct reach_answer *answer_at(const struct answering *w, size_t po
 	return &w->row[point];
 }
 
+/* Of a point whose ports all get to one, that may be the one that was asked about. */
 static bool is_nat(const struct answering *w, size_t point)
 {
 	const struct reach_answer *a = answer_at(w, point);
+	const struct reach_point *p = &w->plan->points.items[point];
 
-	return a->target_port != w->plan->points.items[point].port ||
+	return a->target_port != p->port || (a->stays && p->first != p->last) ||
 	       !address_equal(&w->answers->targets[a->target].address,
 			      &w->plan->queries[w->query].flow.destination);
 }

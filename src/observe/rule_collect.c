@@ -184,8 +184,8 @@ void collect_nat_ports(struct rule_collector *k, uint16_t first, uint16_t last, 
 	if (offset)
 		collect_opaque_ports(k, &k->out->destination_ports,
 				     _("ports are moved to others one by one"));
-	else if (first != last)
-		rule_constants_cut_ports(&k->out->destination_ports, first, last);
+	else if (scope_has_others(k, first, last))
+		scope_cut(k, first, last);
 }
 
 void collect_nat_addresses(struct rule_collector *k)

@@ -296,18 +296,21 @@ static bool same_constant(const struct registers *r, int a, int b, size_t len)
 	return true;
 }
 
+static uint16_t constant_port(const struct registers *r, int at)
+{
+	return (uint16_t)(r->bytes[at].flip << 8 | r->bytes[at + 1].flip);
+}
+
 static void nat_ports(struct walk *w, int min, int max)
 {
 	const struct registers *r = &w->registers;
 
 	registers_reject(&w->k, r, min, 2, _("it becomes the port of a destination"));
-	if (max < 0 || max == min || same_constant(r, min, max, 2))
-		return; /* all ports become one */
+	if (max < 0)
+		max = min;
 	if (registers_are_constant(r, min, 2) && registers_are_constant(r, max, 2))
-		collect_nat_ports(
-			&w->k, (uint16_t)(r->bytes[min].flip << 8 | r->bytes[min + 1].flip),
-			(uint16_t)(r->bytes[max].flip << 8 | r->bytes[max + 1].flip), false);
-	else
+		collect_nat_ports(&w->k, constant_port(r, min), constant_port(r, max), false);
+	else if (max != min)
 		collect_opaque_ports(&w->k, &w->k.out->destination_ports,
 				     _("ports become those of a range from a map"));
 }

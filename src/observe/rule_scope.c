@@ -208,6 +208,13 @@ void scope_source(struct rule_collector *k, uint64_t group)
 		s->sources[s->source_count++] = group;
 }
 
+bool scope_has_others(const struct rule_collector *k, uint16_t first, uint16_t last)
+{
+	const struct rule_scope *s = &k->scope;
+
+	return first <= s->last && last >= s->first && (first > s->first || last < s->last);
+}
+
 void scope_cut(struct rule_collector *k, uint16_t first, uint16_t last)
 {
 	struct rule_scope *s = &k->scope;

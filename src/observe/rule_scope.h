@@ -60,6 +60,8 @@ void scope_leads(struct rule_collector *k, uint64_t chain_key, uint64_t map_key,
 void scope_leads_again(struct rule_collector *k, uint64_t map_key);
 /* A group of sources is asked for. */
 void scope_source(struct rule_collector *k, uint64_t group);
+/* May packets of these destination ports get as far as what is read now, and of others, too? */
+bool scope_has_others(const struct rule_collector *k, uint16_t first, uint16_t last);
 /* A cut of destination ports. */
 void scope_cut(struct rule_collector *k, uint16_t first, uint16_t last);
 /* The same of source ports: for the protocols that the rule goes on for by now. */

@@ -153,3 +153,59 @@ def test_short_prefix_of_ipv6_is_no_hop_count(world):
     answer = world.ask("--in", "eth1", "-6", "--proto", "tcp").json
     verdicts = {i["verdict"] for c in answer["classes"] for i in c["intervals"]}
     assert verdicts == {"accept", "drop"}
+
+
+def targets(classes):
+    """[(first, last, verdict, port that it gets to or None)] of the only class."""
+    (found,) = classes
+    return [(i["from"], i["to"], i["verdict"], i.get("target", {}).get("port"))
+            for i in found["intervals"]]
+
+
+@pytest.mark.parametrize("load", [
+    (["iptables-legacy-restore"], "*nat\n:PREROUTING ACCEPT [0:0]\n"
+     "-A PREROUTING -p tcp --dport 1000:2000 -j REDIRECT --to-ports 1000\nCOMMIT\n"),
+    (["nft", "-f", "-"], """
+        table ip n {
+            chain pre { type nat hook prerouting priority -100;
+                tcp dport 1000-2000 redirect to :1000; }
+        }
+        """),
+], ids=["legacy", "nft"])
+def test_redirect_to_a_port_of_its_own_range(world, load):
+    """The port that stayed where it was spoke for all of the range."""
+    world.load(rulesets.Ruleset(0, loads=[load]))
+    part = ("--in", "eth0", "--from", "8.8.8.8", "--to", "10.77.0.1", "--proto", "tcp")
+    expected = [(1, 1000, "accept", None), (1001, 2000, "accept", 1000),
+                (2001, 65535, "accept", None)]
+    for more in ((), ("--full",)):
+        assert targets(world.ask(*part, *more).json["classes"]) == expected, more
+
+
+def test_redirect_by_a_map_to_a_port_of_its_own_range(world):
+    """No rule names the port that it gets to."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], """
+        table ip n {
+            map m { type inet_service : inet_service; flags interval;
+                elements = { 1000-2000 : 1000 }; }
+            chain pre { type nat hook prerouting priority -100;
+                meta l4proto tcp redirect to :tcp dport map @m; }
+        }
+        """)]))
+    asked = world.ask("--in", "eth0", "--from", "8.8.8.8", "--to", "10.77.0.1", "--proto", "tcp")
+    assert targets(asked.json["classes"])[1:-1] == [(1000, 2000, "accept", 1000)]
+
+
+def test_what_is_perhaps_sent_on_to_its_own_port_is_certain_there(world):
+    """Whoever chooses the TTL gets to 2000, or to where they knocked: but for 2000 itself."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], """
+        table ip n {
+            chain pre { type nat hook prerouting priority -100;
+                tcp dport >= 1000 ip ttl 64 dnat to 10.77.0.1:2000; }
+        }
+        """)]))
+    part = ("--in", "eth0", "--from", "8.8.8.8", "--to", "10.77.0.1", "--proto", "tcp")
+    expected = [(1, 999, "accept", None), (1000, 1999, "unknown", None),
+                (2000, 2000, "accept", None), (2001, 65535, "unknown", None)]
+    for more in ((), ("--full",)):
+        assert targets(world.ask(*part, *more).json["classes"]) == expected, more

@@ -23,6 +23,7 @@ table inet t {
 	chain output {
 		type filter hook output priority 0; policy accept;
 		oifname "lo" tcp dport 1500 reject
+		oifname "lo" tcp dport 1600-1700 tcp flags & (syn | ack | rst) != syn reject
 	}
 }
 """
@@ -63,6 +64,7 @@ def test_from_the_peer(wire, source, destination, proto, expected):
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.77.0.1", "::1", "fd77::1"])
 def test_from_the_host_itself(wire, address):
+    """Also where only a SYN gets out: what is refused then ends a connection, and is no probe."""
     wire.forget()
     seen = names(wire.scan(address, address, "tcp", iface=None))
     assert seen == {"accept": [(1000, 1499), (1501, 2000)],

@@ -157,6 +157,9 @@ static void take_quoted(struct scan *s, const uint8_t *quoted, size_t len)
 	    be16_at(l4) > s->sport || be16_at(l4) < s->sport - 2 ||
 	    memcmp(quoted + (v4 ? 12 : 8), s->from.bytes, address_len(s->from.family)) != 0)
 		return;
+	/* the RST with which we end a connection has the next port's number */
+	if (!s->udp && len >= head + 14 && (l4[13] & (TH_SYN | TH_ACK | TH_RST)) != TH_SYN)
+		return;
 	if (!s->udp)
 		note_answer(s, be32_at(l4 + 4), REJECT, &s->icmp);
 	else if (len >= head + 12)
