@@ -42,6 +42,8 @@ static json_t *interval(const struct view *v, const struct reach_interval *i)
 
 	if (i->forwarded)
 		json_object_set_new(o, "forwarded", json_true());
+	if (i->several)
+		json_object_set_new(o, "several", json_true());
 	if (i->nat)
 		json_object_set_new(o, "target",
 				    json_pack("{s:o, s:i, s:b}", "address", address(&i->target),
@@ -142,10 +144,10 @@ json_t *json_reach_rest(const struct view *v)
 
 		json_array_append_new(
 			forwards,
-			json_pack("{s:i, s:i, s:s, s:o, s:i, s:b, s:b, s:s}", "from", f->first,
+			json_pack("{s:i, s:i, s:s, s:o, s:i, s:b, s:b, s:b, s:s}", "from", f->first,
 				  "to", f->last, "proto", proto_name(f->proto), "address",
 				  address(&f->target), "port", f->target_port, "shifts", f->shifts,
-				  "here", f->here, "widest",
+				  "several", f->several, "here", f->here, "widest",
 				  source_class_id(v->reach.classes[f->class].source_class)));
 	}
 	return json_pack("{s:o, s:o}", "holes", holes, "forwards", forwards);

@@ -22,7 +22,7 @@ enum { SPAN_LIMIT = 24 };
 static bool same_fate(const struct reach_interval *a, const struct reach_interval *b)
 {
 	return a->verdict == b->verdict && a->forwarded == b->forwarded && a->nat == b->nat &&
-	       a->why_str == b->why_str &&
+	       a->several == b->several && a->why_str == b->why_str &&
 	       (!a->nat || (address_equal(&a->target, &b->target) && a->shifts == b->shifts &&
 			    (a->shifts || a->target_port == b->target_port)));
 }
@@ -40,6 +40,8 @@ static void add_fate(const struct view *v, const struct reach_interval *i, struc
 		if (i->shifts && i->first != i->last)
 			buf_add_text(out, _(" and on"));
 	}
+	if (i->several)
+		buf_add_text(out, _(" or elsewhere"));
 	if (i->why_str) {
 		struct buf cleanup_call(buf_done) why = {0};
 

@@ -165,9 +165,12 @@ static void print_forward(const struct view *v, const struct forward *f)
 	address_format(&f->target, target);
 	reach_words_spans(&span, 1, 1, &ports);
 	view_print_line(v,
-			f->here ? _("Sent on: %s/%s, from %s, to %s port %u, where nobody listens.")
-				: _("Sent on: %s/%s, from %s, to %s port %u: whether somebody "
-				    "listens there cannot be seen from here."),
+			f->here	     ? _("Sent on: %s/%s, from %s, to %s port %u, where nobody "
+					 "listens.")
+			: f->several ? _("Sent on: %s/%s, from %s, to %s port %u or elsewhere: "
+					 "whether somebody listens there is not known.")
+				     : _("Sent on: %s/%s, from %s, to %s port %u: whether somebody "
+					 "listens there cannot be seen from here."),
 			buf_text(&ports), proto_name(f->proto),
 			source_sentence(v->reach.classes[f->class].source_class), target,
 			f->target_port);

@@ -26,6 +26,7 @@ struct forward {
 	struct address target;
 	uint16_t target_port; /* of `first` */
 	bool shifts;
+	bool several;	/* or to other targets */
 	bool here;	/* the address is of a namespace of this machine: nobody listens there */
 	uint32_t class; /* the widest that is sent on */
 };

@@ -83,14 +83,16 @@ static bool is_sent_to(const struct join *j, const struct reach_class *c,
 }
 
 /*
- * Does it arrive in another namespace of this machine, all of whose listeners were seen? Then it is
- * known that nobody listens there.
+ * Does all of it arrive in another namespace of this machine, all of whose listeners were seen? Then
+ * it is known that nobody listens there.
  */
 static bool is_seen(const struct join *j, const struct reach_class *c,
 		    const struct reach_interval *i)
 {
 	struct leaving by = leaves_by(i);
 
+	if (i->several)
+		return false;
 	for (size_t k = 0; k < j->s->gap_count; k++)
 		if (j->s->gaps[k].kind == GAP_NETNS || j->s->gaps[k].kind == GAP_LISTENERS)
 			return false;
@@ -106,7 +108,7 @@ static int add_forward(struct join *j, const struct reach_class *c, const struct
 		struct forward *f = &ret->forwards[k];
 
 		if (f->proto != c->proto || f->first != first || f->last != last ||
-		    !address_equal(&f->target, arrives_on(c, i)))
+		    f->several != i->several || !address_equal(&f->target, arrives_on(c, i)))
 			continue;
 		if (source_class_rank(c->source_class) >
 		    source_class_rank(j->reach->classes[f->class].source_class))
@@ -123,6 +125,7 @@ static int add_forward(struct join *j, const struct reach_class *c, const struct
 		.target = *arrives_on(c, i),
 		.target_port = arrives_at(i, first),
 		.shifts = i->shifts || !i->nat,
+		.several = i->several,
 		.here = is_seen(j, c, i),
 		.class = (uint32_t)(c - j->reach->classes),
 	};

@@ -89,6 +89,7 @@ struct reach_interval {
 	bool forwarded;	       /* accepted on the way to another machine or container */
 	bool shifts;	       /* target_port is that of `first`; the others follow it one by one */
 	bool nat;	       /* the destination was rewritten: target says to what */
+	bool several;	       /* forwarded: some of its packets may get to other targets */
 	struct address target; /* destination as it arrives, when accepted */
 	uint16_t target_port;  /* of `first` (see shifts) */
 	uint32_t out_ifindex;

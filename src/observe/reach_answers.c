@@ -91,7 +91,7 @@ static bool is_same(const struct reach_answer *a, const struct reach_answer *b)
 	return a->verdicts == b->verdicts && a->kinds == b->kinds && a->doubt == b->doubt &&
 	       a->target == b->target && a->target_port == b->target_port &&
 	       a->shifts == b->shifts && a->stays == b->stays && a->odd == b->odd &&
-	       a->reply == b->reply && a->late == b->late;
+	       a->several == b->several && a->reply == b->reply && a->late == b->late;
 }
 
 bool reach_answers_are_alike(const struct reach_plan *plan, const struct reach_answers *a,

@@ -115,20 +115,16 @@ static void depend_on_job(const struct explorer *x, struct reach_answer *a, cons
 			depend_on(x, a, (uint16_t)i);
 }
 
-/*
- * Let in here, too, but to another place than before? On another machine it is one server of
- * several; here, who gets the packet is what is asked.
- */
-static bool goes_elsewhere(const struct explorer *x, const struct reach_answer *a, uint16_t target,
-			   uint16_t port)
+/* Is it on other machines that the packet arrives, whichever way it goes? */
+static bool are_forwarded(const struct explorer *x, uint16_t target, uint16_t other)
 {
-	const struct reach_target *targets = x->ret->targets;
-
-	if (a->target == target && a->target_port == port)
-		return false;
-	return !targets[a->target].forwarded || !targets[target].forwarded;
+	return x->ret->targets[target].forwarded && x->ret->targets[other].forwarded;
 }
 
+/*
+ * Let in again. To another place than before: on other machines it is one server of several; here,
+ * who gets the packet is what is asked.
+ */
 static int take_accepted(struct explorer *x, const struct job *job, struct reach_answer *a,
 			 uint16_t last, const struct outcome *o)
 {
@@ -138,7 +134,11 @@ static int take_accepted(struct explorer *x, const struct job *job, struct reach
 
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0 || (!first && goes_elsewhere(x, a, target, o->target_port))) {
+	if (r < 0 || (!first && (a->target != target || a->target_port != o->target_port))) {
+		if (r >= 0 && are_forwarded(x, a->target, target)) {
+			a->several = true;
+			return 0;
+		}
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
 		depend_on_job(x, a, job, last);
 		return 0;

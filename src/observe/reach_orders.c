@@ -29,7 +29,7 @@ static bool agree(const struct reach_answers *first, const struct reach_answers 
 		return is_accepted(a) == is_accepted(b);
 	return is_same_target(&first->targets[a->target], &second->targets[b->target]) &&
 	       a->target_port == b->target_port && a->shifts == b->shifts && a->stays == b->stays &&
-	       a->odd == b->odd;
+	       a->odd == b->odd && a->several == b->several;
 }
 
 static void merge_query(const struct mirror *m, const struct reach_query *query, size_t order,

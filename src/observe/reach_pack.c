@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 
 /* What a file begins with; the number changes with what follows. */
-static const char magic[16] = "portero reach 3";
+static const char magic[16] = "portero reach 4";
 
 /* Bytes of one of each, at least: what bounds the counts of a file. */
 enum {
 	ADDRESS_BYTES = 17,
 	CLASS_BYTES = 28 + 2 * ADDRESS_BYTES,
-	INTERVAL_BYTES = 18 + 2 * ADDRESS_BYTES,
+	INTERVAL_BYTES = 19 + 2 * ADDRESS_BYTES,
 	GAP_BYTES = 12
 };
 
@@ -75,6 +75,7 @@ static void put_interval(struct buf *out, const struct reach_interval *i)
 	put(out, i->forwarded, 1);
 	put(out, i->shifts, 1);
 	put(out, i->nat, 1);
+	put(out, i->several, 1);
 	put(out, i->target_port, 2);
 	put(out, i->out_ifindex, 4);
 	put(out, i->why_str, 4);
@@ -212,6 +213,7 @@ static int get_interval(struct unpacking *u)
 	i->forwarded = get_bool(u);
 	i->shifts = get_bool(u);
 	i->nat = get_bool(u);
+	i->several = get_bool(u);
 	i->target_port = (uint16_t)get(u, 2);
 	i->out_ifindex = (uint32_t)get(u, 4);
 	i->why_str = get_string(u);

@@ -101,7 +101,8 @@ static bool is_alike(size_t first, size_t next, void *context)
 	if (!verdict_lets_in(verdict))
 		return verdict != VERDICT_UNKNOWN ||
 		       (a->doubt == b->doubt && a->late == b->late && !a->verdicts == !b->verdicts);
-	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd)
+	if (a->target != b->target || a->doubt != b->doubt || a->odd || b->odd ||
+	    a->several != b->several)
 		return false;
 	if (is_nat(w, first) != is_nat(w, next))
 		return false;
@@ -146,6 +147,7 @@ static void fill_target(const struct answering *w, const struct reach_span *span
 		i->gateway = reach_routes_gateway(&w->routes, &t->address, t->out_ifindex);
 	i->target = t->address;
 	i->nat = is_nat(w, span->first_point);
+	i->several = a->several;
 	i->target_port = first_arrival(w, span->first_point);
 	i->shifts = i->nat &&
 		    (span->point_count > 1 ? first_arrival(w, last) != i->target_port : a->shifts);
@@ -195,7 +197,8 @@ static bool is_plain(const struct answering *w, size_t point)
 {
 	const struct reach_answer *a = answer_at(w, point);
 
-	return !verdict_lets_in(reach_answer_verdict(a)) || (!a->odd && !is_nat(w, point));
+	return !verdict_lets_in(reach_answer_verdict(a)) ||
+	       (!a->odd && !a->several && !is_nat(w, point));
 }
 
 /* The row of the query's baseline, with its spans; NULL: out of memory. */

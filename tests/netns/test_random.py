@@ -209,3 +209,24 @@ def test_what_is_perhaps_sent_on_to_its_own_port_is_certain_there(world):
                 (2000, 2000, "accept", None), (2001, 65535, "unknown", None)]
     for more in ((), ("--full",)):
         assert targets(world.ask(*part, *more).json["classes"]) == expected, more
+
+
+def test_one_server_of_several(world):
+    """Half of the packets get to somebody who listens, and the others to nobody."""
+    world.load(rulesets.Ruleset(0, sysctls=[("ipv4/ip_forward", "1")], loads=[
+        (["iptables-legacy-restore"], """*nat
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -p tcp --dport 8080 -m statistic --mode random --probability 0.5 -j DNAT --to-destination 10.88.0.2:80
+-A PREROUTING -p tcp --dport 8080:8081 -j DNAT --to-destination 10.88.0.2:81
+COMMIT
+""")]))
+    (found,) = world.ask("--in", "eth0", "--from", "8.8.8.8", "--to", "10.77.0.1", "--proto",
+                         "tcp").json["classes"]
+    assert [(i["from"], i["to"], i["verdict"], i.get("several")) for i in found["intervals"]
+            if "target" in i] == [(8080, 8080, "accept", True), (8081, 8081, "accept", None)]
+    answer = harness.portero("--json", ns=world.host, reach=True, code=(0, 1, 2)).json
+    assert {(f["from"], f["to"], f["several"]) for f in answer["rest"]["forwards"]} == {
+        (8080, 8080, True), (8081, 8081, False)}
+    text = harness.portero("reach", "--in", "eth0", "--from", "8.8.8.8", ns=world.host,
+                           code=(0, 2)).text
+    assert "as 10.88.0.2 port 81 or elsewhere" in " ".join(text.split())

@@ -488,6 +488,9 @@ class Trial:
                 found.append((port, i["verdict"], seen[port]))
             elif i["verdict"] == "accept" and arrivals is not None:
                 target = i.get("target")
+                if i.get("several"):
+                    self.counts["one target of several"] += 1
+                    continue
                 wants = (destination, port) if not target else (
                     target["address"],
                     target["port"] + (port - i["from"] if target["shifts"] else 0))

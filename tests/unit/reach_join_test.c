@@ -568,6 +568,19 @@ static void test_container_not_seen(void **state)
 	assert_false(join.forwards[0].here);
 }
 
+/* ... nor where some of the packets get to others. */
+static void test_one_server_of_several(void **state)
+{
+	(void)state;
+	add_container();
+	from_internet(VERDICT_DROP);
+	nat(8080, 8080, "172.17.0.2", 80, false)->several = true;
+	build();
+	assert_int_equal(join.forward_count, 1);
+	assert_true(join.forwards[0].several);
+	assert_false(join.forwards[0].here);
+}
+
 static void test_forward_to_unknown(void **state)
 {
 	(void)state;
@@ -1031,6 +1044,7 @@ int main(void)
 		TEST(test_kept_out_of_published),
 		TEST(test_deaf_container),
 		TEST(test_container_not_seen),
+		TEST(test_one_server_of_several),
 		TEST(test_forward_to_unknown),
 		TEST(test_address_of_two_namespaces),
 		TEST(test_both_namespaces_listen),

@@ -35,6 +35,7 @@ static void add_class(struct reach *r, const char *name, uint16_t cut)
 				     .verdict = VERDICT_ACCEPT,
 				     .forwarded = true,
 				     .nat = true,
+				     .several = true,
 				     .shifts = true,
 				     .target = {AF_INET, {172, 17, 0, 2}},
 				     .target_port = 80,
@@ -84,6 +85,7 @@ static void assert_same(const struct reach *a, const struct reach *b)
 		assert_int_equal(x->verdict, y->verdict);
 		assert_int_equal(x->forwarded, y->forwarded);
 		assert_int_equal(x->nat, y->nat);
+		assert_int_equal(x->several, y->several);
 		assert_int_equal(x->shifts, y->shifts);
 		assert_true(address_equal(&x->target, &y->target));
 		assert_int_equal(x->target_port, y->target_port);
