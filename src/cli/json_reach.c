@@ -67,6 +67,24 @@ static json_t *class(const struct view *v, const struct reach_class *c)
 			 family(c), "proto", proto_name(c->proto), "intervals", intervals);
 }
 
+static json_t *holes(const struct view *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->join.hole_count; i++) {
+		const struct hole *h = &v->join.holes[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first, "to",
+						h->last, "proto", proto_name(h->proto), "family",
+						h->families == FAMILY_IPV4   ? "ipv4"
+						: h->families == FAMILY_IPV6 ? "ipv6"
+									     : "both",
+						"widest", source_class_id(h->widest)));
+	}
+	return list;
+}
+
 int json_print_reach(const struct view *v)
 {
 	json_t *classes = json_array(), *missing = json_array(), *root;
@@ -84,6 +102,10 @@ int json_print_reach(const struct view *v)
 	json_object_set_new(root, "missing", missing);
 	json_object_set_new(root, "generation", json_integer(v->reach.generation));
 	json_object_set_new(root, "classes", classes);
+	json_object_set_new(root, "holes",
+			    v->reach.available && snapshot_has_all_listeners(&v->snapshot)
+				    ? holes(v)
+				    : json_null());
 	return json_print(root);
 }
 
@@ -126,19 +148,8 @@ json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_
 
 json_t *json_reach_rest(const struct view *v)
 {
-	json_t *holes = json_array(), *forwards = json_array();
+	json_t *forwards = json_array();
 
-	for (size_t i = 0; i < v->join.hole_count; i++) {
-		const struct hole *h = &v->join.holes[i];
-
-		json_array_append_new(holes,
-				      json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first, "to",
-						h->last, "proto", proto_name(h->proto), "family",
-						h->families == FAMILY_IPV4   ? "ipv4"
-						: h->families == FAMILY_IPV6 ? "ipv6"
-									     : "both",
-						"widest", source_class_id(h->widest)));
-	}
 	for (size_t i = 0; i < v->join.forward_count; i++) {
 		const struct forward *f = &v->join.forwards[i];
 
@@ -150,5 +161,5 @@ json_t *json_reach_rest(const struct view *v)
 				  "several", f->several, "here", f->here, "widest",
 				  source_class_id(v->reach.classes[f->class].source_class)));
 	}
-	return json_pack("{s:o, s:o}", "holes", holes, "forwards", forwards);
+	return json_pack("{s:o, s:o}", "holes", holes(v), "forwards", forwards);
 }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/reach_words.h"
+#include "cli/rest.h"
 #include "cli/view.h"
 
 #include <errno.h>
@@ -240,6 +241,9 @@ static int print_human(const struct view *v)
 		for (size_t k = 0; k < sections[i].count; k++)
 			print_class(v, &r->classes[sections[i].first + k]);
 	}
+	if (v->join.hole_count && !v->options->quiet)
+		putchar('\n');
+	rest_print_holes(v);
 	for (size_t i = 0; i < r->gap_count; i++)
 		view_print_gap(v, reach_text(r, r->gaps[i].what_str),
 			       reach_text(r, r->gaps[i].why_str),

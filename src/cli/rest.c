@@ -143,10 +143,12 @@ static void print_hole_group(const struct view *v, size_t first, bool *done)
 	view_print_indented(v, HOLE_COLUMN, buf_text(&text));
 }
 
-static void print_holes(const struct view *v)
+void rest_print_holes(const struct view *v)
 {
 	bool cleanup_free *done = calloc(v->join.hole_count + 1, sizeof(*done));
 
+	if (!snapshot_has_all_listeners(&v->snapshot))
+		return;
 	if (v->join.hole_count)
 		view_print_line(
 			v, "%s",
@@ -166,7 +168,7 @@ static void print_forward(const struct view *v, const struct forward *f)
 	reach_words_spans(&span, 1, 1, &ports);
 	view_print_line(v,
 			f->here	     ? _("Sent on: %s/%s, from %s, to %s port %u, where nobody "
-					 "listens.")
+					      "listens.")
 			: f->several ? _("Sent on: %s/%s, from %s, to %s port %u or elsewhere: "
 					 "whether somebody listens there is not known.")
 				     : _("Sent on: %s/%s, from %s, to %s port %u: whether somebody "
@@ -261,7 +263,7 @@ void rest_print(const struct view *v)
 			  "everywhere."));
 	} else {
 		print_closed(v);
-		print_holes(v);
+		rest_print_holes(v);
 	}
 	if (v->with_reach && v->reach.available)
 		print_forwards(v);

@@ -8,3 +8,5 @@
 #include "cli/view.h"
 
 void rest_print(const struct view *v);
+/* Ports that are let in although nobody listens; nothing where that is not known. */
+void rest_print_holes(const struct view *v);

@@ -55,7 +55,7 @@ struct view_wish {
 	bool reach;			 /* look at the firewall too, unless --no-reach */
 	const struct reach_options *ask; /* what to ask there; NULL: everything */
 	bool policy;			 /* and what is meant to be open */
-	bool reach_only;		 /* neither owners nor rows, which is half of the work */
+	bool reach_only;		 /* without owners, which is half of the work */
 };
 
 /* All of a view but a look: words, width, colour. Needs no view_done(). */

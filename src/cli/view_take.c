@@ -268,13 +268,13 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	view_start(v, options);
 	v->with_reach = wish->reach && !options->no_reach;
 	r = take_inventory(v, wish, e);
-	if (r >= 0 && !wish->reach_only)
-		r = build_rows(v, wish, e);
+	if (r >= 0)
+		r = wish->reach_only ? build_list(v, false, e) : build_rows(v, wish, e);
 	if (r >= 0)
 		view_guard_take(v);
 	if (r >= 0 && v->with_reach)
 		r = take_reach(v, wish->ask, e);
-	if (r >= 0 && v->with_reach && !wish->reach_only)
+	if (r >= 0 && v->with_reach)
 		r = join_rows(v, e);
 	if (r >= 0)
 		view_guard_apply(v);

@@ -83,8 +83,8 @@ static bool is_sent_to(const struct join *j, const struct reach_class *c,
 }
 
 /*
- * Does all of it arrive in another namespace of this machine, all of whose listeners were seen? Then
- * it is known that nobody listens there.
+ * Does all of it arrive in another namespace of this machine, all of whose listeners were seen?
+ * Then it is known that nobody listens there.
  */
 static bool is_seen(const struct join *j, const struct reach_class *c,
 		    const struct reach_interval *i)

@@ -24,7 +24,8 @@ struct reach_answer {
 	bool shifts;   /* of a point with several ports: their target ports follow one another */
 	bool stays;    /* ... or are one */
 	bool odd;      /* ... or neither */
-	bool several;  /* of the ways that differ by doubts, some lead to other machines than target */
+	bool several;  /* of the ways that differ by doubts, some lead to other machines than target
+			*/
 	bool late;     /* not all of it was asked when the time was over */
 };
 

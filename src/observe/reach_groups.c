@@ -115,9 +115,9 @@ static bool same_interval(const struct reach_interval *a, const struct reach_int
 {
 	return a->first == b->first && a->last == b->last && a->verdict == b->verdict &&
 	       a->forwarded == b->forwarded && a->shifts == b->shifts && a->nat == b->nat &&
-	       a->several == b->several && a->target_port == b->target_port && a->out_ifindex == b->out_ifindex &&
-	       a->why_str == b->why_str && address_equal(&a->target, &b->target) &&
-	       address_equal(&a->gateway, &b->gateway);
+	       a->several == b->several && a->target_port == b->target_port &&
+	       a->out_ifindex == b->out_ifindex && a->why_str == b->why_str &&
+	       address_equal(&a->target, &b->target) && address_equal(&a->gateway, &b->gateway);
 }
 
 /* The same question, and the same answers. */

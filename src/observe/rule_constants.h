@@ -137,7 +137,6 @@ struct rule_constants {
 	/* Routes decide, too (fib, rpfilter, addrtype): add those with rule_constants_add_prefix.
 	 */
 	bool uses_fib;
-	bool uses_sockets; /* whether a socket listens on the port decides, too */
 	bool too_many;	   /* over RULE_CONSTANT_LIMIT: all fields are opaque */
 	struct strpool strings;
 };

@@ -242,13 +242,6 @@ static void read_routes(struct rule_collector *k, unsigned revision, struct cur 
 	k->out->uses_fib = true;
 }
 
-static void read_socket(struct rule_collector *k, unsigned revision, struct cur *info)
-{
-	(void)revision;
-	(void)info;
-	k->out->uses_sockets = true;
-}
-
 static void read_cluster(struct rule_collector *k, unsigned revision, struct cur *info)
 {
 	(void)revision;
@@ -270,8 +263,8 @@ static const struct xt_reader match_readers[] = {
 	{"iprange", read_iprange},   {"conntrack", read_conntrack},
 	{"devgroup", read_devgroup}, {"set", read_set},
 	{"addrtype", read_routes},   {"rpfilter", read_routes},
-	{"realm", read_routes},	     {"socket", read_socket},
-	{"cluster", read_cluster},   {"eui64", read_eui64},
+	{"realm", read_routes},	     {"cluster", read_cluster},
+	{"eui64", read_eui64},
 };
 
 /* These look at none of what we ask about, or only at what no packet can tell (see doubts.h). */
@@ -281,8 +274,8 @@ static const char *const plain_matches[] = {
 	"hbh",	  "helper",  "hl",	"icmp",	     "icmp6",	  "ipcomp",    "ipv6header",
 	"length", "limit",   "mac",	"mark",	     "mh",	  "nfacct",    "osf",
 	"owner",  "physdev", "pkttype", "policy",    "quota",	  "rateest",   "recent",
-	"rt",	  "srh",     "state",	"statistic", "tcpmss",	  "time",      "tos",
-	"ttl",
+	"rt",	  "srh",     "socket",	"state",     "statistic", "tcpmss",    "time",
+	"tos",	  "ttl",
 };
 
 /* SNAT and its like work after every verdict that is asked for. */
@@ -397,8 +390,9 @@ static void read_set_target(struct rule_collector *k, unsigned revision, struct 
 
 static void read_tproxy(struct rule_collector *k, unsigned revision, struct cur *info)
 {
+	(void)revision;
+	(void)info;
 	scope_moves(k);
-	read_socket(k, revision, info);
 }
 
 static void read_clusterip(struct rule_collector *k, unsigned revision, struct cur *info)

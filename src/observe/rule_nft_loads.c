@@ -223,7 +223,6 @@ void walk_read_routes(struct walk *w, struct cur data)
 
 void walk_read_socket(struct walk *w, struct cur data)
 {
-	w->k.out->uses_sockets = true;
 	registers_clear(&w->registers, walk_register(data, NFTA_SOCKET_DREG), 4);
 }
 
@@ -345,5 +344,4 @@ void walk_read_tproxy(struct walk *w, struct cur data)
 {
 	(void)data;
 	scope_moves(&w->k);
-	w->k.out->uses_sockets = true;
 }

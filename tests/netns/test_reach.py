@@ -169,9 +169,11 @@ def test_states(filtered):
     assert {(p["state"], p["reach"]) for p in plain["ports"]} == {("listening", None)}
 
 
-def test_holes(filtered):
+@pytest.mark.parametrize("tell", [lambda ns: status(ns)["rest"], lambda ns: reach(ns)],
+                         ids=["status", "reach"])
+def test_holes(filtered, tell):
     holes = {(h["from"], h["to"], h["proto"]): (h["family"], h["widest"])
-             for h in status(filtered)["rest"]["holes"]}
+             for h in tell(filtered)["holes"]}
     assert holes == {(443, 443, "tcp"): ("both", "internet"),
                      (2222, 2222, "tcp"): ("ipv6", "internet"),
                      (8000, 8087, "tcp"): ("ipv4", "link"), (8089, 8100, "tcp"): ("ipv4", "link"),
@@ -183,6 +185,9 @@ def test_sentences(filtered):
     text = re.sub(r"\s+", " ", ask(filtered).text)
     assert "from the internet: 443/tcp" in text
     assert "Closed ports; packets from the internet are dropped: 65,515 tcp and 65,534 udp." in text
+    text = re.sub(r"\s+", " ", ask(filtered, "reach", "--in", "eth0", "-t").text)
+    assert "Holes: ports that the firewall lets in although nobody listens: from the internet: " \
+        "443/tcp" in text
     text = ask(filtered, "show", "2222/tcp").text
     assert re.search(r"State +open\n", text) and re.search(r"Limited from +internet via eth0", text)
     text = ask(filtered, "show", "443/tcp").text
