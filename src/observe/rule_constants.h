@@ -137,7 +137,7 @@ struct rule_constants {
 	/* Routes decide, too (fib, rpfilter, addrtype): add those with rule_constants_add_prefix.
 	 */
 	bool uses_fib;
-	bool too_many;	   /* over RULE_CONSTANT_LIMIT: all fields are opaque */
+	bool too_many; /* over RULE_CONSTANT_LIMIT: all fields are opaque */
 	struct strpool strings;
 };
 

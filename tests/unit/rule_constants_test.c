@@ -213,8 +213,8 @@ static int unload_ipsets(void **state)
 static void check_xt(void)
 {
 	static const unsigned cuts[] = {
-		22,   23,   24,	  25,	26,   80,   81,	  99,	100,  443,  444,
-		1000, 1011, 1024, 5555, 5556, 8080, 8081, 8082,
+		22,  23,   24,	 25,   26,   80,   81,	 99,   100,  443,
+		444, 1000, 1011, 1024, 5555, 5556, 8080, 8081, 8082,
 	};
 	static const unsigned source_cuts[] = {53, 54, 67, 68, 69};
 
