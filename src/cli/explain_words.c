@@ -48,6 +48,8 @@ static void add_arrival(const struct view *v, const struct explanation *x, struc
 		add_address(&x->target, out);
 		buf_printf(out, _(" port %u"), x->target_port);
 	}
+	if (x->several)
+		buf_add_text(out, _(" or elsewhere"));
 	if (x->out_str) {
 		buf_add_text(out, _(", out by "));
 		explain_words_str(v, x, x->out_str, out);

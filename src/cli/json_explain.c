@@ -76,8 +76,8 @@ static json_t *target_json(const struct explanation *x)
 	if (!x->target.family)
 		return json_null();
 	address_format(&x->target, target);
-	return json_pack("{s:s, s:i, s:b, s:o}", "address", target, "port", x->target_port,
-			 "forwarded", x->forwarded, "interface",
+	return json_pack("{s:s, s:i, s:b, s:b, s:o}", "address", target, "port", x->target_port,
+			 "forwarded", x->forwarded, "several", x->several, "interface",
 			 safe(reach_text(&x->reach, x->out_str)));
 }
 

@@ -125,6 +125,7 @@ static void take_answer(struct explanation *x, const struct mirror *m,
 		return;
 	t = &answers->targets[a->target];
 	x->forwarded = t->forwarded;
+	x->several = a->several;
 	x->target = t->address;
 	x->target_port = a->target_port;
 	x->nat = a->target_port != x->port || !address_equal(&t->address, &x->flow.destination);

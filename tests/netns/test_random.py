@@ -230,3 +230,7 @@ COMMIT
     text = harness.portero("reach", "--in", "eth0", "--from", "8.8.8.8", ns=world.host,
                            code=(0, 2)).text
     assert "as 10.88.0.2 port 81 or elsewhere" in " ".join(text.split())
+    said = harness.portero("explain", "8080/tcp", "--from", "8.8.8.8", "--json", ns=world.host,
+                           code=(0, 2)).json
+    assert "sent on to 10.88.0.2 port 81 or elsewhere" in said["answer"]
+    assert said["arrives"]["several"] is True
