@@ -265,7 +265,7 @@ def test_xtables(host, kind, source, port):
         assert said["translated_by"]["verdict"] == "accept"
     if port == 8080 and verdict == "accept":
         assert said["arrives"] == {"address": "172.17.0.2", "port": 80, "forwarded": True,
-                                   "interface": "docker0"}
+                                   "several": False, "interface": "docker0"}
     Follower().follow(host, verdict, port, "tcp", from_=source)
 
 
