@@ -312,7 +312,38 @@ static void send_batch(struct asking *a, const uint16_t *ports)
 	}
 }
 
-/* `index`: of its first packet in the caller's array. */
+/* What is not answered comes again, as whoever sends it would do. */
+static void send_again(struct asking *a, const uint16_t *ports)
+{
+	const struct answer_batch *b = &a->batch;
+	size_t behind = a->p->connections.count - b->count;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->outcomes[i].verdict != VERDICT_DROP)
+			continue;
+		a->knock.destination_port = ports[i];
+		a->knock.cookie = b->first_cookie + (uint32_t)i;
+		if (!a->flow->source_port)
+			a->knock.source_port = (uint16_t)(SOURCE_PORT + behind + i);
+		send_one(a);
+	}
+}
+
+static int settle(struct asking *a, struct err *e)
+{
+	int r = read_answers(a, e);
+
+	if (r < 0 || a->batch.open == 0)
+		return r;
+	r = twin_loop_settle(&a->p->loop, e);
+	return r < 0 ? r : read_answers(a, e);
+}
+
+/*
+ * `index`: of its first packet in the caller's array. What the machine sends itself has a
+ * connection already when it comes in, also if it is dropped then: rules may let the next packet of
+ * that pass.
+ */
 static int ask_batch(struct asking *a, size_t first, uint32_t index, struct err *e)
 {
 	int r;
@@ -320,11 +351,13 @@ static int ask_batch(struct asking *a, size_t first, uint32_t index, struct err 
 	a->batch.outcomes = a->ret + first;
 	a->batch.first_index = index;
 	send_batch(a, a->ports + first);
-	r = read_answers(a, e);
-	if (r < 0 || a->in || a->batch.open == 0)
+	if (a->in)
+		return read_answers(a, e);
+	r = settle(a, e);
+	if (r < 0 || a->batch.open == 0)
 		return r;
-	r = twin_loop_settle(&a->p->loop, e);
-	return r < 0 ? r : read_answers(a, e);
+	send_again(a, a->ports + first);
+	return settle(a, e);
 }
 
 /* What the machine sends itself must also come in again. */

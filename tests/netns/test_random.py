@@ -13,6 +13,7 @@ import pytest
 import harness
 import rulesets
 from harness import need_program, require_namespaces, skip_sanitized
+from truth import Ears
 from world import Said, Tally, Trial, World
 
 COUNT = int(os.environ.get("PORTERO_RANDOM", "12"))
@@ -234,3 +235,22 @@ COMMIT
                            code=(0, 2)).json
     assert "sent on to 10.88.0.2 port 81 or elsewhere" in said["answer"]
     assert said["arrives"]["several"] is True
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+def test_what_the_machine_sends_itself_again_gets_in(world, proto):
+    """The first packet marks its connection, and is dropped; the next one is let in for the mark."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], """
+        table ip n {
+            chain pre { type filter hook prerouting priority -150;
+                iif lo ct mark 1 accept
+                iif lo th dport 1000-1999 ct mark set 1 drop
+                iif lo th dport 2000-2999 drop; }
+        }
+        """)]))
+    answer = world.ask("--in", "lo", "--to", "127.0.0.1", "--proto", proto).json
+    expected = [(1, 1999, "accept", None), (2000, 2999, "drop", None), (3000, 65535, "accept", None)]
+    assert targets(answer["classes"]) == expected
+    with Ears(World.host_path(world.host), "1000,2000"):
+        assert world.send([(None, "127.0.0.1", "127.0.0.1", proto, {1000, 2000})]) == [
+            {1000: "accept", 2000: "drop"}]
