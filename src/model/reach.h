@@ -45,7 +45,8 @@ struct flow {
 	uint16_t source_port; /* 0: an ordinary one */
 	bool group;	      /* destination: a multicast group, or a broadcast address */
 	bool replied;	      /* a SYN that the machine takes is also to be answered (see reply) */
-	bool exact;	      /* ... by somebody who listens: rules may tell that from a refusal */
+	bool again; /* the machine's own: what nothing becomes of is sent once more, as by TCP */
+	bool exact; /* ... by somebody who listens: rules may tell that from a refusal */
 };
 
 /* What became of the machine's answer to a SYN that it took. */

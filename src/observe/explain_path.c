@@ -395,6 +395,7 @@ static int trace_all(struct mirror *m, const struct assignment *assignment, stru
 
 	/* through lo the answer comes by the same chains: which is whose could not be told */
 	flow.replied = x->reply == REPLY_DROPPED && flow.ifindex;
+	flow.again = verdict_lets_in(x->verdict);
 
 	if (r == 0 && flow.replied)
 		listener = listen_at_target(m, x); /* NOLINT(clang-analyzer-deadcode*): closed */

@@ -265,7 +265,7 @@ static int is_for_some(struct explorer *x, uint32_t query, uint16_t port, bool *
 	*ret = false;
 	if (flow.source_port)
 		return 0;
-	flow.replied = flow.exact = true;
+	flow.replied = flow.exact = flow.again = true;
 	for (size_t i = 0; i < x->plan->replies.port_count && !*ret && r >= 0; i++) {
 		struct outcome outcome = {0};
 
@@ -311,7 +311,7 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 	size_t met = 0;
 	int r;
 
-	flow.replied = true;
+	flow.replied = flow.again = true;
 	flow.exact = x->plan->replies.rules;
 	if (!flow.source_port && x->plan->replies.one_port)
 		flow.source_port = REACH_ORDINARY_PORT;
@@ -453,9 +453,12 @@ static bool is_accepted(const struct reach_answer *a)
 /* The port at which another port of the point arrives, or 0. */
 static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *ret)
 {
+	struct flow flow = x->plan->queries[query].flow;
 	struct outcome outcome;
-	int r = twin_probe(x->m->probe, &x->plan->queries[query].flow, &port, 1, &outcome, &x->met,
-			   x->e);
+	int r;
+
+	flow.again = true;
+	r = twin_probe(x->m->probe, &flow, &port, 1, &outcome, &x->met, x->e);
 
 	*ret = r >= 0 && outcome.verdict == VERDICT_ACCEPT ? outcome.target_port : 0;
 	return r;

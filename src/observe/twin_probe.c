@@ -354,7 +354,7 @@ static int ask_batch(struct asking *a, size_t first, uint32_t index, struct err 
 	if (a->in)
 		return read_answers(a, e);
 	r = settle(a, e);
-	if (r < 0 || a->batch.open == 0)
+	if (r < 0 || a->batch.open == 0 || !a->flow->again)
 		return r;
 	send_again(a, a->ports + first);
 	return settle(a, e);

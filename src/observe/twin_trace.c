@@ -160,6 +160,18 @@ static bool is_end(const struct trace_step *step)
 	return step->kind == TRACE_RULE && step->handle == 0 && step->verdict == TRACE_CONTINUE;
 }
 
+/* Has it been at that place? Then it was sent again, and the way of before has led nowhere. */
+static bool begins_anew(const struct trace *t, const struct trace_step *step)
+{
+	for (size_t i = 0; i < t->count && step->has_seen; i++)
+		if (t->steps[i].has_seen && t->steps[i].seen.what == step->seen.what &&
+		    t->steps[i].family == step->family &&
+		    strcmp(t->steps[i].table, step->table) == 0 &&
+		    strcmp(t->steps[i].chain, step->chain) == 0)
+			return true;
+	return false;
+}
+
 static int collect(const void *payload, size_t len, struct collecting *c)
 {
 	struct trace *t = c->trace;
@@ -168,6 +180,8 @@ static int collect(const void *payload, size_t len, struct collecting *c)
 		return -EBADMSG;
 	if (!is_ours(c) || is_own_table(c->step.table) || is_end(&c->step))
 		return 0;
+	if (begins_anew(t, &c->step))
+		t->count = 0;
 	if (t->count >= TRACE_STEP_LIMIT)
 		return -E2BIG;
 	if (mem_grow(&t->steps, &t->cap, t->count + 1, sizeof(*t->steps)) < 0)

@@ -251,6 +251,10 @@ def test_what_the_machine_sends_itself_again_gets_in(world, proto):
     answer = world.ask("--in", "lo", "--to", "127.0.0.1", "--proto", proto).json
     expected = [(1, 1999, "accept", None), (2000, 2999, "drop", None), (3000, 65535, "accept", None)]
     assert targets(answer["classes"]) == expected
+    said = harness.portero("explain", f"1000/{proto}", "--in", "lo", "--to", "127.0.0.1", "--json",
+                           ns=world.host, code=(0, 2)).json
+    assert (said["verdict"], said["decided_by"]["rule"]) == (
+        "accept", 'iif "lo" ct mark 0x00000001 accept')
     with Ears(World.host_path(world.host), "1000,2000"):
         assert world.send([(None, "127.0.0.1", "127.0.0.1", proto, {1000, 2000})]) == [
             {1000: "accept", 2000: "drop"}]
