@@ -213,7 +213,7 @@ def test_rules_for_source_ports_near_the_ordinary_one(listening):
     need_program("nft")
     listening.nft("table inet t {\nchain in { type filter hook input priority 0; policy drop;\n"
                   "tcp sport 32768-40099 accept\n}\n}")
-    answer = reach(listening, "-t", "-4", "--full")
+    answer = reach(listening, "-t", "-4", "--full", timeout=300)
     assert {i["verdict"] for c in answer["classes"] for i in c["intervals"]
             if c["name"] == "internet" and c["interface"] == "eth0"} == {"accept"}
 
