@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 enum {
-	GUARD_ABI = 1,
+	GUARD_ABI = 2,
 	GUARD_RULE_LIMIT = 32768,    /* in a half */
 	GUARD_LIST_LIMIT = 64,	     /* rules that a port may have */
 	GUARD_NAME_SIZE = 160,	     /* of a unit, with its NUL; longer ones match nothing */
@@ -112,15 +112,13 @@ struct guard_identity {
 	__u32 pid, uid; /* in the initial namespaces; effective uid */
 	__u32 flags;	/* enum guard_flag */
 	__u32 reserved;
-	char comm[16];
-	char exe[32]; /* last part of the program's path, perhaps cut */
+	char name[32]; /* last part of the program's path, perhaps cut; without one the thread's */
 };
 
 /* guard_sockets: storage of a socket (sk_storage); guard_seeds: the same by the kernel's address */
 struct guard_socket {
 	struct guard_identity who;
-	__u64 since_ns; /* boot clock */
-	__u64 refused;	/* packets */
+	__u64 refused; /* packets */
 	__u32 netns;
 	__u32 approved; /* generation under which it was; 0: none */
 	__u16 port;
@@ -184,21 +182,26 @@ struct guard_learned {
 _Static_assert(sizeof(struct guard_config) == 56, "the same on both sides");
 _Static_assert(sizeof(struct guard_rule) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_program) == 32, "the same on both sides");
-_Static_assert(sizeof(struct guard_identity) == 136, "the same on both sides");
-_Static_assert(sizeof(struct guard_socket) == 168, "the same on both sides");
-_Static_assert(sizeof(struct guard_event) == 216, "the same on both sides");
+_Static_assert(sizeof(struct guard_identity) == 120, "the same on both sides");
+_Static_assert(sizeof(struct guard_socket) == 144, "the same on both sides");
+_Static_assert(sizeof(struct guard_event) == 200, "the same on both sides");
 
 /*
  * The hash of a unit's name or a path, of GUARD_NAME_SIZE bytes padded with zeroes: eight at a
  * time, FNV-1a's step. Not against attackers: who names units is root.
  */
+#define GUARD_HASH_BEGIN 0xcbf29ce484222325ull
+static inline __attribute__((always_inline)) __u64 guard_hash_step(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x100000001b3ull;
+	return hash ^ hash >> 29;
+}
+
 static inline __attribute__((always_inline)) __u64 guard_hash(const __u64 *words)
 {
-	__u64 hash = 0xcbf29ce484222325ull;
+	__u64 hash = GUARD_HASH_BEGIN;
 
-	for (int i = 0; i < GUARD_NAME_SIZE / 8; i++) {
-		hash = (hash ^ words[i]) * 0x100000001b3ull;
-		hash ^= hash >> 29;
-	}
+	for (int i = 0; i < GUARD_NAME_SIZE / 8; i++)
+		hash = guard_hash_step(hash, words[i]);
 	return hash ? hash : 1;
 }

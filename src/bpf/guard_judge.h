@@ -30,15 +30,6 @@ static __always_inline const struct guard_config *read_config(__u32 *half)
 	return bpf_map_lookup_elem(&guard_config, half);
 }
 
-/* A pointer that may not be computed with, as a number that may be read from. */
-static __always_inline void *as_address(void *pointer)
-{
-	void *slot = pointer, *address = NULL;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &slot);
-	return address;
-}
-
 static __always_inline __u32 netns_of(struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);

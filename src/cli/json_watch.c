@@ -71,7 +71,7 @@ static json_t *pack_process(const struct watch_event *w)
 	if (!id->pid)
 		return json_null();
 	return json_pack("{s:I, s:o, s:o, s:o}", "pid", (json_int_t)id->pid, "executable",
-			 safe(w->who->program), "name", safe(id->exe[0] ? id->exe : id->comm),
+			 safe(w->who->program), "name", safe(id->name),
 			 "start", rfc3339(w->start_ns));
 }
 

@@ -169,7 +169,7 @@ static void add_process(const struct watch_event *w, bool ascii, struct buf *out
 		add_escaped(w->who->program, ascii, out);
 	} else {
 		/* a name is all that is known of it */
-		add_escaped(id->exe[0] ? id->exe : id->comm, ascii, out);
+		add_escaped(id->name, ascii, out);
 		buf_add_char(out, '?');
 	}
 	buf_printf(out, w->who->alive ? _(" (pid %u)") : _(" (pid %u, ended)"), (unsigned)id->pid);

@@ -75,8 +75,7 @@ int guard_ring_decode(const void *bytes, size_t len, struct guard_event *ret)
 		return -EBADMSG;
 	if (e.enforced > 1 || e.home > 1 || !e.count || !e.time_ns)
 		return -EBADMSG;
-	e.who.comm[sizeof(e.who.comm) - 1] = '\0';
-	e.who.exe[sizeof(e.who.exe) - 1] = '\0';
+	e.who.name[sizeof(e.who.name) - 1] = '\0';
 	*ret = e;
 	return 0;
 }

@@ -23,12 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	guard_ring_find_lock((const char *)data, size, 0, 0x2a, 77);
 	if (guard_ring_decode(data, size, &e) < 0)
 		return 0;
-	if (size != sizeof(e) || !memchr(e.who.comm, '\0', sizeof(e.who.comm)) ||
-	    !memchr(e.who.exe, '\0', sizeof(e.who.exe)))
+	if (size != sizeof(e) || !memchr(e.who.name, '\0', sizeof(e.who.name)))
 		abort();
 	who.alive = e.who.uid & 1;
-	who.program = who.alive ? e.who.comm : NULL;
-	w.owner = e.who.uid & 2 ? e.who.exe : NULL;
+	who.program = who.alive ? e.who.name : NULL;
+	w.owner = e.who.uid & 2 ? e.who.name : NULL;
 	w.start_ns = (int64_t)(e.who.start_ns >> 1);
 	watch_words_add(&w, false, false, &out);
 	if (memchr(buf_text(&out), '\n', out.len) || memchr(buf_text(&out), '\033', out.len))
