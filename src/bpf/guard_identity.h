@@ -46,8 +46,7 @@ static __always_inline __u64 inode_ctime_ns(struct inode *inode)
 	if (bpf_core_field_exists(hidden->__i_ctime))
 		return (__u64)READ(hidden, __i_ctime.tv_sec) * 1000000000ull +
 		       (READ(hidden, __i_ctime.tv_nsec) & 0x7fffffff);
-	return (__u64)READ(open, i_ctime.tv_sec) * 1000000000ull +
-	       READ(open, i_ctime.tv_nsec);
+	return (__u64)READ(open, i_ctime.tv_sec) * 1000000000ull + READ(open, i_ctime.tv_nsec);
 }
 
 static __always_inline struct kernfs_node *node_above(struct kernfs_node *node)

@@ -8,6 +8,7 @@
 #include "cli/json_watch.h"
 #include "observe/guard_ring.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct guard_who who = {0};
 	struct buf cleanup_call(buf_done) out = {0};
 	struct guard_event e;
+	json_t *line;
 	struct watch_event w = {.event = &e, .who = &who, .time_ns = 1700000000000000000};
 
 	guard_ring_find_lock((const char *)data, size, 0, 0x2a, 77);
@@ -35,5 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_clear(&out);
 	if (json_watch_add(&w, &out) < 0 || memchr(buf_text(&out), '\n', out.len - 1))
 		abort();
+	line = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(line))
+		abort();
+	json_decref(line);
 	return 0;
 }

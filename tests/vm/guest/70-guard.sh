@@ -123,4 +123,5 @@ connect off-old-other 10.9.0.1 8001
 for job in $(jobs -p); do
 	kill $job
 done
+ip link del eth0 # the namespace ends later than it loses its name
 ip netns del peer
