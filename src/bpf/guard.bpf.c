@@ -8,6 +8,7 @@
  *	ingress		drops what is addressed to a listener that may not have the port: it may be
  *			older than the guard, or have got its port by listen() alone
  *	release, create	events: a listener is closed, a raw socket is made (optional)
+ *	lsm_listen, lsm_create	what no hook of cgroups sees (optional)
  *	seed		iterator: marks the sockets that are older than the guard
  *	learn		iterator: what the kernel calls the files that portero has open
  *
@@ -16,6 +17,7 @@
  */
 #include "bpf/guard_event.h"
 #include "bpf/guard_iter.h"
+#include "bpf/guard_lsm.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -117,19 +119,14 @@ static __always_inline int judge_bind(struct bpf_sock_addr *ctx, struct binding 
 	if (!reason && !is_datagram(b->proto))
 		return PASS;
 	b->netns = netns_of(as_address(b->sk));
-	if (reason) {
-		tell_binding(b, GUARD_EVENT_BIND_REFUSED, reason);
-		if (b->netns == b->c->netns) {
-			count(GUARD_COUNT_BINDS_REFUSED);
-			if (b->c->mode == GUARD_ABI_ENFORCE)
-				return REFUSE;
-		}
+	tell_binding(b, reason ? GUARD_EVENT_BIND_REFUSED : GUARD_EVENT_BIND, reason);
+	if (reason && b->netns == b->c->netns) {
+		count(GUARD_COUNT_BINDS_REFUSED);
+		if (b->c->mode == GUARD_ABI_ENFORCE)
+			return REFUSE;
 	}
-	if (!is_datagram(b->proto))
-		return PASS;
-	mark_udp(b);
-	if (!reason)
-		tell_binding(b, GUARD_EVENT_BIND, GUARD_REASON_NONE);
+	if (is_datagram(b->proto))
+		mark_udp(b);
 	return PASS;
 }
 

@@ -90,7 +90,7 @@ struct guard_cgroup {
 	__u64 unit;	  /* hash of the outermost name that is no slice; 0: none */
 	__u64 container;  /* 0: none that the policy names */
 	__u32 generation; /* of the config that it was made under */
-	__u32 reserved;
+	__u32 outside;	  /* 1: it is not below the cgroup that is guarded */
 };
 
 /* Who opened a socket, as it was at that moment. */
@@ -101,6 +101,7 @@ enum guard_flag {
 	GUARD_EPHEMERAL = 8, /* the kernel chose the port */
 	GUARD_UNSEEN = 16,   /* older than the guard, and no process has it open */
 	GUARD_POSES = 32,    /* its program is named by itself, not by exec: it matches none */
+	GUARD_OUTSIDE = 64,  /* not below the cgroup that is guarded */
 };
 struct guard_identity {
 	__u64 program; /* 0: no known program */
@@ -134,7 +135,7 @@ enum guard_event_kind {
 	GUARD_EVENT_CLOSE,
 	GUARD_EVENT_BIND_REFUSED,
 	GUARD_EVENT_PACKET_REFUSED, /* the 1st, 2nd, 4th, 8th ... of a socket */
-	GUARD_EVENT_RAW,	    /* a raw socket was made */
+	GUARD_EVENT_RAW,	    /* a raw socket was made, or one that has no ports of IP */
 };
 enum guard_reason {
 	GUARD_REASON_NONE,
@@ -153,7 +154,7 @@ struct guard_event {
 	__u32 ifindex;
 	__u16 port, peer_port;
 	__u8 kind, reason;
-	__u8 family; /* AF_INET or AF_INET6 */
+	__u8 family; /* AF_INET or AF_INET6; GUARD_EVENT_RAW: also AF_PACKET, AF_VSOCK, AF_XDP */
 	__u8 proto;
 	__u8 enforced; /* 0: it was only observed */
 	__u8 home;     /* 1: in the namespace that is guarded */

@@ -141,6 +141,7 @@ __noinline int find_unit(__u64 node_address, __u64 root, __u32 generation)
 			outermost = from;
 		node = node_above(node);
 	}
+	found.outside = id != root && id <= 1;
 	if (id != root && id > 1) {
 		found.container = 0;
 	} else if (outermost) {
@@ -180,6 +181,8 @@ static __always_inline void read_cgroup(struct guard_identity *who, struct task_
 		return;
 	who->unit = known->unit;
 	who->container = known->container;
+	if (known->outside)
+		who->flags |= GUARD_OUTSIDE;
 }
 
 static __always_inline void read_inode(struct guard_identity *who, struct inode *inode)
@@ -209,12 +212,11 @@ static __always_inline int find_program(struct guard_identity *who)
 
 /*
  * A process may name another file its program (prctl PR_SET_MM), also without privileges: in a user
- * namespace. But that file was opened by open(2), not by exec.
+ * namespace. But that file was opened by open(2), not by exec. (Flags are shifted, not tested: each
+ * branch would have the verifier go through all that follows twice.)
  */
-static __always_inline int is_executed(struct file *exe)
-{
-	return READ(exe, f_flags) & FMODE_EXEC;
-}
+_Static_assert(FMODE_EXEC == GUARD_POSES, "one bit is the other's opposite");
+_Static_assert(PF_KTHREAD >> 21 == GUARD_BY_KERNEL, "one bit is the other, shifted");
 
 /* NULL for one of the kernel. */
 static __always_inline struct file *program_of(struct task_struct *task)
@@ -236,13 +238,11 @@ static __always_inline void read_identity(struct guard_identity *who, struct tas
 	read_cgroup(who, task, config);
 	if (who->pid == 1)
 		who->flags |= GUARD_BY_INIT;
-	if (READ(task, flags) & PF_KTHREAD)
-		who->flags |= GUARD_BY_KERNEL;
+	who->flags |= READ(task, flags) >> 21 & GUARD_BY_KERNEL;
 	if (!exe)
 		return;
 	read_inode(who, READ(exe, f_inode));
-	if (!is_executed(exe))
-		who->flags |= GUARD_POSES;
+	who->flags |= ~READ(exe, f_flags) & GUARD_POSES;
 	find_program(who);
 }
 

@@ -145,10 +145,13 @@ static void add_address(struct buf *out, const char *key, const struct guard_eve
 
 static void add_network(struct buf *out, const struct guard_event *e)
 {
+	const char *type = e->family == AF_INET	   ? "\"ipv4\""
+			   : e->family == AF_INET6 ? "\"ipv6\""
+						   : "null";
 	char room[16];
 
-	buf_printf(out, ",\"network\":{\"transport\":\"%s\",\"type\":\"%s\"}",
-		   watch_words_proto(e, room), e->family == AF_INET6 ? "ipv6" : "ipv4");
+	buf_printf(out, ",\"network\":{\"transport\":\"%s\",\"type\":%s}",
+		   watch_words_proto(e, room), type);
 }
 
 static void add_container(struct buf *out, const struct guard_who *who)

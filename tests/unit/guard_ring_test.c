@@ -84,6 +84,16 @@ static void test_fields(void **state)
 	EXPECT(listening(), 0, e.proto = IPPROTO_UDPLITE);
 	EXPECT(listening(), -EBADMSG, e.port = 0);
 	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.port = 0; e.proto = IPPROTO_ICMP);
+	/* sockets without ports of IP are only told of, and what no policy declares only refused */
+	EXPECT(listening(), -EBADMSG, e.family = AF_PACKET);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_PACKET;
+	       e.port = e.proto = 0);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_XDP; e.port = e.proto = 0);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_VSOCK; e.port = e.proto = 0);
+	EXPECT(listening(), -EBADMSG, e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), -EBADMSG, e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), 0, e.kind = GUARD_EVENT_BIND_REFUSED; e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), 0, e.kind = GUARD_EVENT_BIND_REFUSED; e.proto = IPPROTO_DCCP; e.port = 0);
 	EXPECT(listening(), -EBADMSG, e.enforced = 2);
 	EXPECT(listening(), -EBADMSG, e.home = 255);
 	EXPECT(listening(), -EBADMSG, e.count = 0);
