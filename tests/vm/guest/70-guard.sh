@@ -23,12 +23,15 @@ load() {
 	shift
 	show "$label" guard_load /sys/fs/cgroup /sys/fs/bpf/portero /tmp/guard-state "$@"
 }
-# start NAME PROGRAM COMMAND...: in the background; what it says is in /tmp/said-NAME
+# start NAME PROGRAM COMMAND...: in the background; what it says is in /tmp/said-NAME. It says a line
+# for each command but the last, which waits.
 start() {
 	name=$1
 	shift
 	"$@" >/tmp/said-$name 2>&1 &
-	sleep 0.2
+	until [ "$(wc -l </tmp/said-$name)" -ge $(($# - 2)) ]; do
+		sleep 0.02
+	done
 }
 # connect LABEL ADDRESS PORT: from the peer
 connect() {
