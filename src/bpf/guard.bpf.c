@@ -8,6 +8,7 @@
  *	ingress		drops what is addressed to a listener that may not have the port: it may be
  *			older than the guard, or have got its port by listen() alone
  *	release, create	events: a listener is closed, a raw socket is made (optional)
+ *	lsm_listen, lsm_create	what no hook of cgroups sees (optional)
  *	seed		iterator: marks the sockets that are older than the guard
  *	learn		iterator: what the kernel calls the files that portero has open
  *
@@ -16,6 +17,7 @@
  */
 #include "bpf/guard_event.h"
 #include "bpf/guard_iter.h"
+#include "bpf/guard_lsm.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -43,7 +45,7 @@ static __always_inline void tell_binding(const struct binding *b, __u8 kind, __u
 	if (!e)
 		return;
 	e->who = b->who;
-	read_exe_name(&e->who, (struct task_struct *)bpf_get_current_task());
+	read_name(&e->who, current_task());
 	e->netns = b->netns;
 	e->home = b->netns == b->c->netns;
 	e->enforced &= e->home;
@@ -69,8 +71,7 @@ static __always_inline void mark_udp(const struct binding *b)
 	}
 	__builtin_memset(s, 0, sizeof(*s));
 	s->who = b->who;
-	read_exe_name(&s->who, (struct task_struct *)bpf_get_current_task());
-	s->since_ns = bpf_ktime_get_boot_ns();
+	read_name(&s->who, current_task());
 	s->netns = b->netns;
 	s->port = b->port;
 	s->proto = b->proto;
@@ -113,22 +114,19 @@ static __always_inline int judge_bind(struct bpf_sock_addr *ctx, struct binding 
 	b->sk = ctx->sk;
 	if (!b->sk)
 		return PASS;
-	b->netns = netns_of(as_address(b->sk));
-	read_identity(&b->who, (struct task_struct *)bpf_get_current_task(), b->c);
+	read_identity(&b->who, current_task(), b->c);
 	reason = judge(b, list);
-	if (reason) {
-		tell_binding(b, GUARD_EVENT_BIND_REFUSED, reason);
-		if (b->netns == b->c->netns) {
-			count(GUARD_COUNT_BINDS_REFUSED);
-			if (b->c->mode == GUARD_ABI_ENFORCE)
-				return REFUSE;
-		}
-	}
-	if (!is_datagram(b->proto))
+	if (!reason && !is_datagram(b->proto))
 		return PASS;
-	mark_udp(b);
-	if (!reason)
-		tell_binding(b, GUARD_EVENT_BIND, GUARD_REASON_NONE);
+	b->netns = netns_of(as_address(b->sk));
+	tell_binding(b, reason ? GUARD_EVENT_BIND_REFUSED : GUARD_EVENT_BIND, reason);
+	if (reason && b->netns == b->c->netns) {
+		count(GUARD_COUNT_BINDS_REFUSED);
+		if (b->c->mode == GUARD_ABI_ENFORCE)
+			return REFUSE;
+	}
+	if (is_datagram(b->proto))
+		mark_udp(b);
 	return PASS;
 }
 
@@ -165,13 +163,15 @@ static __always_inline void copy_address(struct guard_event *e, struct sock *sk)
 		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_v6_rcv_saddr);
 }
 
-static __always_inline void tell_of_socket(__u8 kind, const struct guard_socket *s, struct sock *sk,
-					   const struct guard_config *c)
+static __always_inline void tell_of_socket(__u8 kind, const struct guard_socket *s,
+					   struct bpf_sock *at, const struct guard_config *c)
 {
 	struct guard_event *e = event_begin(kind, GUARD_REASON_NONE, c);
+	struct sock *sk;
 
 	if (!e)
 		return;
+	sk = as_address(at);
 	e->who = s->who;
 	e->netns = s->netns;
 	e->home = s->netns == c->netns;
@@ -183,6 +183,19 @@ static __always_inline void tell_of_socket(__u8 kind, const struct guard_socket 
 	event_end(e, c);
 }
 
+/* The kernel's socket, for READ(). */
+static __always_inline struct sock *tcp_socket(struct bpf_sock *sk)
+{
+	return knows_tasks() ? (struct sock *)bpf_skc_to_tcp_sock(sk) : as_address(sk);
+}
+
+static __always_inline int has_asked_for_port(struct sock *sk)
+{
+	return (knows_tasks() ? BPF_CORE_READ_BITFIELD(sk, sk_userlocks)
+			      : BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks)) &
+	       BINDPORT_LOCK;
+}
+
 /* Runs as who calls listen(): also for MPTCP's sockets below, io_uring, and without bind(). */
 SEC("sockops")
 int guard_sockops(struct bpf_sock_ops *ctx)
@@ -190,33 +203,34 @@ int guard_sockops(struct bpf_sock_ops *ctx)
 	const struct guard_config *c;
 	struct guard_socket *s;
 	struct task_struct *task;
+	struct bpf_sock *at;
 	struct sock *sk;
 	__u32 half;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB)
 		return 1;
 	c = read_config(&half);
-	if (!c || c->mode == GUARD_ABI_OFF || !ctx->sk)
+	at = ctx->sk;
+	if (!c || c->mode == GUARD_ABI_OFF || !at)
 		return 1;
-	s = bpf_sk_storage_get(&guard_sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s) {
+	s = bpf_sk_storage_get(&guard_sockets, at, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	sk = tcp_socket(at);
+	if (!s || !sk) {
 		count(GUARD_COUNT_MARKS_LOST);
 		return 1;
 	}
-	sk = as_address(ctx->sk);
-	task = (struct task_struct *)bpf_get_current_task();
+	task = current_task();
 	__builtin_memset(s, 0, sizeof(*s));
 	read_identity(&s->who, task, c);
-	read_exe_name(&s->who, task);
-	if (!(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & BINDPORT_LOCK))
+	read_name(&s->who, task);
+	if (!has_asked_for_port(sk))
 		s->who.flags |= GUARD_EPHEMERAL;
-	s->since_ns = bpf_ktime_get_boot_ns();
-	s->netns = netns_of(sk);
+	s->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
 	s->port = ctx->local_port;
 	s->proto = IPPROTO_TCP;
 	s->listens = 1;
 	count(GUARD_COUNT_LISTENS);
-	tell_of_socket(GUARD_EVENT_LISTEN, s, sk, c);
+	tell_of_socket(GUARD_EVENT_LISTEN, s, at, c);
 	return 1;
 }
 
@@ -402,7 +416,6 @@ int guard_release(struct bpf_sock *ctx)
 {
 	struct guard_socket *s = bpf_sk_storage_get(&guard_sockets, ctx, 0, 0);
 	const struct guard_config *c;
-	struct sock *sk;
 	__u32 half;
 	__u64 key;
 
@@ -412,12 +425,11 @@ int guard_release(struct bpf_sock *ctx)
 	c = read_config(&half);
 	if (!c || c->mode == GUARD_ABI_OFF)
 		return PASS;
-	sk = as_address(ctx);
 	if (s->who.flags & GUARD_SEEDED) {
-		key = (__u64)sk;
+		key = (__u64)as_address(ctx);
 		bpf_map_delete_elem(&guard_seeds, &key);
 	}
-	tell_of_socket(GUARD_EVENT_CLOSE, s, sk, c);
+	tell_of_socket(GUARD_EVENT_CLOSE, s, ctx, c);
 	return PASS;
 }
 
@@ -438,9 +450,9 @@ int guard_create(struct bpf_sock *ctx)
 	e = event_begin(GUARD_EVENT_RAW, GUARD_REASON_NONE, c);
 	if (!e)
 		return PASS;
-	task = (struct task_struct *)bpf_get_current_task();
+	task = current_task();
 	read_identity(&e->who, task, c);
-	read_exe_name(&e->who, task);
+	read_name(&e->who, task);
 	e->netns = netns_of(as_address(ctx));
 	e->home = e->netns == c->netns;
 	e->family = ctx->family;

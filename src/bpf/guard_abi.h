@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 enum {
-	GUARD_ABI = 1,
+	GUARD_ABI = 2,
 	GUARD_RULE_LIMIT = 32768,    /* in a half */
 	GUARD_LIST_LIMIT = 64,	     /* rules that a port may have */
 	GUARD_NAME_SIZE = 160,	     /* of a unit, with its NUL; longer ones match nothing */
@@ -90,7 +90,7 @@ struct guard_cgroup {
 	__u64 unit;	  /* hash of the outermost name that is no slice; 0: none */
 	__u64 container;  /* 0: none that the policy names */
 	__u32 generation; /* of the config that it was made under */
-	__u32 reserved;
+	__u32 outside;	  /* 1: it is not below the cgroup that is guarded */
 };
 
 /* Who opened a socket, as it was at that moment. */
@@ -101,6 +101,7 @@ enum guard_flag {
 	GUARD_EPHEMERAL = 8, /* the kernel chose the port */
 	GUARD_UNSEEN = 16,   /* older than the guard, and no process has it open */
 	GUARD_POSES = 32,    /* its program is named by itself, not by exec: it matches none */
+	GUARD_OUTSIDE = 64,  /* not below the cgroup that is guarded */
 };
 struct guard_identity {
 	__u64 program; /* 0: no known program */
@@ -112,15 +113,13 @@ struct guard_identity {
 	__u32 pid, uid; /* in the initial namespaces; effective uid */
 	__u32 flags;	/* enum guard_flag */
 	__u32 reserved;
-	char comm[16];
-	char exe[32]; /* last part of the program's path, perhaps cut */
+	char name[32]; /* last part of the program's path, perhaps cut; without one the thread's */
 };
 
 /* guard_sockets: storage of a socket (sk_storage); guard_seeds: the same by the kernel's address */
 struct guard_socket {
 	struct guard_identity who;
-	__u64 since_ns; /* boot clock */
-	__u64 refused;	/* packets */
+	__u64 refused; /* packets */
 	__u32 netns;
 	__u32 approved; /* generation under which it was; 0: none */
 	__u16 port;
@@ -136,7 +135,7 @@ enum guard_event_kind {
 	GUARD_EVENT_CLOSE,
 	GUARD_EVENT_BIND_REFUSED,
 	GUARD_EVENT_PACKET_REFUSED, /* the 1st, 2nd, 4th, 8th ... of a socket */
-	GUARD_EVENT_RAW,	    /* a raw socket was made */
+	GUARD_EVENT_RAW,	    /* a raw socket was made, or one that has no ports of IP */
 };
 enum guard_reason {
 	GUARD_REASON_NONE,
@@ -155,7 +154,7 @@ struct guard_event {
 	__u32 ifindex;
 	__u16 port, peer_port;
 	__u8 kind, reason;
-	__u8 family; /* AF_INET or AF_INET6 */
+	__u8 family; /* AF_INET or AF_INET6; GUARD_EVENT_RAW: also AF_PACKET, AF_VSOCK, AF_XDP */
 	__u8 proto;
 	__u8 enforced; /* 0: it was only observed */
 	__u8 home;     /* 1: in the namespace that is guarded */
@@ -184,21 +183,26 @@ struct guard_learned {
 _Static_assert(sizeof(struct guard_config) == 56, "the same on both sides");
 _Static_assert(sizeof(struct guard_rule) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_program) == 32, "the same on both sides");
-_Static_assert(sizeof(struct guard_identity) == 136, "the same on both sides");
-_Static_assert(sizeof(struct guard_socket) == 168, "the same on both sides");
-_Static_assert(sizeof(struct guard_event) == 216, "the same on both sides");
+_Static_assert(sizeof(struct guard_identity) == 120, "the same on both sides");
+_Static_assert(sizeof(struct guard_socket) == 144, "the same on both sides");
+_Static_assert(sizeof(struct guard_event) == 200, "the same on both sides");
 
 /*
  * The hash of a unit's name or a path, of GUARD_NAME_SIZE bytes padded with zeroes: eight at a
  * time, FNV-1a's step. Not against attackers: who names units is root.
  */
+#define GUARD_HASH_BEGIN 0xcbf29ce484222325ull
+static inline __attribute__((always_inline)) __u64 guard_hash_step(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x100000001b3ull;
+	return hash ^ hash >> 29;
+}
+
 static inline __attribute__((always_inline)) __u64 guard_hash(const __u64 *words)
 {
-	__u64 hash = 0xcbf29ce484222325ull;
+	__u64 hash = GUARD_HASH_BEGIN;
 
-	for (int i = 0; i < GUARD_NAME_SIZE / 8; i++) {
-		hash = (hash ^ words[i]) * 0x100000001b3ull;
-		hash ^= hash >> 29;
-	}
+	for (int i = 0; i < GUARD_NAME_SIZE / 8; i++)
+		hash = guard_hash_step(hash, words[i]);
 	return hash ? hash : 1;
 }

@@ -66,12 +66,12 @@ static __always_inline void seed_socket(struct task_struct *task, struct sock *s
 	s.pass = seed_pass;
 	known = bpf_map_lookup_elem(&guard_seeds, &key);
 	if (known && known->port == s.port && known->proto == s.proto &&
-	    known->who.start_ns < BPF_CORE_READ(task, group_leader, start_boottime)) {
+	    known->who.start_ns < READ(task, group_leader, start_boottime)) {
 		known->pass = seed_pass;
 		return;
 	}
 	read_identity(&s.who, task, c);
-	read_exe_name(&s.who, task);
+	read_name(&s.who, task);
 	s.who.flags |= GUARD_SEEDED;
 	if (s.proto == IPPROTO_TCP &&
 	    !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & BINDPORT_LOCK))
@@ -98,7 +98,7 @@ int guard_seed(struct bpf_iter__task_file *ctx)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	c = read_config(&half);
 	if (c && (family == AF_INET || family == AF_INET6))
-		seed_socket(as_address(task), below_mptcp(sk), c);
+		seed_socket(task, below_mptcp(sk), c);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ int guard_seed(struct bpf_iter__task_file *ctx)
 SEC("iter/task_file")
 int guard_learn(struct bpf_iter__task_file *ctx)
 {
-	struct task_struct *self = (struct task_struct *)bpf_get_current_task(), *task = ctx->task;
+	struct task_struct *self = current_task(), *task = ctx->task;
 	struct guard_identity who = {};
 	struct guard_learned learned = {};
 	struct file *file = ctx->file;
@@ -114,17 +114,15 @@ int guard_learn(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	task = as_address(task);
-	file = as_address(file);
-	if (BPF_CORE_READ(task, tgid) != BPF_CORE_READ(self, tgid))
+	if (READ(task, tgid) != READ(self, tgid))
 		return 0;
-	read_inode(&who, BPF_CORE_READ(file, f_inode));
+	read_inode(&who, READ(file, f_inode));
 	learned.file.inode = who.exe_inode;
 	learned.file.device = who.exe_device;
 	learned.program.size = who.exe_size;
 	learned.program.ctime_ns = who.exe_ctime_ns;
 	learned.program.generation = who.exe_generation;
-	learned.writable = BPF_CORE_READ(file, f_inode, i_writecount.counter) > 0;
+	learned.writable = READ(file, f_inode, i_writecount.counter) > 0;
 	bpf_map_update_elem(&guard_learned, &fd, &learned, BPF_ANY);
 	return 0;
 }

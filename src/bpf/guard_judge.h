@@ -9,6 +9,8 @@
 #include <bpf/bpf_endian.h>
 #define IPPROTO_TCP	 6
 #define IPPROTO_UDP	 17
+#define IPPROTO_DCCP	 33
+#define IPPROTO_SCTP	 132
 #define IPPROTO_UDPLITE	 136
 #define IPPROTO_MPTCP	 262
 #define LOOPBACK_IFINDEX 1
@@ -28,15 +30,6 @@ static __always_inline const struct guard_config *read_config(__u32 *half)
 
 	*half = active ? *active & 1 : 0;
 	return bpf_map_lookup_elem(&guard_config, half);
-}
-
-/* A pointer that may not be computed with, as a number that may be read from. */
-static __always_inline void *as_address(void *pointer)
-{
-	void *slot = pointer, *address = NULL;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &slot);
-	return address;
 }
 
 static __always_inline __u32 netns_of(struct sock *sk)
@@ -69,12 +62,10 @@ static __always_inline __u32 who_may(__u32 half, __u32 proto, __u16 port)
 	return proto == IPPROTO_UDP ? p->who[GUARD_UDP] : p->who[GUARD_TCP];
 }
 
-/* With numbers alone, the verifier looks at it once, not for each rule of a list. */
-__noinline int rule_matches(__u32 rule, __u64 program, __u64 unit, __u64 container, __u32 uid)
+static __always_inline int rule_matches(const struct guard_rule *r, __u64 program, __u64 unit,
+					__u64 container, __u32 uid)
 {
-	const struct guard_rule *r = bpf_map_lookup_elem(&guard_rules, &rule);
-
-	if (!r || !r->wanted)
+	if (!r->wanted)
 		return 0;
 	if ((r->wanted & GUARD_WANTS_PROGRAM) && r->program != program)
 		return 0;
@@ -85,21 +76,36 @@ __noinline int rule_matches(__u32 rule, __u64 program, __u64 unit, __u64 contain
 	return !(r->wanted & GUARD_WANTS_CONTAINER) || r->container == container;
 }
 
+/*
+ * Does one of the rules match? `rules`: their number << 32 | the first. With numbers alone, the
+ * verifier looks at it once, and not wherever somebody is judged.
+ */
+__noinline int any_matches(__u64 rules, __u64 program, __u64 unit, __u64 container, __u32 uid)
+{
+	__u32 length = rules >> 32;
+
+	for (__u32 i = 0; i < GUARD_LIST_LIMIT; i++) {
+		__u32 key = (__u32)rules + i;
+		const struct guard_rule *r;
+
+		if (i >= length)
+			break;
+		r = bpf_map_lookup_elem(&guard_rules, &key);
+		if (r && rule_matches(r, program, unit, container, uid))
+			return 1;
+	}
+	return 0;
+}
+
 /* May `who` have a port that `list` names the rules of? */
 static __always_inline int is_listed(__u32 half, __u32 list, const struct guard_identity *who)
 {
-	__u32 length = list >> 24, first = half * GUARD_RULE_LIMIT + (list & 0xffffff);
+	__u64 length = list >> 24, first = half * GUARD_RULE_LIMIT + (list & 0xffffff);
 
 	if (list == GUARD_ANYBODY)
 		return 1;
 	/* what the kernel itself opens, and what systemd opens for a socket unit of root's */
 	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
 		return 1;
-	for (__u32 i = 0; i < GUARD_LIST_LIMIT; i++) {
-		if (i >= length)
-			break;
-		if (rule_matches(first + i, who->program, who->unit, who->container, who->uid))
-			return 1;
-	}
-	return 0;
+	return any_matches(length << 32 | first, who->program, who->unit, who->container, who->uid);
 }

@@ -19,6 +19,7 @@ enum {
 	AF_INET6 = 10,
 	AF_PACKET = 17,
 	AF_VSOCK = 40,
+	AF_XDP = 44,
 	SOCK_STREAM = 1,
 	SOCK_DGRAM = 2,
 	SOCK_RAW = 3,

@@ -6,6 +6,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/guard_words.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "enforce/guard_kernel.h"
@@ -217,10 +218,14 @@ static void check_guard(struct report *r)
 	for (unsigned part = 0; part < GUARD_PART_COUNT; part++)
 		if (absent & 1u << part)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-				 text[0] ? ", " : "", guard_part_name((enum guard_part)part));
+				 text[0] ? "; " : "", guard_words_without((enum guard_part)part));
 	c = add(r, "guard", HEALTH_NOTE, _("Guard"),
 		_("ports can be bound to their programs, with parts missing"));
-	say(c, text, _("a newer kernel"));
+	say(c, text,
+	    absent & ~GUARD_PARTS_LSM
+		    ? _("a newer kernel")
+		    : _("a kernel that lets BPF programs be security modules (lsm=...,bpf at its "
+			"start; Debian's do since 12)"));
 }
 
 static void build_report(struct report *r, const struct view *v)

@@ -82,16 +82,32 @@ void guard_words_print_faults(const struct guard_check *c, FILE *out)
 			c->fault_total - c->fault_count);
 }
 
+const char *guard_words_without(enum guard_part part)
+{
+	switch (part) {
+	case GUARD_PART_SEED:
+		return _("sockets that are older than the guard are let be until they are closed");
+	case GUARD_PART_RELEASE:
+		return _("nobody tells when a listener is closed");
+	case GUARD_PART_CREATE:
+		return _("raw sockets are not told");
+	case GUARD_PART_LSM_LISTEN:
+		return _("listeners for SCTP and DCCP are not refused, those for vsock not told");
+	case GUARD_PART_LSM_CREATE:
+		return _("packet and XDP sockets are not told");
+	default:
+		return "";
+	}
+}
+
 void guard_words_print_weaker(const struct guard_check *c, FILE *out)
 {
+	unsigned without = c->absent | (c->is_seeded ? 0 : 1u << GUARD_PART_SEED);
+
 	if (!c->there)
 		return;
-	if (!c->is_seeded)
-		fputs(_("weaker here: sockets that are older than the guard are let be until they "
-			"are closed (this kernel runs no iterator over files)\n"),
-		      out);
-	if (c->absent & 1u << GUARD_PART_RELEASE)
-		fputs(_("weaker here: nobody tells when a listener is closed\n"), out);
-	if (c->absent & 1u << GUARD_PART_CREATE)
-		fputs(_("weaker here: raw sockets are not told\n"), out);
+	for (unsigned part = 0; part < GUARD_PART_COUNT; part++)
+		if (without & 1u << part)
+			fprintf(out, _("weaker here: %s\n"),
+				guard_words_without((enum guard_part)part));
 }

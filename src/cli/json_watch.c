@@ -5,7 +5,6 @@
 #include "model/port.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,140 +27,193 @@ static const char *const reasons[] = {
 	[GUARD_REASON_UNSEEN] = "unseen",
 };
 
-/* A string that cannot harm, or null. */
-static json_t *safe(const char *text)
-{
-	struct buf cleanup_call(buf_done) out = {0};
+/* --- values -------------------------------------------------------------------------------------
+ * A line is written as it stands: a tree of it would take longer than all else that is done.
+ */
 
-	if (!text || !text[0])
-		return json_null();
-	text_escape(&out, text, strlen(text), false);
-	return json_string(buf_text(&out));
+/* RFC 8259, 7, in ASCII; `text` is escaped, so it is UTF-8 without control characters. */
+static void add_quoted(struct buf *out, const char *text, size_t len)
+{
+	buf_add_char(out, '"');
+	for (size_t at = 0, used; at < len; at += used) {
+		uint32_t code;
+
+		used = text_decode_utf8(text + at, len - at, &code);
+		if (!used)
+			break;
+		if (code == '"' || code == '\\')
+			buf_add_char(out, '\\');
+		if (code < 0x80)
+			buf_add_char(out, (char)code);
+		else if (code < 0x10000)
+			buf_printf(out, "\\u%04X", code);
+		else
+			buf_printf(out, "\\u%04X\\u%04X", 0xd7c0 + (code >> 10),
+				   0xdc00 + (code & 0x3ff));
+	}
+	buf_add_char(out, '"');
+}
+
+/* A string that cannot harm, or null. */
+static void add_safe(struct buf *out, const char *text)
+{
+	struct buf cleanup_call(buf_done) safe = {0};
+
+	if (!text || !text[0]) {
+		buf_add_text(out, "null");
+		return;
+	}
+	text_escape(&safe, text, strlen(text), false);
+	add_quoted(out, buf_text(&safe), safe.len);
+	out->failed |= safe.failed;
 }
 
 /* RFC 3339 in UTC, with microseconds. */
-static json_t *rfc3339(int64_t time_ns)
+static void add_time(struct buf *out, int64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000);
-	char text[40], whole[64];
+	char text[40];
 	struct tm tm;
 
 	if (time_ns <= 0 || !gmtime_r(&seconds, &tm) ||
 	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
-		return json_null();
-	snprintf(whole, sizeof(whole), "%s.%06dZ", text, (int)(time_ns % 1000000000 / 1000));
-	return json_string(whole);
+		buf_add_text(out, "null");
+	else
+		buf_printf(out, "\"%s.%06dZ\"", text, (int)(time_ns % 1000000000 / 1000));
 }
 
-static json_t *pack_event(const struct guard_event *e)
+static const char *word(bool is_true)
 {
-	enum guard_event_kind kind = watch_words_kind(e);
-	bool is_refusal = kind == GUARD_EVENT_BIND_REFUSED || kind == GUARD_EVENT_PACKET_REFUSED;
-
-	return json_pack("{s:s, s:[s], s:s, s:s, s:s?}", "kind", "event", "category", "network",
-			 "action", actions[kind], "outcome",
-			 is_refusal && e->enforced && e->home ? "failure" : "success", "reason",
-			 is_refusal ? reasons[e->reason] : NULL);
+	return is_true ? "true" : "false";
 }
 
-static json_t *pack_process(const struct watch_event *w)
+/* --- parts of a line, in their order ------------------------------------------------------------
+ */
+
+static void add_head(struct buf *out, int64_t time_ns)
+{
+	buf_add_text(out, "{\"schema\":\"portero.event/1\",\"@timestamp\":");
+	add_time(out, time_ns);
+}
+
+static void add_event(struct buf *out, const char *action, bool failed, const char *reason)
+{
+	buf_printf(out,
+		   ",\"event\":{\"kind\":\"event\",\"category\":[\"network\"],\"action\":\"%s\","
+		   "\"outcome\":\"%s\",\"reason\":",
+		   action, failed ? "failure" : "success");
+	add_safe(out, reason);
+	buf_add_char(out, '}');
+}
+
+static void add_process(struct buf *out, const struct watch_event *w)
 {
 	const struct guard_identity *id = &w->event->who;
 
-	if (!id->pid)
-		return json_null();
-	return json_pack("{s:I, s:o, s:o, s:o}", "pid", (json_int_t)id->pid, "executable",
-			 safe(w->who->program), "name", safe(id->exe[0] ? id->exe : id->comm),
-			 "start", rfc3339(w->start_ns));
+	if (!id->pid) {
+		buf_add_text(out, ",\"process\":null,\"user\":null");
+		return;
+	}
+	buf_printf(out, ",\"process\":{\"pid\":%u,\"executable\":", (unsigned)id->pid);
+	add_safe(out, w->who->program);
+	buf_add_text(out, ",\"name\":");
+	add_safe(out, id->name);
+	buf_add_text(out, ",\"start\":");
+	add_time(out, w->start_ns);
+	buf_printf(out, "},\"user\":{\"id\":\"%u\",\"name\":", (unsigned)id->uid);
+	add_safe(out, w->who->user);
+	buf_add_char(out, '}');
 }
 
-static json_t *pack_user(const struct watch_event *w)
-{
-	char number[16];
-
-	if (!w->event->who.pid)
-		return json_null();
-	snprintf(number, sizeof(number), "%u", (unsigned)w->event->who.uid);
-	return json_pack("{s:s, s:o}", "id", number, "name", safe(w->who->user));
-}
-
-static json_t *pack_address(const struct guard_event *e, const uint8_t *bytes, uint16_t port)
+/* `bytes` NULL: there is none */
+static void add_address(struct buf *out, const char *key, const struct guard_event *e,
+			const uint8_t *bytes, uint16_t port)
 {
 	struct address a = {.family = e->family};
-	char text[ADDRESS_TEXT_SIZE];
+	char text[ADDRESS_TEXT_SIZE], number[8] = "null";
 
+	if (!bytes) {
+		buf_printf(out, ",\"%s\":null", key);
+		return;
+	}
 	memcpy(a.bytes, bytes, sizeof(a.bytes));
 	address_format(&a, text);
-	return json_pack("{s:s, s:o}", "ip", text, "port", port ? json_integer(port) : json_null());
+	if (port)
+		snprintf(number, sizeof(number), "%u", port);
+	buf_printf(out, ",\"%s\":{\"ip\":\"%s\",\"port\":%s}", key, text, number);
 }
 
-static json_t *pack_network(const struct guard_event *e)
+static void add_network(struct buf *out, const struct guard_event *e)
 {
+	const char *type = e->family == AF_INET	   ? "\"ipv4\""
+			   : e->family == AF_INET6 ? "\"ipv6\""
+						   : "null";
 	char room[16];
 
-	return json_pack("{s:s, s:s}", "transport", watch_words_proto(e, room), "type",
-			 e->family == AF_INET6 ? "ipv6" : "ipv4");
+	buf_printf(out, ",\"network\":{\"transport\":\"%s\",\"type\":%s}",
+		   watch_words_proto(e, room), type);
 }
 
-static json_t *pack_container(const struct guard_who *who)
+static void add_container(struct buf *out, const struct guard_who *who)
 {
-	if (!who->container_id)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "id", safe(who->container_id), "name",
-			 safe(who->container), "runtime", safe(who->runtime));
+	buf_add_text(out, ",\"service\":{\"name\":");
+	add_safe(out, who->unit);
+	if (!who->container_id) {
+		buf_add_text(out, "},\"container\":null");
+		return;
+	}
+	buf_add_text(out, "},\"container\":{\"id\":");
+	add_safe(out, who->container_id);
+	buf_add_text(out, ",\"name\":");
+	add_safe(out, who->container);
+	buf_add_text(out, ",\"runtime\":");
+	add_safe(out, who->runtime);
+	buf_add_char(out, '}');
 }
 
-static json_t *pack_portero(const struct watch_event *w)
+static void add_portero(struct buf *out, const struct watch_event *w)
 {
 	const struct guard_event *e = w->event;
 
-	return json_pack("{s:b, s:b, s:I, s:o, s:I, s:o}", "enforced", e->enforced && e->home,
-			 "home", e->home, "netns", (json_int_t)e->netns, "netns_name",
-			 safe(w->who->netns), "count", (json_int_t)e->count, "declared_for",
-			 safe(w->owner));
+	buf_printf(out, ",\"portero\":{\"enforced\":%s,\"home\":%s,\"netns\":%u,\"netns_name\":",
+		   word(e->enforced && e->home), word(e->home), (unsigned)e->netns);
+	add_safe(out, w->who->netns);
+	buf_printf(out, ",\"count\":%llu,\"declared_for\":", (unsigned long long)e->count);
+	add_safe(out, w->owner);
+	buf_add_text(out, "}}\n");
 }
 
-/* All of the line; NULL members make it NULL. */
-static int add_line(json_t *root, struct buf *out)
-{
-	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-
-	json_decref(root);
-	if (!text)
-		return -ENOMEM;
-	buf_add_text(out, text);
-	buf_add_char(out, '\n');
-	free(text);
-	return out->failed ? -ENOMEM : 0;
-}
+/* --- lines --------------------------------------------------------------------------------------
+ */
 
 int json_watch_add(const struct watch_event *w, struct buf *out)
 {
 	const struct guard_event *e = w->event;
-	bool is_raw = e->kind == GUARD_EVENT_RAW, has_peer = e->kind == GUARD_EVENT_PACKET_REFUSED;
+	enum guard_event_kind kind = watch_words_kind(e);
+	bool is_refusal = kind == GUARD_EVENT_BIND_REFUSED || kind == GUARD_EVENT_PACKET_REFUSED;
 
-	return add_line(json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o}, s:o, s:o}",
-				  "schema", "portero.event/1", "@timestamp", rfc3339(w->time_ns),
-				  "event", pack_event(e), "process", pack_process(w), "user",
-				  pack_user(w), "destination",
-				  is_raw ? json_null() : pack_address(e, e->address, e->port),
-				  "source",
-				  has_peer ? pack_address(e, e->peer, e->peer_port) : json_null(),
-				  "network", pack_network(e), "service", "name", safe(w->who->unit),
-				  "container", pack_container(w->who), "portero", pack_portero(w)),
-			out);
+	add_head(out, w->time_ns);
+	add_event(out, actions[kind], is_refusal && e->enforced && e->home,
+		  is_refusal ? reasons[e->reason] : NULL);
+	add_process(out, w);
+	add_address(out, "destination", e, kind == GUARD_EVENT_RAW ? NULL : e->address, e->port);
+	add_address(out, "source", e, kind == GUARD_EVENT_PACKET_REFUSED ? e->peer : NULL,
+		    e->peer_port);
+	add_network(out, e);
+	add_container(out, w->who);
+	add_portero(out, w);
+	return out->failed ? -ENOMEM : 0;
 }
 
 int json_watch_add_lost(int64_t time_ns, uint64_t count, const char *reason, struct buf *out)
 {
-	return add_line(
-		json_pack("{s:s, s:o, s:{s:s, s:[s], s:s, s:s, s:s}, s:n, s:n, s:n, s:n, s:n, s:n, "
-			  "s:n, s:{s:n, s:n, s:n, s:n, s:I, s:n}}",
-			  "schema", "portero.event/1", "@timestamp", rfc3339(time_ns), "event",
-			  "kind", "event", "category", "network", "action", "events-lost",
-			  "outcome", "failure", "reason", reason, "process", "user", "destination",
-			  "source", "network", "service", "container", "portero", "enforced",
-			  "home", "netns", "netns_name", "count", (json_int_t)count,
-			  "declared_for"),
-		out);
+	add_head(out, time_ns);
+	add_event(out, "events-lost", true, reason);
+	buf_printf(out,
+		   ",\"process\":null,\"user\":null,\"destination\":null,\"source\":null,"
+		   "\"network\":null,\"service\":null,\"container\":null,\"portero\":{"
+		   "\"enforced\":null,\"home\":null,\"netns\":null,\"netns_name\":null,"
+		   "\"count\":%llu,\"declared_for\":null}}\n",
+		   (unsigned long long)count);
+	return out->failed ? -ENOMEM : 0;
 }

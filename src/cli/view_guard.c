@@ -164,7 +164,7 @@ void view_guard_identity(const struct view *v, const struct port_row *row, struc
 			  : v->guard->config.mode == GUARD_ABI_ENFORCE
 				  ? _("not the declared program: cut off")
 				  : _("not the declared program: would be cut off"));
-	text_escape(&name, who->exe, strnlen(who->exe, sizeof(who->exe)), v->ascii);
+	text_escape(&name, who->name, strnlen(who->name, sizeof(who->name)), v->ascii);
 	buf_printf(out, _("; opened by %s (pid %u, inode %llu)"), buf_text(&name), who->pid,
 		   (unsigned long long)who->exe_inode);
 	if (mark.refused)

@@ -38,8 +38,11 @@ const char *watch_words_proto(const struct guard_event *e, char room[16])
 	} known[] = {
 		{IPPROTO_TCP, "tcp"},	{IPPROTO_UDP, "udp"},	    {IPPROTO_UDPLITE, "udplite"},
 		{IPPROTO_ICMP, "icmp"}, {IPPROTO_ICMPV6, "icmpv6"}, {IPPROTO_SCTP, "sctp"},
+		{IPPROTO_DCCP, "dccp"},
 	};
 
+	if (e->family == AF_PACKET || e->family == AF_VSOCK || e->family == AF_XDP)
+		return e->family == AF_PACKET ? "packet" : e->family == AF_VSOCK ? "vsock" : "xdp";
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (known[i].number == e->proto)
 			return known[i].name;
@@ -51,7 +54,10 @@ static void format_port(const struct guard_event *e, char *text, size_t size)
 {
 	char room[16];
 
-	snprintf(text, size, "%u/%s", (unsigned)e->port, watch_words_proto(e, room));
+	if (e->port)
+		snprintf(text, size, "%u/%s", (unsigned)e->port, watch_words_proto(e, room));
+	else
+		snprintf(text, size, "%s", watch_words_proto(e, room));
 }
 
 static void format_address(const struct guard_event *e, const uint8_t *bytes,
@@ -124,8 +130,15 @@ static void add_raw(const struct guard_event *e, struct buf *out)
 {
 	char room[16];
 
-	buf_printf(out, _("opened a raw socket (%s, %s)"), e->family == AF_INET ? "IPv4" : "IPv6",
-		   watch_words_proto(e, room));
+	if (e->family == AF_PACKET)
+		buf_add_text(out, _("opened a packet socket, which sees what arrives"));
+	else if (e->family == AF_XDP)
+		buf_add_text(out, _("opened an XDP socket, which takes what arrives"));
+	else if (e->family == AF_VSOCK)
+		buf_add_text(out, _("listens on vsock, for virtual machines or their host"));
+	else
+		buf_printf(out, _("opened a raw socket (%s, %s)"),
+			   e->family == AF_INET ? "IPv4" : "IPv6", watch_words_proto(e, room));
 }
 
 static void add_what(const struct watch_event *w, bool ascii, struct buf *out)
@@ -169,7 +182,7 @@ static void add_process(const struct watch_event *w, bool ascii, struct buf *out
 		add_escaped(w->who->program, ascii, out);
 	} else {
 		/* a name is all that is known of it */
-		add_escaped(id->exe[0] ? id->exe : id->comm, ascii, out);
+		add_escaped(id->name, ascii, out);
 		buf_add_char(out, '?');
 	}
 	buf_printf(out, w->who->alive ? _(" (pid %u)") : _(" (pid %u, ended)"), (unsigned)id->pid);

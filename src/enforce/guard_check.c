@@ -70,7 +70,7 @@ static int check_link(struct checking *c, enum guard_part part, const uint8_t (*
 		c->ret->absent |= 1u << part;
 	else if (!link.pinned)
 		add_fault(c->ret, GUARD_FAULT_UNPINNED, guard_part_name(part));
-	else if (link.cgroup_id != c->config.root)
+	else if (!link.everywhere && link.cgroup_id != c->config.root)
 		add_fault(c->ret, GUARD_FAULT_DETACHED, guard_part_name(part));
 	else if (!link.ours || (tags && memcmp(tags[part], link.tag, sizeof(link.tag)) != 0))
 		add_fault(c->ret, GUARD_FAULT_FOREIGN, guard_part_name(part));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforce/guard_kernel.h"
+#include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "bpf/guard_abi.h"
@@ -34,6 +35,8 @@ static const struct {
 	[GUARD_PART_SOCKOPS] = {"sockops", "guard_sockops", false, BPF_CGROUP_SOCK_OPS},
 	[GUARD_PART_RELEASE] = {"release", "guard_release", true, BPF_CGROUP_INET_SOCK_RELEASE},
 	[GUARD_PART_CREATE] = {"create", "guard_create", true, BPF_CGROUP_INET_SOCK_CREATE},
+	[GUARD_PART_LSM_LISTEN] = {"lsm_listen", "guard_lsm_listen", true, BPF_LSM_MAC},
+	[GUARD_PART_LSM_CREATE] = {"lsm_create", "guard_lsm_create", true, BPF_LSM_MAC},
 	[GUARD_PART_INGRESS] = {"ingress", "guard_ingress", false, BPF_CGROUP_INET_INGRESS},
 	[GUARD_PART_SEED] = {"seed", "guard_seed", true, BPF_TRACE_ITER},
 	[GUARD_PART_LEARN] = {"learn", "guard_learn", false, BPF_TRACE_ITER},
@@ -213,19 +216,37 @@ static int load_without(struct guard_kernel *k, const struct guard_place *place,
 	return explain_load(r, e);
 }
 
+/* May BPF programs be security modules? Where not, they load, and are never asked. */
+static bool has_bpf_lsm(void)
+{
+	struct buf cleanup_call(buf_done) list = {0};
+	char *name, *rest;
+
+	if (file_read_at(AT_FDCWD, "/sys/kernel/security/lsm", PATH_SIZE, &list) < 0)
+		return false;
+	for (name = strtok_r(list.data, ",\n", &rest); name; name = strtok_r(NULL, ",\n", &rest))
+		if (strcmp(name, "bpf") == 0)
+			return true;
+	return false;
+}
+
 /* All of it; else what is needed and each optional part that loads with it. */
 static int load_programs(struct guard_kernel *k, const struct guard_place *place, struct err *e)
 {
+	bool lsm = has_bpf_lsm();
 	unsigned optional = 0, refused = 0;
 	struct err ignored;
 
-	for (unsigned i = 0; i < GUARD_PART_COUNT; i++)
+	for (unsigned i = 0; i < GUARD_PART_COUNT; i++) {
 		if (parts[i].optional)
 			optional |= 1u << i;
-	if (load_without(k, place, 0, e) == 0)
+		if (parts[i].type == BPF_LSM_MAC && !lsm)
+			refused |= 1u << i;
+	}
+	if (load_without(k, place, refused, e) == 0)
 		return 0;
 	for (unsigned i = 0; i < GUARD_PART_COUNT; i++) {
-		if (!parts[i].optional)
+		if (!parts[i].optional || refused & 1u << i)
 			continue;
 		if (load_without(k, place, optional & ~(1u << i), &ignored) < 0)
 			refused |= 1u << i;
@@ -291,8 +312,10 @@ static int read_link(int fd, uint32_t active_map, struct guard_link *ret)
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return -errno;
-	*ret = (struct guard_link){
-		.pinned = true, .cgroup_id = info.cgroup.cgroup_id, .program_id = info.prog_id};
+	*ret = (struct guard_link){.pinned = true, .program_id = info.prog_id};
+	ret->everywhere = info.type == BPF_LINK_TYPE_TRACING;
+	if (!ret->everywhere)
+		ret->cgroup_id = info.cgroup.cgroup_id;
 	read_program(info.prog_id, active_map, ret);
 	return 0;
 }
@@ -322,12 +345,13 @@ int guard_kernel_link(const struct guard_place *place, enum guard_part part, str
 
 static int put_up(struct guard_kernel *k, enum guard_part part, int cgroup, const char *path)
 {
-	int cleanup_close link =
-		bpf_link_create(k->program_fds[part], cgroup, parts[part].type, NULL);
+	bool everywhere = parts[part].type == BPF_LSM_MAC;
+	int cleanup_close link = bpf_link_create(k->program_fds[part], everywhere ? 0 : cgroup,
+						 parts[part].type, NULL);
 
 	if (link < 0)
 		return -errno;
-	k->attached_anew = true;
+	k->attached_anew |= !everywhere;
 	unlink(path);
 	return bpf_obj_pin(link, path) < 0 ? -errno : 0;
 }
@@ -341,6 +365,7 @@ static int attach(struct guard_kernel *k, const struct guard_place *place, enum 
 	struct guard_link link = {0};
 	char path[PATH_SIZE];
 	int cleanup_close old = -1;
+	bool is_same;
 	int r = pin_path(place, "link_", parts[part].name, path, e);
 
 	if (r == 0)
@@ -348,9 +373,11 @@ static int attach(struct guard_kernel *k, const struct guard_place *place, enum 
 	if (r < 0)
 		return r;
 	r = program_info(k->program_fds[part], &info, NULL);
-	if (r == 0 && (!link.pinned || link.cgroup_id != k->cgroup_id)) {
+	is_same = link.ours && r == 0 && memcmp(link.tag, info.tag, sizeof(link.tag)) == 0;
+	/* a link of a security module takes no other program */
+	if (r == 0 && (link.everywhere ? !is_same : link.cgroup_id != k->cgroup_id)) {
 		r = put_up(k, part, cgroup, path);
-	} else if (r == 0 && (!link.ours || memcmp(link.tag, info.tag, sizeof(link.tag)) != 0)) {
+	} else if (r == 0 && !is_same) {
 		old = bpf_obj_get(path);
 		r = old < 0 || bpf_link_update(old, k->program_fds[part], NULL) < 0 ? -errno : 0;
 		k->attached_anew |= !link.ours;

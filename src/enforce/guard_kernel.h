@@ -32,6 +32,9 @@ enum guard_part {
 	GUARD_PART_SOCKOPS,
 	GUARD_PART_RELEASE, /* optional: who closes is not told */
 	GUARD_PART_CREATE,  /* optional: raw sockets are not told */
+	/* optional, and for the whole machine: where BPF programs may be security modules */
+	GUARD_PART_LSM_LISTEN, /* SCTP and DCCP are not refused, vsock is not told */
+	GUARD_PART_LSM_CREATE, /* AF_PACKET and AF_XDP are not told */
 	GUARD_PART_INGRESS,
 	GUARD_PART_ATTACHED, /* those above are attached; those below are called by portero */
 	GUARD_PART_SEED =
@@ -39,6 +42,7 @@ enum guard_part {
 	GUARD_PART_LEARN,
 	GUARD_PART_COUNT,
 };
+enum { GUARD_PARTS_LSM = 1 << GUARD_PART_LSM_LISTEN | 1 << GUARD_PART_LSM_CREATE };
 const char *guard_part_name(enum guard_part part); /* "bind4" */
 bool guard_part_is_optional(enum guard_part part);
 
@@ -95,6 +99,7 @@ void guard_kernel_wait(void);
 struct guard_link {
 	bool pinned;
 	uint64_t cgroup_id; /* 0: somebody detached it */
+	bool everywhere;    /* of a security module: of no cgroup, and nobody can detach it */
 	uint32_t program_id;
 	uint8_t tag[8]; /* of the program */
 	bool ours;	/* the program uses the pinned maps */

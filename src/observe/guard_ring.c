@@ -52,13 +52,36 @@ static bool is_refusal(const struct guard_event *e)
 	return e->kind == GUARD_EVENT_BIND_REFUSED || e->kind == GUARD_EVENT_PACKET_REFUSED;
 }
 
+static bool has_valid_family(const struct guard_event *e)
+{
+	switch (e->family) {
+	case AF_INET:
+	case AF_INET6:
+		return true;
+	case AF_PACKET:
+	case AF_VSOCK:
+	case AF_XDP:
+		return e->kind == GUARD_EVENT_RAW;
+	default:
+		return false;
+	}
+}
+
 /* Raw sockets have a protocol, the others a port of one that has ports. */
 static bool has_valid_port(const struct guard_event *e)
 {
-	if (e->kind == GUARD_EVENT_RAW)
-		return true;
-	return e->port &&
-	       (e->proto == IPPROTO_TCP || e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE);
+	switch (e->proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		return e->port || e->kind == GUARD_EVENT_RAW;
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		/* who has no port yet gets one when it listens */
+		return e->kind == GUARD_EVENT_RAW || e->kind == GUARD_EVENT_BIND_REFUSED;
+	default:
+		return e->kind == GUARD_EVENT_RAW;
+	}
 }
 
 int guard_ring_decode(const void *bytes, size_t len, struct guard_event *ret)
@@ -71,12 +94,11 @@ int guard_ring_decode(const void *bytes, size_t len, struct guard_event *ret)
 	if (e.kind < GUARD_EVENT_LISTEN || e.kind > GUARD_EVENT_RAW ||
 	    e.reason > GUARD_REASON_UNSEEN || is_refusal(&e) != (e.reason != GUARD_REASON_NONE))
 		return -EBADMSG;
-	if ((e.family != AF_INET && e.family != AF_INET6) || !has_valid_port(&e))
+	if (!has_valid_family(&e) || !has_valid_port(&e))
 		return -EBADMSG;
 	if (e.enforced > 1 || e.home > 1 || !e.count || !e.time_ns)
 		return -EBADMSG;
-	e.who.comm[sizeof(e.who.comm) - 1] = '\0';
-	e.who.exe[sizeof(e.who.exe) - 1] = '\0';
+	e.who.name[sizeof(e.who.name) - 1] = '\0';
 	*ret = e;
 	return 0;
 }

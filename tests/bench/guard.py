@@ -2,6 +2,7 @@
 """
 Scene F of bench.py: what the guard costs. The same programs run in two cgroups, one of which is
 guarded, in turns: sockets that listen, connections, bytes and datagrams. The best of all rounds.
+And how long it takes from listen() to a line of portero watch.
 """
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HOST, PEER = "198.51.100.1", "198.51.100.2"
 LISTENS, CONNECTIONS, POUR_MS, ASK_MS = 20000, 2000, 200, 200
+TELLS, TOLD_US, TOLD_99_US = 300, 100, 5000
 OPENINGS = 10000
 LISTEN_LIMIT, TRAFFIC = 1.25, 0.97
 # ports of who is guarded, and of who is not
@@ -37,6 +39,7 @@ class Scene:
         self.tool = self.folder / "traffic"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", self.tool,
                         HERE / "traffic.c"], check=True)
+        self.portero = bench.portero[0]
         self.loader = Path(bench.portero[0]).parent / "netns" / "guard_load"
         self.host, self.peer = (f"{prefix}{os.getpid()}-{n}" for n in "hp")
         self.cgroups = {name: cgroup_root() / f"{prefix}{os.getpid()}-{name}" for name in PORTS}
@@ -74,9 +77,9 @@ class Scene:
                         *rules], check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - began
 
-    def start(self, name, *words):
+    def start(self, name, *words, stdin=subprocess.PIPE):
         return subprocess.Popen(
-            [self.tool, f"/run/netns/{self.host}", *map(str, words)], stdin=subprocess.PIPE,
+            [self.tool, f"/run/netns/{self.host}", *map(str, words)], stdin=stdin,
             stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: (self.cgroups[name] / "cgroup.procs").write_text("0"))
 
@@ -117,6 +120,19 @@ class Scene:
                     found[what][name].append(value)
         return found
 
+    def watch(self, *options):
+        """Microseconds from listen() to its line: the median, and of 99 in 100."""
+        watch = subprocess.Popen([self.portero, "watch", "--pin-dir", self.pins, "--quiet", *options],
+                                 stdout=subprocess.PIPE)
+        try:
+            tell = self.start("guarded", "tell", TELLS // 10 if self.quick else TELLS,
+                              PORTS["guarded"][0] + 2, stdin=watch.stdout)
+            return tuple(int(word) / 1000 for word in tell.communicate()[0].split())
+        finally:
+            watch.kill()
+            watch.wait()
+            watch.stdout.close()
+
     def memory(self):
         """Bytes of all its maps, as the kernel counts them."""
         total = 0
@@ -148,6 +164,7 @@ def scene(bench, options, prefix):
             stack.enter_context(s.server(name, "serve", tcp))
             stack.enter_context(s.server(name, "echo", udp))
         found = s.measure()
+        told = {"words": s.watch(), "JSON": s.watch("--json")}
         memory = s.memory()
     print(f"  put up in {first:.2f} s; {openings} openings in {many:.2f} s, "
           f"{memory / 1e6:.1f} MB in the kernel")
@@ -168,5 +185,9 @@ def scene(bench, options, prefix):
     for what, name in (("connect", "connections"), ("pour", "bytes"), ("ask", "datagrams")):
         print(f"  {name}: {ratios[what]:.2f} of those without" + bench.judge(
             TRAFFIC, f"{name} {ratios[what]:.2f}", ratios[what] >= TRAFFIC))
-    bench.results["F"] = {"samples": found, "load_s": [first, many], "memory": memory}
+    for form, (median, most) in told.items():
+        print(f"  watch, in {form}: {median:.0f} us after listen(), 99 of 100 in {most:.0f} us" +
+              bench.judge(f"{TOLD_US} and {TOLD_99_US} us", f"watch in {form} {median:.0f} us",
+                          median <= TOLD_US and most <= TOLD_99_US))
+    bench.results["F"] = {"samples": found, "told_us": told, "load_s": [first, many], "memory": memory}
     return f"guard: listening {slower:.2f}x, connections {ratios['connect']:.2f}, bytes {ratios['pour']:.2f}"

@@ -8,6 +8,7 @@
 #include "cli/json_watch.h"
 #include "observe/guard_ring.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,17 +19,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct guard_who who = {0};
 	struct buf cleanup_call(buf_done) out = {0};
 	struct guard_event e;
+	json_t *line;
 	struct watch_event w = {.event = &e, .who = &who, .time_ns = 1700000000000000000};
 
 	guard_ring_find_lock((const char *)data, size, 0, 0x2a, 77);
 	if (guard_ring_decode(data, size, &e) < 0)
 		return 0;
-	if (size != sizeof(e) || !memchr(e.who.comm, '\0', sizeof(e.who.comm)) ||
-	    !memchr(e.who.exe, '\0', sizeof(e.who.exe)))
+	if (size != sizeof(e) || !memchr(e.who.name, '\0', sizeof(e.who.name)))
 		abort();
 	who.alive = e.who.uid & 1;
-	who.program = who.alive ? e.who.comm : NULL;
-	w.owner = e.who.uid & 2 ? e.who.exe : NULL;
+	who.program = who.alive ? e.who.name : NULL;
+	w.owner = e.who.uid & 2 ? e.who.name : NULL;
 	w.start_ns = (int64_t)(e.who.start_ns >> 1);
 	watch_words_add(&w, false, false, &out);
 	if (memchr(buf_text(&out), '\n', out.len) || memchr(buf_text(&out), '\033', out.len))
@@ -36,5 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_clear(&out);
 	if (json_watch_add(&w, &out) < 0 || memchr(buf_text(&out), '\n', out.len - 1))
 		abort();
+	line = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(line))
+		abort();
+	json_decref(line);
 	return 0;
 }

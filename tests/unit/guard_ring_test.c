@@ -17,7 +17,7 @@ static struct guard_event listening(void)
 	e.proto = IPPROTO_TCP;
 	e.port = 443;
 	e.home = 1;
-	memcpy(e.who.comm, "nginx", 6);
+	memcpy(e.who.name, "nginx", 6);
 	return e;
 }
 
@@ -44,8 +44,7 @@ static int decode(const void *bytes, size_t len)
 	if (r < 0)
 		assert_memory_equal(&got, &before, sizeof(got));
 	else
-		assert_true(memchr(got.who.comm, '\0', sizeof(got.who.comm)) &&
-			    memchr(got.who.exe, '\0', sizeof(got.who.exe)));
+		assert_non_null(memchr(got.who.name, '\0', sizeof(got.who.name)));
 	return r;
 }
 
@@ -85,13 +84,22 @@ static void test_fields(void **state)
 	EXPECT(listening(), 0, e.proto = IPPROTO_UDPLITE);
 	EXPECT(listening(), -EBADMSG, e.port = 0);
 	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.port = 0; e.proto = IPPROTO_ICMP);
+	/* sockets without ports of IP are only told of, and what no policy declares only refused */
+	EXPECT(listening(), -EBADMSG, e.family = AF_PACKET);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_PACKET;
+	       e.port = e.proto = 0);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_XDP; e.port = e.proto = 0);
+	EXPECT(listening(), 0, e.kind = GUARD_EVENT_RAW; e.family = AF_VSOCK; e.port = e.proto = 0);
+	EXPECT(listening(), -EBADMSG, e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), -EBADMSG, e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), 0, e.kind = GUARD_EVENT_BIND_REFUSED; e.proto = IPPROTO_SCTP);
+	EXPECT(refused(), 0, e.kind = GUARD_EVENT_BIND_REFUSED; e.proto = IPPROTO_DCCP; e.port = 0);
 	EXPECT(listening(), -EBADMSG, e.enforced = 2);
 	EXPECT(listening(), -EBADMSG, e.home = 255);
 	EXPECT(listening(), -EBADMSG, e.count = 0);
 	EXPECT(listening(), -EBADMSG, e.time_ns = 0);
-	/* names without an end get one */
-	EXPECT(listening(), 0, memset(e.who.comm, 'x', sizeof(e.who.comm)));
-	EXPECT(listening(), 0, memset(e.who.exe, 'x', sizeof(e.who.exe)));
+	/* a name without an end gets one */
+	EXPECT(listening(), 0, memset(e.who.name, 'x', sizeof(e.who.name)));
 }
 
 static void test_any_bytes(void **state)

@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/prctl.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -73,16 +74,23 @@ static int do_socket(char **word)
 {
 	static const struct {
 		const char *name;
-		int type, protocol;
-	} kinds[] = {{"tcp", SOCK_STREAM, 0},
-		     {"udp", SOCK_DGRAM, 0},
-		     {"mptcp", SOCK_STREAM, 262},
-		     {"udplite", SOCK_DGRAM, IPPROTO_UDPLITE}};
+		int type, protocol, family; /* 0: as is said */
+	} kinds[] = {{"tcp", SOCK_STREAM, 0, 0},
+		     {"udp", SOCK_DGRAM, 0, 0},
+		     {"mptcp", SOCK_STREAM, 262, 0},
+		     {"udplite", SOCK_DGRAM, IPPROTO_UDPLITE, 0},
+		     {"sctp", SOCK_STREAM, IPPROTO_SCTP, 0},
+		     {"dccp", SOCK_DCCP, IPPROTO_DCCP, 0},
+		     {"packet", SOCK_RAW, 0, AF_PACKET},
+		     {"xdp", SOCK_RAW, 0, AF_XDP},
+		     {"vsock", SOCK_STREAM, 0, AF_VSOCK}};
+	int family;
 
-	is_v6 = word[2][0] == '6';
+	is_v6 = word[2] && word[2][0] == '6';
+	family = is_v6 ? AF_INET6 : AF_INET;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kinds[i].name, word[1]) == 0)
-			current = socket(is_v6 ? AF_INET6 : AF_INET, kinds[i].type,
+			current = socket(kinds[i].family ? kinds[i].family : family, kinds[i].type,
 					 kinds[i].protocol);
 	return current;
 }
@@ -100,6 +108,15 @@ static int do_bind(char **word)
 	socklen_t len = make_address(word[1], word[2], &to);
 
 	return bind(current, (void *)&to, len);
+}
+
+static int do_bind_vsock(char **word)
+{
+	struct sockaddr_vm to = {.svm_family = AF_VSOCK,
+				 .svm_cid = VMADDR_CID_ANY,
+				 .svm_port = (unsigned)atoi(word[1])};
+
+	return bind(current, (void *)&to, sizeof(to));
 }
 
 static int do_listen(char **word)
@@ -431,6 +448,7 @@ static const struct command {
 	{"socket", do_socket},
 	{"set", do_set},
 	{"bind", do_bind},
+	{"bind-vsock", do_bind_vsock},
 	{"listen", do_listen},
 	{"connect", do_connect},
 	{"disconnect", do_disconnect},

@@ -143,5 +143,6 @@ for job in $(jobs -p); do
 	kill $job
 done
 nft flush ruleset
+ip link del eth0 # the namespace ends later than it loses its name
 ip netns del peer
 ip link del red

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guard at the root of cgroup v2: what it denies, marks, drops, and lets be. Checked by test_guard.py.
-# modules: veth
+# modules: veth sctp dccp dccp_ipv4 vsock
 # programs: ip
 try=/usr/bin/guard_try
 good=/tmp/good
@@ -23,12 +23,15 @@ load() {
 	shift
 	show "$label" guard_load /sys/fs/cgroup /sys/fs/bpf/portero /tmp/guard-state "$@"
 }
-# start NAME PROGRAM COMMAND...: in the background; what it says is in /tmp/said-NAME
+# start NAME PROGRAM COMMAND...: in the background; what it says is in /tmp/said-NAME. It says a line
+# for each command but the last, which waits.
 start() {
 	name=$1
 	shift
 	"$@" >/tmp/said-$name 2>&1 &
-	sleep 0.2
+	until [ "$(wc -l </tmp/said-$name)" -ge $(($# - 2)) ]; do
+		sleep 0.02
+	done
 }
 # connect LABEL ADDRESS PORT: from the peer
 connect() {
@@ -112,15 +115,34 @@ start udp-client $other "socket udp 4" "send 10.9.0.2 53" "recv 3000"
 heard udp-client 8041
 echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range
 
+# what only a security module sees; of these, some are only loaded by hand
+for module in dccp_ipv4 vsock; do
+	modprobe $module
+done
+show lsm cat /sys/kernel/security/lsm
+portero watch --json-lines --quiet --for 1s >/dev/null # what was before is not looked at
+for kind in sctp dccp; do
+	show lsm-$kind $good "socket $kind 4" "bind 0.0.0.0 8060" listen
+	show lsm-$kind-away ip netns exec peer $good "socket $kind 4" "bind 0.0.0.0 8061" listen
+done
+show lsm-sctp-chosen $good "socket sctp 4" listen
+show lsm-vsock $good "socket vsock" "bind-vsock 8062" listen
+show lsm-packet $good "socket packet"
+show lsm-xdp $good "socket xdp"
+show lsm-told portero watch --json-lines --for 1s
+
 # other modes
 load observe observe 8000-8099/tcp=program:$good
 connect observe-old-other 10.9.0.1 8001
 show observe-bind $other "socket tcp 4" "bind 0.0.0.0 8020"
+show observe-sctp $good "socket sctp 4" "bind 0.0.0.0 8063" listen
 load off off
 show off-pins ls -d /sys/fs/bpf/portero
 show off-bind $other "socket tcp 4" "bind 0.0.0.0 8020"
+show off-sctp $good "socket sctp 4" "bind 0.0.0.0 8064" listen
 connect off-old-other 10.9.0.1 8001
 for job in $(jobs -p); do
 	kill $job
 done
+ip link del eth0 # the namespace ends later than it loses its name
 ip netns del peer
