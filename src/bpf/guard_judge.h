@@ -69,37 +69,63 @@ static __always_inline __u32 who_may(__u32 half, __u32 proto, __u16 port)
 	return proto == IPPROTO_UDP ? p->who[GUARD_UDP] : p->who[GUARD_TCP];
 }
 
+/* Bits of what a rule says. */
+enum { RULE_FITS = 1, RULE_IS_OVER = 2, RULE_ENDS = 4 };
+
 /* With numbers alone, the verifier looks at it once, not for each rule of a list. */
-__noinline int rule_matches(__u32 rule, __u64 program, __u64 unit, __u64 container, __u32 uid)
+__noinline int judge_rule(__u32 rule, __u64 program, __u64 unit, __u64 container, __u32 uid)
 {
 	const struct guard_rule *r = bpf_map_lookup_elem(&guard_rules, &rule);
+	int ends;
 
 	if (!r || !r->wanted)
-		return 0;
+		return RULE_IS_OVER;
+	ends = r->wanted & GUARD_ENDS ? RULE_ENDS : 0;
+	if (ends && bpf_ktime_get_boot_ns() >= r->until_ns)
+		return RULE_IS_OVER;
 	if ((r->wanted & GUARD_WANTS_PROGRAM) && r->program != program)
-		return 0;
+		return ends;
 	if ((r->wanted & GUARD_WANTS_UNIT) && r->unit != unit)
-		return 0;
+		return ends;
 	if ((r->wanted & GUARD_WANTS_USER) && r->uid != uid)
-		return 0;
-	return !(r->wanted & GUARD_WANTS_CONTAINER) || r->container == container;
+		return ends;
+	if ((r->wanted & GUARD_WANTS_CONTAINER) && r->container != container)
+		return ends;
+	return RULE_FITS | ends;
 }
 
-/* May `who` have a port that `list` names the rules of? */
-static __always_inline int is_listed(__u32 half, __u32 list, const struct guard_identity *who)
+/* Is a port somebody's, by the rules that `list` names, and may `who` have it? */
+enum listed {
+	LISTED_NOBODY, /* all of them are over: as if nobody had declared it */
+	LISTED_OTHER,
+	LISTED_FOR_NOW, /* it may: until the rule is over */
+	LISTED,
+};
+
+static __always_inline enum listed find_listed(__u32 half, __u32 list,
+					       const struct guard_identity *who)
 {
 	__u32 length = list >> 24, first = half * GUARD_RULE_LIMIT + (list & 0xffffff);
+	int all_over = 1, ends = 0;
 
-	if (list == GUARD_ANYBODY)
-		return 1;
-	/* what the kernel itself opens, and what systemd opens for a socket unit of root's */
-	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
-		return 1;
+	/* what the kernel itself opens may have any */
+	if (list == GUARD_ANYBODY || (who->flags & GUARD_BY_KERNEL))
+		return LISTED;
 	for (__u32 i = 0; i < GUARD_LIST_LIMIT; i++) {
+		int says;
+
 		if (i >= length)
 			break;
-		if (rule_matches(first + i, who->program, who->unit, who->container, who->uid))
-			return 1;
+		says = judge_rule(first + i, who->program, who->unit, who->container, who->uid);
+		if (says & RULE_FITS)
+			return says & RULE_ENDS ? LISTED_FOR_NOW : LISTED;
+		all_over &= says & RULE_IS_OVER ? 1 : 0;
+		ends |= says & RULE_ENDS;
 	}
-	return 0;
+	if (all_over)
+		return LISTED_NOBODY;
+	/* what systemd opens for a socket unit of root's */
+	if (who->flags & GUARD_BY_INIT)
+		return ends ? LISTED_FOR_NOW : LISTED;
+	return LISTED_OTHER;
 }

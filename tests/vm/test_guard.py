@@ -24,8 +24,7 @@ def test_it_loads(machine, name):
     got = machine.answer(f"guard {name}")
     assert (got.code, got.err) == (0, ""), got
     if name != "off":
-        seeded = int(name != "refreshed")  # that is about programs alone
-        assert got.out == f"missing 0 changed 0 seeded {seeded} absent 0\n"
+        assert got.out == "missing 0 changed 0 seeded 1 absent 0\n"
     assert got.seconds < FIRST_LOAD_S
 
 
