@@ -202,7 +202,7 @@ $(OTHER)/%/guard.skel.h: $(OTHER)/%/guard.bpf.o
 
 $(B)/netns/guard_load_%: tests/netns/tools/guard_load.c $(OTHER)/%/guard.skel.h $(LIB_OBJ)
 	$(call say,TEST,$@)
-	$(Q)$(CC) -isystem $(OTHER)/$* $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $< $(wildcard src/enforce/guard*.c) \
+	$(Q)$(CC) -I$(OTHER)/$* $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -Wno-cast-qual $(LDFLAGS) -o $@ $< $(wildcard src/enforce/guard*.c) \
 		$(filter-out $(B)/obj/enforce/guard%,$(LIB_OBJ)) $(LDLIBS)
 
 NETNS_TOOLS += $(B)/netns/guard_load_code $(B)/netns/guard_load_maps

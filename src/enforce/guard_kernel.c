@@ -209,7 +209,7 @@ static int check_config(const struct guard_kernel *k, struct err *e)
 static int choose_pins(const struct guard_place *place, struct guard_kernel *k,
 		       struct guard_place *ret, struct err *e)
 {
-	struct guard_pinned pinned;
+	struct guard_pinned pinned = {0};
 	int r = guard_pins_make(place, e);
 
 	if (r == 0)

@@ -345,7 +345,7 @@ int guard_pins_settle(const struct guard_place *place, struct err *e)
 {
 	char cleanup_free *path = guard_pins_beside(place);
 	const struct guard_place beside = {.cgroup = place->cgroup, .pins = path};
-	struct guard_pinned p;
+	struct guard_pinned p = {0};
 	int r = path ? guard_pins_look(&beside, &p, e) : err_set(e, -ENOMEM, _("out of memory"));
 
 	if (r < 0)

@@ -169,14 +169,26 @@ static int read_sysctl(const char *name, struct buf *ret)
 	return dir < 0 ? -errno : file_read_at(dir, name, SYSCTL_LIMIT, ret);
 }
 
-/* "32768\t60999" */
+/* "9148-9150", "32768\t60999" or "8080": two ports, or one twice. */
+static bool parse_ports(const char *text, unsigned long *first, unsigned long *last)
+{
+	char *end;
+
+	*first = *last = strtoul(text, &end, 10);
+	if (end == text)
+		return false;
+	if (*end == '-' || *end == '\t')
+		*last = strtoul(end + 1, NULL, 10);
+	return *first <= UINT16_MAX && *last <= UINT16_MAX;
+}
+
 static void read_chosen(struct policy_names *n)
 {
 	struct buf cleanup_call(buf_done) text = {0};
-	unsigned first, last;
+	unsigned long first, last;
 
 	if (read_sysctl("ip_local_port_range", &text) == 0 &&
-	    sscanf(buf_text(&text), "%5u %5u", &first, &last) == 2 && last <= UINT16_MAX)
+	    parse_ports(buf_text(&text), &first, &last))
 		n->chosen = (struct port_range){.first = (uint16_t)first, .last = (uint16_t)last};
 }
 
@@ -184,17 +196,16 @@ static void read_chosen(struct policy_names *n)
 static void read_reserved(struct policy_names *n)
 {
 	struct buf cleanup_call(buf_done) text = {0};
+	unsigned long first, last;
 	char *rest = NULL, *word;
 
 	n->reserved = calloc(1, 65536 / 8);
 	if (!n->reserved || read_sysctl("ip_local_reserved_ports", &text) < 0 || !text.data)
 		return;
 	for (word = strtok_r(text.data, ",\n", &rest); word; word = strtok_r(NULL, ",\n", &rest)) {
-		unsigned first, last;
-		int found = sscanf(word, "%5u-%5u", &first, &last);
-
-		for (unsigned port = first;
-		     found > 0 && port <= (found == 2 ? last : first) && port <= UINT16_MAX; port++)
+		if (!parse_ports(word, &first, &last))
+			continue;
+		for (unsigned long port = first; port <= last; port++)
 			n->reserved[port / 8] |= (uint8_t)(1u << port % 8);
 	}
 }
