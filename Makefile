@@ -178,6 +178,35 @@ $(B)/netns/%: tests/netns/tools/%.c $(LIB_OBJ)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LDLIBS)
 
+# The guard as another version of portero has it: "code": other code, by another instruction set;
+# "maps": other maps, with another GUARD_ABI.
+OTHER := $(B)/netns/other
+
+$(OTHER)/code/bpf/guard_abi.h: src/bpf/guard_abi.h
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(OTHER)/maps/bpf/guard_abi.h: src/bpf/guard_abi.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/GUARD_ABI = [0-9]*/GUARD_ABI = 99/' -e 's/__u32 reserved2;/&__u64 more;/' \
+		-e 's/sizeof(struct guard_config) == 64/sizeof(struct guard_config) == 72/' $< > $@
+
+$(OTHER)/%/guard.bpf.o: $(OTHER)/%/bpf/guard_abi.h $(G)/guard.bpf.o
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -O2 -mcpu=v2 -g -target bpf -Wall -Wextra -Wno-missing-declarations -I$(OTHER)/$* -Isrc \
+		$(addprefix -I,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -c -o $@ src/bpf/guard.bpf.c
+
+$(OTHER)/%/guard.skel.h: $(OTHER)/%/guard.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name guard_bpf > $@
+
+$(B)/netns/guard_load_%: tests/netns/tools/guard_load.c $(OTHER)/%/guard.skel.h $(LIB_OBJ)
+	$(call say,TEST,$@)
+	$(Q)$(CC) -I$(OTHER)/$* $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) -Wno-cast-qual $(LDFLAGS) -o $@ $< $(wildcard src/enforce/guard*.c) \
+		$(filter-out $(B)/obj/enforce/guard%,$(LIB_OBJ)) $(LDLIBS)
+
+NETNS_TOOLS += $(B)/netns/guard_load_code $(B)/netns/guard_load_maps
+
 # realpath, because BUILD may be absolute or not, and either may have a space in it
 PYTEST = PORTERO="$$(realpath "$(B)/portero")" SAN=$(SAN) $(PYTHON) -B -m pytest -q -p no:cacheprovider
 

@@ -81,12 +81,15 @@ static __always_inline void mark_udp(const struct binding *b)
 /* 0 it may have the port, or why not. */
 static __always_inline __u8 judge(struct binding *b, __u32 list)
 {
+	enum listed listed;
+
 	if (b->c->mode == GUARD_ABI_LEARN || list == GUARD_ANYBODY ||
 	    (b->loopback && b->c->loopback) || (b->who.flags & GUARD_BY_KERNEL))
 		return GUARD_REASON_NONE;
-	if (!list)
+	listed = list ? find_listed(b->half, list, &b->who) : LISTED_NOBODY;
+	if (listed == LISTED_NOBODY)
 		return GUARD_REASON_UNDECLARED;
-	if (is_listed(b->half, list, &b->who))
+	if (listed != LISTED_OTHER)
 		return GUARD_REASON_NONE;
 	return find_program(&b->who) < 0 ? GUARD_REASON_CHANGED : GUARD_REASON_OTHER;
 }
@@ -245,6 +248,7 @@ struct arrival {
 	__u32 proto;
 	__u16 port;
 	__u8 over_loopback;
+	__u8 for_now; /* it may come in now, which the next one may not */
 };
 
 /* A UDP socket whose port the kernel chose. */
@@ -310,19 +314,22 @@ static __always_inline void complete_identity(const struct arrival *a, struct gu
 }
 
 /* 0: the packet may come in, or why not. */
-static __always_inline __u8 judge_packet(const struct arrival *a, struct guard_socket *s)
+static __always_inline __u8 judge_packet(struct arrival *a, struct guard_socket *s)
 {
 	__u32 list = who_may(a->half, a->proto, a->port);
+	enum listed listed;
 
 	if (list == GUARD_ANYBODY || (a->c->loopback && is_bound_to_loopback(a)))
 		return GUARD_REASON_NONE;
 	if ((s->who.flags & GUARD_UNSEEN) && !a->c->seeded)
 		return GUARD_REASON_NONE;
 	complete_identity(a, &s->who);
-	if (list)
-		return is_listed(a->half, list, &s->who) ? GUARD_REASON_NONE
-		       : s->who.flags & GUARD_UNSEEN	 ? GUARD_REASON_UNSEEN
-							 : GUARD_REASON_OTHER;
+	listed = list ? find_listed(a->half, list, &s->who) : LISTED_NOBODY;
+	a->for_now = a->over_loopback || listed == LISTED_FOR_NOW;
+	if (listed == LISTED_OTHER)
+		return s->who.flags & GUARD_UNSEEN ? GUARD_REASON_UNSEEN : GUARD_REASON_OTHER;
+	if (listed != LISTED_NOBODY)
+		return GUARD_REASON_NONE;
 	/* undeclared: nobody else's port is taken, so what stays on the machine may */
 	if (a->over_loopback || (s->who.flags & GUARD_BY_KERNEL) ||
 	    (a->c->ephemeral && (s->who.flags & GUARD_EPHEMERAL)))
@@ -399,7 +406,7 @@ int guard_ingress(struct __sk_buff *skb)
 	a.over_loopback = skb->ifindex == LOOPBACK_IFINDEX;
 	reason = judge_packet(&a, s);
 	if (!reason) {
-		if (!a.over_loopback)
+		if (!a.for_now)
 			s->approved = a.c->generation;
 		return PASS;
 	}

@@ -2,7 +2,8 @@
 /*
  * guard_abi: what guard.bpf.c and user space share: the maps' keys and values, and the events. Host
  * byte order but for addresses, which are in network order (IPv4 in the first four bytes). All is
- * fixed-width and free of padding. GUARD_ABI is compared before pinned maps are used again.
+ * fixed-width and free of padding. GUARD_ABI is compared before pinned maps are used again: with
+ * another one, a new guard is put up beside the old one (enforce/guard_pins).
  *
  * A change of the policy is one store: `guard_active` says which half of `guard_config`,
  * `guard_ports` and `guard_rules` counts. The other half is written before, and nobody reads it.
@@ -12,7 +13,7 @@
 #include <linux/types.h>
 
 enum {
-	GUARD_ABI = 2,
+	GUARD_ABI = 3,
 	GUARD_RULE_LIMIT = 32768,    /* in a half */
 	GUARD_LIST_LIMIT = 64,	     /* rules that a port may have */
 	GUARD_NAME_SIZE = 160,	     /* of a unit, with its NUL; longer ones match nothing */
@@ -27,7 +28,7 @@ enum {
 /* LEARN: sockets are marked, but nothing is judged or told: while the guard is being put up */
 enum guard_abi_mode { GUARD_ABI_OFF, GUARD_ABI_LEARN, GUARD_ABI_OBSERVE, GUARD_ABI_ENFORCE };
 
-/* guard_config: two, one for each half */
+/* guard_config: two, one for each half. The first four stay where they are in every version. */
 struct guard_config {
 	__u32 abi;
 	__u32 mode;	  /* enum guard_abi_mode */
@@ -39,6 +40,8 @@ struct guard_config {
 	__u32 reserved;
 	__u64 root; /* id of the cgroup that the guard is attached to: units are looked for below it
 		     */
+	__s64 clock_ns; /* what the wall clock was ahead of the boot clock when ends were computed
+			 */
 	/* portero's own program, which tries firewalls in namespaces of its own: not told */
 	__u64 self_inode;
 	__u32 self_device;
@@ -60,10 +63,12 @@ enum {
 	GUARD_WANTS_PROGRAM = 1,
 	GUARD_WANTS_UNIT = 2,
 	GUARD_WANTS_USER = 4,
-	GUARD_WANTS_CONTAINER = 8
+	GUARD_WANTS_CONTAINER = 8,
+	GUARD_ENDS = 16, /* it is over at until_ns; alone, it is for anybody until then */
 };
 struct guard_rule {
 	__u64 program, unit, container; /* hashes: guard_hash() */
+	__u64 until_ns;			/* boot clock */
 	__u32 uid;
 	__u32 wanted;
 };
@@ -180,8 +185,8 @@ struct guard_learned {
 	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct guard_config) == 56, "the same on both sides");
-_Static_assert(sizeof(struct guard_rule) == 32, "the same on both sides");
+_Static_assert(sizeof(struct guard_config) == 64, "the same on both sides");
+_Static_assert(sizeof(struct guard_rule) == 40, "the same on both sides");
 _Static_assert(sizeof(struct guard_program) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_identity) == 120, "the same on both sides");
 _Static_assert(sizeof(struct guard_socket) == 144, "the same on both sides");

@@ -62,50 +62,81 @@ static __always_inline __u32 who_may(__u32 half, __u32 proto, __u16 port)
 	return proto == IPPROTO_UDP ? p->who[GUARD_UDP] : p->who[GUARD_TCP];
 }
 
-static __always_inline int rule_matches(const struct guard_rule *r, __u64 program, __u64 unit,
-					__u64 container, __u32 uid)
+/* Bits of what rules say. */
+enum { RULE_FITS = 1, RULE_IS_OVER = 2, RULE_ENDS = 4 };
+
+static __always_inline int judge_rule(const struct guard_rule *r, __u64 program, __u64 unit,
+				      __u64 container, __u32 uid)
 {
-	if (!r->wanted)
-		return 0;
+	int ends;
+
+	if (!r || !r->wanted)
+		return RULE_IS_OVER;
+	ends = r->wanted & GUARD_ENDS ? RULE_ENDS : 0;
+	if (ends && bpf_ktime_get_boot_ns() >= r->until_ns)
+		return RULE_IS_OVER;
 	if ((r->wanted & GUARD_WANTS_PROGRAM) && r->program != program)
-		return 0;
+		return ends;
 	if ((r->wanted & GUARD_WANTS_UNIT) && r->unit != unit)
-		return 0;
+		return ends;
 	if ((r->wanted & GUARD_WANTS_USER) && r->uid != uid)
-		return 0;
-	return !(r->wanted & GUARD_WANTS_CONTAINER) || r->container == container;
+		return ends;
+	if ((r->wanted & GUARD_WANTS_CONTAINER) && r->container != container)
+		return ends;
+	return RULE_FITS | ends;
 }
 
 /*
- * Does one of the rules match? `rules`: their number << 32 | the first. With numbers alone, the
- * verifier looks at it once, and not wherever somebody is judged.
+ * What rules say together: RULE_FITS when one does, with RULE_ENDS if that one will be over;
+ * otherwise RULE_IS_OVER if all are, and RULE_ENDS if one will be. `rules`: their number << 32 |
+ * the first. With numbers alone, the verifier looks at it once, and not wherever somebody is
+ * judged.
  */
-__noinline int any_matches(__u64 rules, __u64 program, __u64 unit, __u64 container, __u32 uid)
+__noinline int judge_rules(__u64 rules, __u64 program, __u64 unit, __u64 container, __u32 uid)
 {
+	int over = RULE_IS_OVER, ends = 0;
 	__u32 length = rules >> 32;
 
 	for (__u32 i = 0; i < GUARD_LIST_LIMIT; i++) {
 		__u32 key = (__u32)rules + i;
-		const struct guard_rule *r;
+		int says;
 
 		if (i >= length)
 			break;
-		r = bpf_map_lookup_elem(&guard_rules, &key);
-		if (r && rule_matches(r, program, unit, container, uid))
-			return 1;
+		says = judge_rule(bpf_map_lookup_elem(&guard_rules, &key), program, unit, container,
+				  uid);
+		if (says & RULE_FITS)
+			return says;
+		over &= says;
+		ends |= says & RULE_ENDS;
 	}
-	return 0;
+	return over | ends;
 }
 
-/* May `who` have a port that `list` names the rules of? */
-static __always_inline int is_listed(__u32 half, __u32 list, const struct guard_identity *who)
+/* Is a port somebody's, by the rules that `list` names, and may `who` have it? */
+enum listed {
+	LISTED_NOBODY, /* all of them are over: as if nobody had declared it */
+	LISTED_OTHER,
+	LISTED_FOR_NOW, /* it may: until the rule is over */
+	LISTED,
+};
+
+static __always_inline enum listed find_listed(__u32 half, __u32 list,
+					       const struct guard_identity *who)
 {
 	__u64 length = list >> 24, first = half * GUARD_RULE_LIMIT + (list & 0xffffff);
+	int says;
 
-	if (list == GUARD_ANYBODY)
-		return 1;
-	/* what the kernel itself opens, and what systemd opens for a socket unit of root's */
-	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
-		return 1;
-	return any_matches(length << 32 | first, who->program, who->unit, who->container, who->uid);
+	/* what the kernel itself opens may have any */
+	if (list == GUARD_ANYBODY || (who->flags & GUARD_BY_KERNEL))
+		return LISTED;
+	says = judge_rules(length << 32 | first, who->program, who->unit, who->container, who->uid);
+	if (says & RULE_FITS)
+		return says & RULE_ENDS ? LISTED_FOR_NOW : LISTED;
+	if (says & RULE_IS_OVER)
+		return LISTED_NOBODY;
+	/* what systemd opens for a socket unit of root's */
+	if (who->flags & GUARD_BY_INIT)
+		return says & RULE_ENDS ? LISTED_FOR_NOW : LISTED;
+	return LISTED_OTHER;
 }

@@ -335,7 +335,8 @@ static int make_change(struct work *w, const char *path, struct err *e)
 					   .why = w->o->why,
 					   .command = w->a->command};
 	struct rollback cleanup_call(rollback_done) change = {0};
-	int r = rollback_arm(&w->states, &wish, &change, e);
+	int r = rollback_arm(&w->states, &wish, &change, e), code;
+	bool is_whole;
 
 	if (r >= 0)
 		r = change_all(w, &change, path, e);
@@ -347,8 +348,11 @@ static int make_change(struct work *w, const char *path, struct err *e)
 		return undo(w, e);
 	if (w->o->now)
 		end_connections(w);
-	applying_guard_tell(&w->states, &w->guard);
-	return begin_window(w, &change.pending, e) < 0 ? undo(w, e) : finish(w, &change.pending);
+	is_whole = applying_guard_tell(&w->states, &w->guard);
+	if (begin_window(w, &change.pending, e) < 0)
+		return undo(w, e);
+	code = finish(w, &change.pending);
+	return is_whole ? code : EXIT_BLIND; /* a kernel may refuse the guard */
 }
 
 static int carry_out(struct work *w, struct err *e)
@@ -371,7 +375,8 @@ static bool is_confirmed(const struct work *w)
 
 	return states_confirmed(&w->states, &state, &e) == 0 && state &&
 	       state_read_script(&w->states, state, &script, &e) == 0 &&
-	       strcmp(buf_text(&script), buf_text(&w->p->script)) == 0;
+	       strcmp(buf_text(&script), buf_text(&w->p->script)) == 0 &&
+	       applying_guard_is_kept(&w->states, state, w->p);
 }
 
 /* The rules are there: what may be left is that they wait to be confirmed. -1: they are no state.

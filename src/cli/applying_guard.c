@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool vouch(const char *path, const char *sha256, void *context)
+bool applying_guard_vouch(const char *path, const char *sha256, void *context)
 {
 	(void)context;
 	return package_content_vouches(path, sha256);
@@ -32,7 +32,7 @@ static int accept(const struct options *o, const struct states *s, const struct 
 		  struct err *e)
 {
 	const struct guard_acceptance a = {
-		.accept_new = true, .accept_changed = o->force, .vouch = vouch};
+		.accept_new = true, .accept_changed = o->force, .vouch = applying_guard_vouch};
 	struct guard_programs cleanup_call(guard_programs_done) p = {0};
 	const char *refused;
 	int code = guard_accept(s, r, &a, &p, e);
@@ -101,6 +101,24 @@ bool applying_guard_is_applied(const struct options *o, const struct planned *p)
 		       c->there == (r.mode != GUARD_OFF);
 	guard_rules_done(&r);
 	return same;
+}
+
+bool applying_guard_is_kept(const struct states *s, uint32_t state, const struct planned *p)
+{
+	struct guard_rules cleanup_call(guard_rules_done) kept = {0};
+	struct guard_rules cleanup_call(guard_rules_done) wanted = {0};
+	char cleanup_free *is = NULL;
+	char cleanup_free *is_to_be = NULL;
+	struct err ignored;
+
+	if (guard_rules_make(p, &wanted) < 0 || guard_state_read(s, state, &kept, &ignored) < 0 ||
+	    kept.mode != wanted.mode)
+		return false;
+	if (wanted.mode == GUARD_OFF)
+		return true;
+	is = guard_rules_format(&kept);
+	is_to_be = guard_rules_format(&wanted);
+	return is && is_to_be && strcmp(is, is_to_be) == 0;
 }
 
 bool applying_guard_tell(const struct states *s, const struct applying_guard *g)

@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* A guard_vouch of enforce/guard: does a package say so? */
+bool applying_guard_vouch(const char *path, const char *sha256, void *context);
+
 struct applying_guard {
 	struct guard_rules rules;
 	char *text; /* of the rules, for the state; NULL: no guard */
@@ -25,6 +28,8 @@ int applying_guard_prepare(const struct options *o, const struct states *s, cons
 			   struct applying_guard *ret, struct err *e);
 /* Is the guard in force already? Also when none is wanted, and none is there. */
 bool applying_guard_is_applied(const struct options *o, const struct planned *p);
+/* Has that state the guard of the plan, which a start of the machine will bring back? */
+bool applying_guard_is_kept(const struct states *s, uint32_t state, const struct planned *p);
 /* Tells on stderr what keeps it from its promise. False: it is not in force at all, or nobody
  * knows. */
 bool applying_guard_tell(const struct states *s, const struct applying_guard *g);

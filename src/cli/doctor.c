@@ -279,7 +279,7 @@ static void print_places(const struct options *o)
 			continue;
 		memcpy(&value, (const char *)o + row->offset, sizeof(value));
 		if (!value)
-			value = guard_kernel_cgroup_root() ?: "/sys/fs/cgroup";
+			value = guard_pins_cgroup_root() ?: "/sys/fs/cgroup";
 		printf("  --%-14s %s%s\n", row->name, value,
 		       access(value, F_OK) == 0 ? "" : _(" (not there yet)"));
 	}

@@ -3,14 +3,15 @@
  * guard: `portero guard`: what the guard is doing, and whether it is what was applied; off;
  * programs that changed. Put up it is by portero apply.
  */
+#include "base/buf.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/applying_guard.h"
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/guard_words.h"
 #include "cli/json.h"
 #include "enforce/guard_state.h"
-#include "observe/package_content.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,6 +78,8 @@ static const char *mode_word(const struct guard_check *c)
 {
 	if (!c->there)
 		return _("off");
+	if (!c->mode_known)
+		return _("not known");
 	if (c->learning)
 		return _("being put up");
 	return c->mode == GUARD_ENFORCE	  ? _("enforce")
@@ -84,14 +87,26 @@ static const char *mode_word(const struct guard_check *c)
 					  : _("off");
 }
 
+static void add_attached(const struct guard_check *c, struct buf *out)
+{
+	for (enum guard_part part = 0; part < GUARD_PART_ATTACHED; part++)
+		if (c->attached & 1u << part)
+			buf_printf(out, "%s%s", out->len ? ", " : "", guard_part_name(part));
+}
+
 static void print_words(const struct look *l)
 {
 	const struct guard_check *c = &l->check;
 
 	printf(_("Guard: %s\n"), mode_word(c));
-	if (c->there) {
+	if (c->there && !c->whole) {
+		struct buf cleanup_call(buf_done) parts = {0};
+
+		add_attached(c, &parts);
+		printf(_("still attached: %s\n"), parts.len ? buf_text(&parts) : _("nothing"));
+	} else if (c->there) {
 		printf(_("attached to %s, pinned in %s\n"),
-		       l->where.cgroup[0] ? l->where.cgroup : guard_kernel_cgroup_root(),
+		       l->where.cgroup[0] ? l->where.cgroup : guard_pins_cgroup_root(),
 		       l->where.pins[0] ? l->where.pins : GUARD_PINS);
 		printf(_("state %u: %zu owners of ports, %zu programs known to the kernel\n"),
 		       l->state, l->rules.owner_count, c->programs);
@@ -126,12 +141,12 @@ static json_t *pack_faults(const struct guard_check *c)
 	return list;
 }
 
-static json_t *pack_absent(const struct guard_check *c)
+static json_t *pack_parts(unsigned parts)
 {
 	json_t *list = json_array();
 
 	for (enum guard_part part = 0; part < GUARD_PART_ATTACHED; part++)
-		if (c->absent & 1u << part)
+		if (parts & 1u << part)
 			json_array_append_new(list, json_string(guard_part_name(part)));
 	return list;
 }
@@ -141,14 +156,15 @@ static int print_json(const struct look *l)
 	const struct guard_check *c = &l->check;
 	json_t *root = json_pack(
 		"{s:s, s:b, s:s, s:b, s:b, s:I, s:s, s:s, s:b, s:o, s:I, s:o}", "schema",
-		"portero.guard/1", "there", c->there, "mode", guard_mode_id(c->mode), "learning",
+		"portero.guard/1", "there", c->there, "mode", c->there && !c->mode_known ? "unknown" : guard_mode_id(c->mode), "learning",
 		c->learning, "intact", c->there && !c->fault_total, "state",
 		(json_int_t)l->state, "cgroup",
-		l->where.cgroup[0] ? l->where.cgroup : guard_kernel_cgroup_root() ?: "", "pins",
+		l->where.cgroup[0] ? l->where.cgroup : guard_pins_cgroup_root() ?: "", "pins",
 		l->where.pins[0] ? l->where.pins : GUARD_PINS, "older_sockets_known",
-		c->is_seeded, "absent_parts", pack_absent(c), "programs", (json_int_t)c->programs,
+		c->is_seeded, "absent_parts", pack_parts(c->absent), "programs", (json_int_t)c->programs,
 		"faults", pack_faults(c));
 
+	json_object_set_new(root, "attached_parts", pack_parts(c->attached));
 	json_object_set_new(root, "counts",
 			    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "listens",
 				      (json_int_t)c->counts[GUARD_COUNT_LISTENS], "binds_refused",
@@ -247,12 +263,6 @@ static size_t count_refused(const struct guard_programs *p)
 	return count;
 }
 
-static bool vouch(const char *path, const char *sha256, void *context)
-{
-	(void)context;
-	return package_content_vouches(path, sha256);
-}
-
 /* `only`: the program that a person accepts; NULL: only packages do. */
 static int learn(const struct options *o, const char *only)
 {
@@ -260,7 +270,7 @@ static int learn(const struct options *o, const char *only)
 	const struct guard_acceptance a = {.accept_new = only != NULL,
 					   .accept_changed = only != NULL,
 					   .only = only,
-					   .vouch = vouch};
+					   .vouch = applying_guard_vouch};
 	struct guard_programs cleanup_call(guard_programs_done) programs = {0};
 	struct guard_report cleanup_call(guard_report_done) report = {0};
 	struct guard_wish wish;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/guard_rules.h"
 #include "decide/policy_guard.h"
+#include "model/port_proxies.h"
+#include "observe/package_content.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,10 +84,33 @@ static int add_cgroups(const struct snapshot *s, struct guard_rules *r, uint32_t
 	return code;
 }
 
+static bool names_container(const struct policy *p)
+{
+	for (size_t i = 0; i < p->opening_count; i++)
+		if (p->openings[i].container_str)
+			return true;
+	return false;
+}
+
+/* Nobody named them: so they must be what their package brought. */
+static uint32_t find_proxies(const struct policy *p)
+{
+	size_t count;
+	const struct port_proxy *proxies = port_proxies(&count);
+	uint32_t found = 0;
+
+	if (p->settings.guard == GUARD_OFF || !names_container(p))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (package_content_vouches(proxies[i].program, NULL))
+			found |= 1u << i;
+	return found;
+}
+
 int guard_rules_make(const struct planned *p, struct guard_rules *ret)
 {
 	struct guard_rules r = {0};
-	int code = policy_guard_make(&p->policy, p->now_s, &r);
+	int code = policy_guard_make(&p->policy, find_proxies(&p->policy), p->now_s, &r);
 
 	for (size_t i = 0; code == 0 && i < r.owner_count; i++)
 		if (r.owners[i].container_str)

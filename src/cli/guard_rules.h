@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * guard_rules: the rules of the guard of a plan: those of its policy, with the cgroups that the
- * containers have now.
+ * containers have now, and with the programs that publish their ports.
  */
 #pragma once
 

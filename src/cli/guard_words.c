@@ -27,8 +27,19 @@ static const char *sentence(enum guard_fault fault)
 	case GUARD_FAULT_MAPS:
 		return _("the guard's rules in the kernel are not those that were applied (portero "
 			 "restore puts them right)");
+	case GUARD_FAULT_MAP_GONE:
+		return _("the pin of the guard's map %s is gone: what is attached goes on by it, "
+			 "and nobody can look at it or change it any more (portero guard refresh "
+			 "puts a whole guard in its place, portero guard off takes it away)");
+	case GUARD_FAULT_VERSION:
+		return _("the guard that is there is of another version of portero, which cannot "
+			 "look at its rules (portero guard refresh puts this one's in its place)");
 	case GUARD_FAULT_ELSEWHERE:
 		return _("the guard that is there guards another network namespace, not this one");
+	case GUARD_FAULT_CLOCK:
+		return _("the clock was set since the guard got its rules: openings with an end "
+			 "(until) end at another time for it than for the firewall (portero guard "
+			 "refresh)");
 	case GUARD_FAULT_PROGRAM_MISSING:
 		return _("%s is not there: nobody can have its ports until it is (portero guard "
 			 "refresh)");
@@ -104,7 +115,7 @@ void guard_words_print_weaker(const struct guard_check *c, FILE *out)
 {
 	unsigned without = c->absent | (c->is_seeded ? 0 : 1u << GUARD_PART_SEED);
 
-	if (!c->there)
+	if (!c->there || !c->whole)
 		return;
 	for (unsigned part = 0; part < GUARD_PART_COUNT; part++)
 		if (without & 1u << part)

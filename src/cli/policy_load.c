@@ -5,12 +5,15 @@
 #include "base/text.h"
 #include "decide/policy_parse.h"
 #include "decide/policy_review.h"
+#include "model/port_proxies.h"
+#include "observe/package_content.h"
 #include "observe/policy_files.h"
 #include "observe/policy_names.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool has_interface(void *context, const char *name)
 {
@@ -34,10 +37,40 @@ static bool has_program(void *context, const char *path)
 	return policy_names_has_program(path);
 }
 
-static bool is_script(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE])
+static bool is_script(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
 {
 	(void)context;
-	return policy_names_is_script(path, ret, POLICY_INTERPRETER_SIZE);
+	return policy_names_is_script(path, ret, POLICY_FOUND_SIZE);
+}
+
+static bool is_link(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
+{
+	(void)context;
+	return policy_names_is_link(path, ret, POLICY_FOUND_SIZE);
+}
+
+static bool is_writable(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
+{
+	(void)context;
+	return policy_names_is_writable(path, ret, POLICY_FOUND_SIZE);
+}
+
+static bool is_chosen(void *context, uint16_t port)
+{
+	return policy_names_is_chosen(context, port);
+}
+
+static const char *find_stray_proxy(void *context)
+{
+	size_t count;
+	const struct port_proxy *proxies = port_proxies(&count);
+
+	(void)context;
+	for (size_t i = 0; i < count; i++)
+		if (access(proxies[i].program, F_OK) == 0 &&
+		    !package_content_vouches(proxies[i].program, NULL))
+			return proxies[i].program;
+	return NULL;
 }
 
 static int parse_files(const struct policy_files *files, struct policy *ret,
@@ -63,6 +96,10 @@ int policy_load_files(const struct policy_files *files, struct policy *ret,
 		.has_user = has_user,
 		.has_program = has_program,
 		.is_script = is_script,
+		.is_link = is_link,
+		.is_writable = is_writable,
+		.is_chosen = is_chosen,
+		.find_stray_proxy = find_stray_proxy,
 	};
 	int r = parse_files(files, ret, problems);
 

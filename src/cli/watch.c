@@ -337,7 +337,7 @@ static int read_limits(struct watch *w)
 
 static int open_all(struct watch *w)
 {
-	const char *cgroup = w->o->cgroup ? w->o->cgroup : guard_kernel_cgroup_root();
+	const char *cgroup = w->o->cgroup ? w->o->cgroup : guard_pins_cgroup_root();
 	struct err e = {0};
 
 	if (guard_ring_open(w->o->pin_dir, &w->ring, &e) < 0)

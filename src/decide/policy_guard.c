@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/policy_guard.h"
 #include "base/mem.h"
+#include "model/port_proxies.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,20 +12,23 @@ enum { DHCP_CLIENT = 68, DHCP6_CLIENT = 546 };
 struct making {
 	const struct policy *p;
 	struct guard_rules rules;
+	uint32_t proxies;  /* bits of those that may stand for a container */
 	struct map owners; /* by a hash of the owner: its index in rules.owners[] */
 };
 
 /* The policy's strings are each once in its pool, so these are the same if their offsets are. */
 static uint64_t owner_hash(const struct guard_owner *o)
 {
-	return map_mix(map_mix(o->program_str, o->unit_str),
-		       map_mix(o->user_str, o->container_str));
+	return map_mix(map_mix(map_mix(o->program_str, o->unit_str),
+			       map_mix(o->user_str, o->container_str)),
+		       (uint64_t)o->until_s);
 }
 
 static bool is_same_owner(const struct guard_owner *a, const struct guard_owner *b)
 {
 	return a->program_str == b->program_str && a->unit_str == b->unit_str &&
-	       a->user_str == b->user_str && a->container_str == b->container_str;
+	       a->user_str == b->user_str && a->container_str == b->container_str &&
+	       a->until_s == b->until_s;
 }
 
 /* A text of the policy among those of the rules. */
@@ -80,13 +84,35 @@ static int add_ports(struct making *m, const struct guard_owner *owner,
 	return 0;
 }
 
+/* The port that a container publishes is bound by its runtime. */
+static int add_proxies(struct making *m, const struct opening *o)
+{
+	size_t count;
+	const struct port_proxy *proxies = port_proxies(&count);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct guard_owner owner = {.until_s = o->until_s};
+
+		if (!(m->proxies & 1u << i))
+			continue;
+		if (keep_text(m, proxies[i].program, &owner.program_str) < 0 ||
+		    keep_text(m, proxies[i].unit ?: "", &owner.unit_str) < 0 ||
+		    keep_text(m, proxies[i].user ?: "", &owner.user_str) < 0)
+			return -ENOMEM;
+		r = add_ports(m, &owner, &m->p->ports[o->first_port], o->port_count);
+	}
+	return r;
+}
+
 static int add_opening(struct making *m, const struct opening *o)
 {
-	struct guard_owner owner = {0};
+	struct guard_owner owner = {.until_s = o->until_s};
 
-	if (keep_owner(m, o, &owner) < 0)
+	if (keep_owner(m, o, &owner) < 0 ||
+	    add_ports(m, &owner, &m->p->ports[o->first_port], o->port_count) < 0)
 		return -ENOMEM;
-	return add_ports(m, &owner, &m->p->ports[o->first_port], o->port_count);
+	return o->container_str ? add_proxies(m, o) : 0;
 }
 
 static int add_anybodys(struct making *m)
@@ -137,9 +163,10 @@ static void join_grants(struct guard_rules *r)
 	r->grant_count = count;
 }
 
-int policy_guard_make(const struct policy *p, int64_t now_s, struct guard_rules *ret)
+int policy_guard_make(const struct policy *p, uint32_t proxies, int64_t now_s,
+		      struct guard_rules *ret)
 {
-	struct making m = {.p = p};
+	struct making m = {.p = p, .proxies = proxies};
 	int r = 0;
 
 	m.rules.mode = p->settings.guard;

@@ -9,8 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Who declares more ports than that wants to send from them (or means every port). */
+enum { MANY_PORTS = 1000 };
+
 struct review {
 	const struct policy *p;
+	const struct policy_facts *facts;
 	struct policy_problems *problems;
 };
 
@@ -101,6 +105,46 @@ static void warn_unit(const struct review *r, const struct opening *o)
 		     unit);
 }
 
+/* What the kernel gives to a client is not judged: it would lose its answers. */
+static void warn_chosen(const struct review *r, const struct opening *o)
+{
+	for (uint32_t i = 0; i < o->port_count && r->facts->is_chosen; i++) {
+		const struct port_range *range = &r->p->ports[o->first_port + i];
+		unsigned port = range->first;
+
+		if (range->proto != PROTO_UDP || range->last - range->first >= MANY_PORTS)
+			continue;
+		while (port <= range->last &&
+		       !r->facts->is_chosen(r->facts->context, (uint16_t)port))
+			port++;
+		if (port > range->last)
+			continue;
+		warn(r, o,
+		     _("the kernel may give %u/udp to any program that asks for no certain port, "
+		       "which then has what is let in there, and the declared one cannot bind "
+		       "it: reserve it (add it to the sysctl "
+		       "net.ipv4.ip_local_reserved_ports)"),
+		     port);
+		return;
+	}
+}
+
+static void warn_proxy(const struct review *r, const struct opening *o, bool *told)
+{
+	const char *path;
+
+	if (!o->container_str || *told || !r->facts->find_stray_proxy)
+		return;
+	*told = true;
+	path = r->facts->find_stray_proxy(r->facts->context);
+	if (path)
+		warn(r, o,
+		     _("ports of containers are published by %.300s, whose content no package "
+		       "vouches for, so the guard does not let it have them: name that program "
+		       "(and its unit) instead of the container"),
+		     path);
+}
+
 /* Told once: a policy that names nobody at all should not be buried under it. */
 static void warn_nobody(const struct review *r, const struct opening *first, unsigned long count)
 {
@@ -114,21 +158,26 @@ static void warn_nobody(const struct review *r, const struct opening *first, uns
 		     count);
 }
 
-void policy_guard_review(const struct policy *p, int64_t now_s, struct policy_problems *problems)
+void policy_guard_review(const struct policy *p, const struct policy_facts *facts,
+			 struct policy_problems *problems)
 {
-	const struct review r = {.p = p, .problems = problems};
+	const struct review r = {.p = p, .facts = facts, .problems = problems};
 	const struct opening *first = NULL;
 	unsigned long nobody = 0;
+	bool told = false;
 
 	if (p->settings.guard == GUARD_OFF)
 		return;
 	for (size_t i = 0; i < p->opening_count; i++) {
 		const struct opening *o = &p->openings[i];
 
-		if (opening_is_over(o, now_s) || !is_guarded(p, o))
+		if (opening_is_over(o, facts->now_s) || !is_guarded(p, o))
 			continue;
 		warn_scripts(&r, o);
 		warn_unit(&r, o);
+		warn_proxy(&r, o, &told);
+		if (!names_nobody(o))
+			warn_chosen(&r, o);
 		if (!names_nobody(o) || !is_wider_than_host(p, o))
 			continue;
 		first = first ? first : o;

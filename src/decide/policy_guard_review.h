@@ -5,10 +5,9 @@
  */
 #pragma once
 
-#include "model/policy_problems.h"
-
-#include <stdint.h>
+#include "decide/policy_review.h"
 
 /* Warnings; nothing when the guard is off. Openings that have ended do not count, nor do ports that
  * are anybody's anyway (decide/policy_guard). Out of memory: `failed` of the problems is set. */
-void policy_guard_review(const struct policy *p, int64_t now_s, struct policy_problems *problems);
+void policy_guard_review(const struct policy *p, const struct policy_facts *facts,
+			 struct policy_problems *problems);

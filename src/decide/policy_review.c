@@ -119,7 +119,7 @@ static void warn_script(struct review *r, const struct opening *o)
 {
 	struct policy_place place = place_of(r, &o->place);
 	const char *path = policy_text(r->p, o->program_str);
-	char interpreter[POLICY_INTERPRETER_SIZE] = "";
+	char interpreter[POLICY_FOUND_SIZE] = "";
 
 	if (!r->facts->is_script || !is_new(r, o->program_str, (uintptr_t)r->facts->is_script) ||
 	    !r->facts->is_script(r->facts->context, path, interpreter))
@@ -136,6 +136,40 @@ static void warn_script(struct review *r, const struct opening *o)
 				      "listens, so this never fits. Write the interpreter, and "
 				      "the unit and the user of the script"),
 				    path);
+}
+
+/* What runs is shown, and compared, by its own path. False: it is no link. */
+static bool warn_link(struct review *r, const struct opening *o)
+{
+	struct policy_place place = place_of(r, &o->place);
+	const char *path = policy_text(r->p, o->program_str);
+	char real[POLICY_FOUND_SIZE];
+
+	if (!r->facts->is_link || !is_new(r, o->program_str, (uintptr_t)r->facts->is_link) ||
+	    !r->facts->is_link(r->facts->context, path, real))
+		return false;
+	policy_problems_add(r->problems, false, &place, NULL,
+			    _("%.300s is a link, and what runs is shown by its own path, which is "
+			      "another: write 'program: %.300s'"),
+			    path, real);
+	return true;
+}
+
+/* The guard knows a program by its content. */
+static void warn_writable(struct review *r, const struct opening *o)
+{
+	struct policy_place place = place_of(r, &o->place);
+	char what[POLICY_FOUND_SIZE];
+
+	if (r->p->settings.guard == GUARD_OFF || !r->facts->is_writable ||
+	    !is_new(r, o->program_str, (uintptr_t)r->facts->is_writable) ||
+	    !r->facts->is_writable(r->facts->context, policy_text(r->p, o->program_str), what))
+		return;
+	policy_problems_add(r->problems, false, &place, NULL,
+			    _("others than root may change %.300s, and the guard gives no port to "
+			      "a changed program until somebody accepts it. Let %.300s be root's "
+			      "alone"),
+			    policy_text(r->p, o->program_str), what);
 }
 
 static void warn_absent(struct review *r, const struct opening *o)
@@ -165,8 +199,9 @@ static void warn_absent(struct review *r, const struct opening *o)
 		policy_problems_add(r->problems, false, &place, NULL,
 				    _("this machine has no program %.300s now"),
 				    policy_text(r->p, o->program_str));
-	else
+	else if (!warn_link(r, o))
 		warn_script(r, o);
+	warn_writable(r, o);
 }
 
 int policy_review(const struct policy *p, const struct policy_facts *facts,
@@ -181,7 +216,7 @@ int policy_review(const struct policy *p, const struct policy_facts *facts,
 		warn_absent(&r, &p->openings[i]);
 	}
 	if (code == 0)
-		policy_guard_review(p, facts->now_s, problems);
+		policy_guard_review(p, facts, problems);
 	map_done(&r.asked);
 	return r.failed || problems->failed ? -ENOMEM : code;
 }

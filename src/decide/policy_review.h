@@ -13,7 +13,7 @@
 
 #include "model/policy_problems.h"
 
-enum { POLICY_INTERPRETER_SIZE = 512 };
+enum { POLICY_FOUND_SIZE = 512 };
 
 /* What the machine has. A NULL: that is not looked at. */
 struct policy_facts {
@@ -24,7 +24,16 @@ struct policy_facts {
 	bool (*has_user)(void *context, const char *name); /* a name, not a number */
 	bool (*has_program)(void *context, const char *path);
 	/* Is it a script? Then *ret is the program that runs it, "" when that is not known. */
-	bool (*is_script)(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE]);
+	/* Is it a link, or do others than root write to it? Then *ret is where it leads to, or what
+	 * they may write to. */
+	bool (*is_link)(void *context, const char *path, char ret[POLICY_FOUND_SIZE]);
+	bool (*is_writable)(void *context, const char *path, char ret[POLICY_FOUND_SIZE]);
+	/* May the kernel give this port to a program that asks for none? */
+	bool (*is_chosen)(void *context, uint16_t port);
+	/* The path of a program that publishes containers' ports (model/port_proxies) whose content
+	 * no package vouches for; NULL: all that are there are vouched for. */
+	const char *(*find_stray_proxy)(void *context);
+	bool (*is_script)(void *context, const char *path, char ret[POLICY_FOUND_SIZE]);
 };
 
 /* 0 or -ENOMEM. 10,000 openings and 50,000 sources take a fraction of a second. */

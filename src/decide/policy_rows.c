@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/policy_rows.h"
 
+#include "model/port_proxies.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -96,6 +98,14 @@ static enum fit fits_unit(const char *wanted, const struct snapshot *s, const st
 		      fits(wanted, snapshot_text(s, a->service_str)));
 }
 
+/* The port that a container publishes is its runtime's on the machine; the guard lets it, too. */
+static bool is_proxy(const struct snapshot *s, const struct process_info *owner)
+{
+	return owner->container == SNAPSHOT_NONE && !owner->unit_of_user &&
+	       port_proxies_have(snapshot_text(s, owner->program_str),
+				 snapshot_text(s, owner->unit_str), owner->uid == 0 ? "root" : "");
+}
+
 static enum fit fits_opening(const struct policy *p, const struct opening *o,
 			     const struct snapshot *s, const struct listener *l)
 {
@@ -107,6 +117,8 @@ static enum fit fits_opening(const struct policy *p, const struct opening *o,
 	if (l->owner == SNAPSHOT_NONE)
 		return FIT_UNKNOWN;
 	owner = &s->processes[l->owner];
+	if (o->container_str && is_proxy(s, owner))
+		return FIT_YES;
 	fit = fits(policy_text(p, o->program_str), snapshot_text(s, owner->program_str));
 	if (fit != FIT_YES && l->activation != SNAPSHOT_NONE)
 		fit = better(fit,

@@ -22,6 +22,7 @@ struct loading {
 	struct guard_kernel k;
 	struct guard_report report;
 	struct guard_table table;
+	int64_t clock_ns; /* as its ends were computed */
 };
 
 static int fail_map(enum guard_map map, struct err *e)
@@ -240,6 +241,7 @@ static int turn(struct loading *l, struct err *e)
 	config.loopback = l->r->loopback;
 	config.ephemeral = l->r->ephemeral;
 	config.seeded = l->report.is_seeded;
+	config.clock_ns = l->clock_ns;
 	learn_self(&l->k, &config);
 	guard_kernel_wait(); /* that half may have been in force a moment ago */
 	r = put_table(l, half, e);
@@ -296,8 +298,9 @@ static int load(struct loading *l, struct err *e)
 {
 	int r = read_programs(l, e);
 
+	l->clock_ns = guard_owners_clock_ns();
 	if (r == 0)
-		r = guard_owners_make_table(l->r, &l->report.programs, &l->table, e);
+		r = guard_owners_make_table(l->r, &l->report.programs, l->clock_ns, &l->table, e);
 	if (r == 0)
 		r = put_containers(l, e);
 	if (r == 0)
@@ -313,28 +316,18 @@ static int load(struct loading *l, struct err *e)
 	return 0;
 }
 
-static int refresh(struct loading *l, struct err *e)
-{
-	int r = read_programs(l, e);
-
-	if (r == 0)
-		r = put_programs(l, e);
-	if (r == 0)
-		drop_programs(l);
-	return r;
-}
-
-static int run(const struct guard_wish *wish, const struct guard_rules *r,
-	       int (*work)(struct loading *l, struct err *e), struct guard_report *ret,
-	       struct err *e)
+static int put_in_force(const struct guard_wish *wish, const struct guard_rules *r,
+			struct guard_report *ret, struct err *e)
 {
 	struct loading l = {.wish = wish, .r = r};
 	int result = guard_kernel_open(wish->place, &l.k, e);
 
 	if (result == 0) {
 		note_absent(&l);
-		result = work(&l, e);
+		result = load(&l, e);
 	}
+	if (result == 0)
+		result = guard_kernel_take_over(wish->place, &l.k, e);
 	guard_kernel_close(&l.k);
 	guard_table_done(&l.table);
 	if (result < 0)
@@ -350,18 +343,20 @@ int guard_load(const struct guard_wish *wish, const struct guard_rules *r, struc
 	*ret = (struct guard_report){0};
 	if (r->mode == GUARD_OFF)
 		return guard_off(wish->place, e);
-	return run(wish, r, load, ret, e);
+	return put_in_force(wish, r, ret, e);
 }
 
 int guard_refresh(const struct guard_wish *wish, const struct guard_rules *r,
 		  struct guard_report *ret, struct err *e)
 {
-	struct guard_kernel k;
-	int found = guard_kernel_find(wish->place, &k, e);
+	struct guard_pinned pinned;
+	int result = guard_pins_look(wish->place, &pinned, e);
 
-	guard_kernel_close(&k);
 	*ret = (struct guard_report){0};
-	return found < 0 ? found : run(wish, r, refresh, ret, e);
+	if (result == 0 && !pinned.any)
+		result = err_set(e, -ENOENT,
+				 _("no guard is there: portero restore puts up what was applied"));
+	return result < 0 ? result : put_in_force(wish, r, ret, e);
 }
 
 int guard_off(const struct guard_place *place, struct err *e)

@@ -34,8 +34,8 @@ struct guard_report {
 int guard_load(const struct guard_wish *wish, const struct guard_rules *r, struct guard_report *ret,
 	       struct err *e);
 /*
- * Learns the programs again, for the rules that are in force: after an upgrade. Changes nothing
- * else. -ENOENT: no guard is there.
+ * The same for the rules that are in force: after an upgrade their programs are learned again,
+ * after somebody laid hands on the guard it is whole again. -ENOENT: no guard is there.
  */
 int guard_refresh(const struct guard_wish *wish, const struct guard_rules *r,
 		  struct guard_report *ret, struct err *e);

@@ -3,6 +3,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "enforce/guard_accepted.h"
+#include "enforce/guard_links.h"
 #include "enforce/guard_owners.h"
 
 #include <bpf/bpf.h>
@@ -38,7 +39,10 @@ const char *guard_fault_id(enum guard_fault fault)
 		[GUARD_FAULT_UNPINNED] = "unpinned",
 		[GUARD_FAULT_FOREIGN] = "foreign-program",
 		[GUARD_FAULT_MAPS] = "changed-rules",
+		[GUARD_FAULT_MAP_GONE] = "map-unpinned",
+		[GUARD_FAULT_VERSION] = "other-version",
 		[GUARD_FAULT_ELSEWHERE] = "other-namespace",
+		[GUARD_FAULT_CLOCK] = "clock-was-set",
 		[GUARD_FAULT_PROGRAM_MISSING] = "program-missing",
 		[GUARD_FAULT_PROGRAM_CHANGED] = "program-changed",
 		[GUARD_FAULT_PROGRAM_TOUCHED] = "program-touched",
@@ -62,17 +66,20 @@ static int check_link(struct checking *c, enum guard_part part, const uint8_t (*
 		      struct err *e)
 {
 	struct guard_link link;
-	int r = guard_kernel_link(c->place, part, &link, e);
+	int r = guard_links_read(c->place, part, &link, e);
 
 	if (r < 0)
 		return r;
+	c->ret->attached |= link.cgroup_id ? 1u << part : 0;
 	if (!link.pinned && guard_part_is_optional(part))
 		c->ret->absent |= 1u << part;
 	else if (!link.pinned)
 		add_fault(c->ret, GUARD_FAULT_UNPINNED, guard_part_name(part));
-	else if (!link.everywhere && link.cgroup_id != c->config.root)
+	else if (!link.everywhere &&
+		 (!link.cgroup_id || (c->ret->whole && link.cgroup_id != c->config.root)))
 		add_fault(c->ret, GUARD_FAULT_DETACHED, guard_part_name(part));
-	else if (!link.ours || (tags && memcmp(tags[part], link.tag, sizeof(link.tag)) != 0))
+	else if (c->ret->whole &&
+		 (!link.ours || (tags && memcmp(tags[part], link.tag, sizeof(link.tag)) != 0)))
 		add_fault(c->ret, GUARD_FAULT_FOREIGN, guard_part_name(part));
 	return 0;
 }
@@ -80,7 +87,7 @@ static int check_link(struct checking *c, enum guard_part part, const uint8_t (*
 static int check_links(struct checking *c, bool thorough, struct err *e)
 {
 	uint8_t tags[GUARD_PART_ATTACHED][8] = {{0}};
-	bool known = thorough && guard_kernel_tags(c->place, tags) == 0;
+	bool known = thorough && guard_kernel_tags(tags) == 0;
 
 	for (enum guard_part part = 0; part < GUARD_PART_ATTACHED; part++) {
 		int r = check_link(c, part, known ? tags : NULL, e);
@@ -94,6 +101,15 @@ static int check_links(struct checking *c, bool thorough, struct err *e)
 /* --- maps ---------------------------------------------------------------------------------------
  */
 
+static void note_mode(struct guard_check *ret, const struct guard_pinned *p)
+{
+	ret->mode_known = p->knows_head;
+	ret->learning = p->head.mode == GUARD_ABI_LEARN;
+	ret->mode = p->head.mode == GUARD_ABI_ENFORCE	? GUARD_ENFORCE
+		    : p->head.mode == GUARD_ABI_OBSERVE ? GUARD_OBSERVE
+							: GUARD_OFF;
+}
+
 static int read_config(struct checking *c, struct err *e)
 {
 	uint32_t zero = 0;
@@ -102,10 +118,6 @@ static int read_config(struct checking *c, struct err *e)
 	    bpf_map_lookup_elem(c->k.map_fds[GUARD_MAP_CONFIG], &c->half, &c->config) < 0)
 		return err_set(e, -errno, _("the guard's maps cannot be read: %s"),
 			       strerror(errno));
-	c->ret->learning = c->config.mode == GUARD_ABI_LEARN;
-	c->ret->mode = c->config.mode == GUARD_ABI_ENFORCE   ? GUARD_ENFORCE
-		       : c->config.mode == GUARD_ABI_OBSERVE ? GUARD_OBSERVE
-							     : GUARD_OFF;
 	c->ret->is_seeded = c->config.seeded;
 	return 0;
 }
@@ -156,7 +168,8 @@ static int check_maps(struct checking *c, struct err *e)
 {
 	struct guard_port *ports cleanup_free = calloc(65536, sizeof(*ports));
 	struct guard_table cleanup_call(guard_table_done) t = {0};
-	int r = ports ? guard_owners_make_table(c->r, &c->programs, &t, e) : -ENOMEM;
+	int r = ports ? guard_owners_make_table(c->r, &c->programs, c->config.clock_ns, &t, e)
+		      : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -234,6 +247,20 @@ static int check_programs(struct checking *c, const struct states *s, struct err
 	return r;
 }
 
+/* Ends were computed by what the clock was then; corrections of less than a second are no matter.
+ */
+static void check_clock(struct checking *c)
+{
+	int64_t moved_s = (guard_owners_clock_ns() - c->config.clock_ns) / 1000000000;
+
+	for (size_t i = 0; moved_s && i < c->r->owner_count; i++) {
+		if (!c->r->owners[i].until_s)
+			continue;
+		add_fault(c->ret, GUARD_FAULT_CLOCK, "");
+		return;
+	}
+}
+
 static void check_users(struct checking *c)
 {
 	uint32_t uid;
@@ -264,27 +291,52 @@ static int check_all(struct checking *c, const struct states *s, bool thorough, 
 		return r;
 	if (stat("/proc/thread-self/ns/net", &st) == 0 && st.st_ino != c->config.netns)
 		add_fault(c->ret, GUARD_FAULT_ELSEWHERE, "");
+	check_clock(c);
 	check_users(c);
 	read_counts(c);
 	return 0;
+}
+
+/* What is attached goes on, by maps that nobody can read any more. */
+static int check_remains(struct checking *c, const struct guard_pinned *p, struct err *e)
+{
+	bool any = false;
+
+	for (enum guard_map map = 0; map < GUARD_MAP_COUNT; map++) {
+		if (p->maps & 1u << map)
+			continue;
+		any = true;
+		add_fault(c->ret, GUARD_FAULT_MAP_GONE, guard_map_name(map));
+	}
+	if (!any)
+		add_fault(c->ret, GUARD_FAULT_VERSION, "");
+	return check_links(c, false, e);
 }
 
 int guard_check(const struct states *s, const struct guard_place *place,
 		const struct guard_rules *r, bool thorough, struct guard_check *ret, struct err *e)
 {
 	struct checking c = {.place = place, .r = r, .ret = ret};
-	int result;
+	struct guard_pinned pinned;
+	int result = guard_pins_look(place, &pinned, e);
 
 	*ret = (struct guard_check){0};
-	result = guard_kernel_find(place, &c.k, e);
-	if (result == 0) {
-		ret->there = true;
-		result = check_all(&c, s, thorough, e);
-	} else if (result == -ENOENT) {
+	if (result < 0)
+		return result;
+	if (!pinned.any) {
+		ret->mode_known = true;
 		if (r->mode != GUARD_OFF)
 			add_fault(ret, GUARD_FAULT_ABSENT, "");
-		result = 0;
+		return 0;
 	}
+	ret->there = true;
+	ret->whole = guard_pins_are_whole(&pinned);
+	note_mode(ret, &pinned);
+	if (!ret->whole)
+		return check_remains(&c, &pinned, e);
+	result = guard_kernel_find(place, &c.k, e);
+	if (result == 0)
+		result = check_all(&c, s, thorough, e);
 	guard_programs_done(&c.programs);
 	guard_kernel_close(&c.k);
 	return result;

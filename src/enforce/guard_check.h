@@ -20,7 +20,10 @@ enum guard_fault {
 	GUARD_FAULT_UNPINNED,  /* subject: the part; its pin is gone, or was never there */
 	GUARD_FAULT_FOREIGN,   /* subject: the part; it is another program than portero's */
 	GUARD_FAULT_MAPS,      /* the maps say something else than the rules */
+	GUARD_FAULT_MAP_GONE,  /* subject: the map; its pin is gone, what is attached uses it */
+	GUARD_FAULT_VERSION,   /* it is another version's, whose maps cannot be read */
 	GUARD_FAULT_ELSEWHERE, /* it guards another network namespace */
+	GUARD_FAULT_CLOCK,     /* the clock was set: openings that end do so at another time */
 	/* what keeps declared programs from their ports */
 	GUARD_FAULT_PROGRAM_MISSING, /* subject: the path */
 	GUARD_FAULT_PROGRAM_CHANGED, /* ... is another than the one that was accepted */
@@ -37,7 +40,10 @@ struct guard_check_fault {
 enum { GUARD_CHECK_FAULT_LIMIT = 64 };
 
 struct guard_check {
-	bool there;	      /* something is pinned */
+	bool there;	   /* something is pinned */
+	bool whole;	   /* all maps are, of this version; else only what follows is known */
+	unsigned attached; /* bits of the parts that are */
+	bool mode_known;
 	bool learning;	      /* it is being put up, and judges nothing yet */
 	enum guard_mode mode; /* of the kernel's */
 	bool is_seeded;	      /* sockets that are older than the guard are known */

@@ -2,6 +2,7 @@
 #include "enforce/guard_marks.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "enforce/guard_links.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -42,6 +44,7 @@ static int read_seeds(struct guard_marks *m)
 int guard_marks_open(const struct guard_place *place, struct guard_marks *m, struct err *e)
 {
 	struct guard_link link = {0};
+	struct timespec now;
 	uint32_t zero = 0;
 	int r;
 
@@ -49,13 +52,15 @@ int guard_marks_open(const struct guard_place *place, struct guard_marks *m, str
 	snprintf(m->cgroup, sizeof(m->cgroup), "%s", place->cgroup ? place->cgroup : "");
 	r = guard_kernel_find(place, &m->k, e);
 	if (r == 0)
-		r = guard_kernel_link(place, GUARD_PART_INGRESS, &link, e);
+		r = guard_links_read(place, GUARD_PART_INGRESS, &link, e);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_ACTIVE], &zero, &m->half) < 0 ||
 	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_CONFIG], &m->half, &m->config) < 0)
 		return err_set(e, -errno, _("the guard's maps cannot be read: %s"),
 			       strerror(errno));
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	m->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	m->program_id = link.program_id;
 	m->there = m->config.mode >= GUARD_ABI_OBSERVE && link.ours &&
 		   link.cgroup_id == m->config.root;
@@ -109,42 +114,63 @@ static uint64_t find_program(const struct guard_marks *m, const struct guard_ide
 	return p.program;
 }
 
-static bool matches(const struct guard_marks *m, uint32_t rule, const struct guard_identity *who)
+/* One that is over counts as if it were not there. */
+static bool read_rule(const struct guard_marks *m, uint32_t rule, struct guard_rule *ret)
 {
 	uint32_t key = m->half * GUARD_RULE_LIMIT + rule;
-	struct guard_rule r;
 
-	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_RULES], &key, &r) < 0 || !r.wanted)
-		return false;
-	return (!(r.wanted & GUARD_WANTS_PROGRAM) || r.program == who->program) &&
-	       (!(r.wanted & GUARD_WANTS_UNIT) || r.unit == who->unit) &&
-	       (!(r.wanted & GUARD_WANTS_USER) || r.uid == who->uid) &&
-	       (!(r.wanted & GUARD_WANTS_CONTAINER) || r.container == who->container);
+	return bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_RULES], &key, ret) == 0 && ret->wanted &&
+	       (!(ret->wanted & GUARD_ENDS) || m->now_ns < ret->until_ns);
+}
+
+static bool matches(const struct guard_rule *r, const struct guard_identity *who)
+{
+	return (!(r->wanted & GUARD_WANTS_PROGRAM) || r->program == who->program) &&
+	       (!(r->wanted & GUARD_WANTS_UNIT) || r->unit == who->unit) &&
+	       (!(r->wanted & GUARD_WANTS_USER) || r->uid == who->uid) &&
+	       (!(r->wanted & GUARD_WANTS_CONTAINER) || r->container == who->container);
 }
 
 static enum guard_judgement judge(const struct guard_marks *m, uint32_t list,
 				  const struct guard_listener *l, const struct guard_identity *who)
 {
+	bool is_somebodys = false, fits = false;
+	struct guard_rule rule;
+
 	if (list == GUARD_ANYBODY || (m->config.loopback && l->loopback))
 		return GUARD_LET_BE;
 	if (who->flags & GUARD_UNSEEN)
 		return m->config.seeded ? GUARD_CUT_OFF : GUARD_LET_BE;
-	if (who->flags & (GUARD_BY_KERNEL | GUARD_BY_INIT))
-		return list || (who->flags & GUARD_BY_KERNEL) ? GUARD_LET_BE : GUARD_CUT_OFF;
-	for (uint32_t i = 0; i < list >> 24; i++)
-		if (matches(m, (list & 0xffffff) + i, who))
-			return GUARD_BOUND;
-	return !list && m->config.ephemeral && (who->flags & GUARD_EPHEMERAL) ? GUARD_LET_BE
-									      : GUARD_CUT_OFF;
+	if (who->flags & GUARD_BY_KERNEL)
+		return GUARD_LET_BE;
+	for (uint32_t i = 0; !fits && i < list >> 24; i++) {
+		if (!read_rule(m, (list & 0xffffff) + i, &rule))
+			continue;
+		is_somebodys = true;
+		fits = matches(&rule, who);
+	}
+	if (is_somebodys && (who->flags & GUARD_BY_INIT))
+		return GUARD_LET_BE;
+	if (fits)
+		return GUARD_BOUND;
+	return !is_somebodys && m->config.ephemeral && (who->flags & GUARD_EPHEMERAL)
+		       ? GUARD_LET_BE
+		       : GUARD_CUT_OFF;
 }
 
 bool guard_marks_is_declared(const struct guard_marks *m, uint16_t port, uint8_t proto)
 {
-	uint32_t key = m->half * 65536 + port;
+	uint32_t key = m->half * 65536 + port, list;
+	struct guard_rule ignored;
 	struct guard_port who;
 
-	return bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &who) == 0 &&
-	       who.who[proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP];
+	if (bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_PORTS], &key, &who) < 0)
+		return false;
+	list = who.who[proto == IPPROTO_UDP ? GUARD_UDP : GUARD_TCP];
+	for (uint32_t i = 0; list != GUARD_ANYBODY && i < list >> 24; i++)
+		if (read_rule(m, (list & 0xffffff) + i, &ignored))
+			return true;
+	return list == GUARD_ANYBODY;
 }
 
 /* The path of a cgroup; "" when it cannot be told. */
@@ -154,7 +180,7 @@ static void find_path(uint64_t id, char path[PATH_SIZE])
 		struct file_handle handle;
 		uint8_t room[sizeof(struct file_handle) + sizeof(uint64_t)];
 	} u = {0};
-	const char *root = guard_kernel_cgroup_root();
+	const char *root = guard_pins_cgroup_root();
 	int cleanup_close mount = root ? open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	int cleanup_close fd = -1;
 	char link[32];

@@ -25,6 +25,7 @@ struct guard_marks {
 	uint32_t program_id; /* of the program that they pass through */
 	struct guard_config config;
 	uint32_t half;
+	uint64_t now_ns;	    /* boot clock */
 	struct guard_socket *seeds; /* of sockets that are older than the guard */
 	size_t seed_count;
 	char cgroup[4096]; /* path of the guarded one; "": the root */

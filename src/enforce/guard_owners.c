@@ -8,8 +8,11 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { NOBODY = -1, TEXTS_SIZE = 16384 };
+
+static const int64_t SECOND_NS = 1000000000;
 
 int guard_owners_find_user(const char *name, uint32_t *ret)
 {
@@ -25,6 +28,26 @@ int guard_owners_find_user(const char *name, uint32_t *ret)
 		return -ENOENT;
 	*ret = found->pw_uid;
 	return 0;
+}
+
+int64_t guard_owners_clock_ns(void)
+{
+	struct timespec wall, boot;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return (wall.tv_sec - boot.tv_sec) * SECOND_NS + wall.tv_nsec - boot.tv_nsec;
+}
+
+/* On the boot clock; what is before the start of the machine is over, what is beyond it never. */
+static uint64_t end_ns(int64_t until_s, int64_t clock_ns)
+{
+	int64_t until_ns;
+
+	if (__builtin_mul_overflow(until_s, SECOND_NS, &until_ns) ||
+	    __builtin_sub_overflow(until_ns, clock_ns, &until_ns))
+		return UINT64_MAX;
+	return until_ns < 0 ? 0 : (uint64_t)until_ns;
 }
 
 static void make_key(const struct guard_rules *r, const struct guard_programs *programs,
@@ -56,13 +79,20 @@ static void make_key(const struct guard_rules *r, const struct guard_programs *p
 }
 
 int guard_owners_make_table(const struct guard_rules *r, const struct guard_programs *programs,
-			    struct guard_table *ret, struct err *e)
+			    int64_t clock_ns, struct guard_table *ret, struct err *e)
 {
 	struct guard_rule cleanup_free *keys = calloc(r->owner_count + 1, sizeof(*keys));
 
 	if (!keys)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	for (size_t i = 0; i < r->owner_count; i++)
-		make_key(r, programs, &r->owners[i], &keys[i]);
+	for (size_t i = 0; i < r->owner_count; i++) {
+		const struct guard_owner *o = &r->owners[i];
+
+		make_key(r, programs, o, &keys[i]);
+		if (!o->until_s)
+			continue;
+		keys[i].wanted |= GUARD_ENDS;
+		keys[i].until_ns = end_ns(o->until_s, clock_ns);
+	}
 	return guard_table_make(r, keys, ret, e);
 }

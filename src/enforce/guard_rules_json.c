@@ -48,7 +48,8 @@ static json_t *pack_owners(const struct guard_rules *r)
 	for (size_t i = 0; i < r->owner_count; i++) {
 		struct guard_owner owner = r->owners[i];
 		json_t *item = json_object();
-		int failed = 0;
+		int failed = owner.until_s &&
+			     json_object_set_new(item, "until", json_integer(owner.until_s));
 
 		for (size_t n = 0; n < ARRAY_LEN(names); n++)
 			if (*name_of(&owner, n))
@@ -127,13 +128,22 @@ static int take_name(const json_t *value, bool is_path, struct guard_rules *r, u
 	return *ret ? 0 : -ENOMEM;
 }
 
+static bool take_until(const json_t *value, int64_t *ret)
+{
+	*ret = json_integer_value(value);
+	return json_is_integer(value) && *ret > 0;
+}
+
 static int take_owner(const json_t *item, struct guard_rules *r)
 {
+	const json_t *until = json_object_get(item, "until");
 	struct guard_owner *owner = guard_rules_add_owner(r);
-	size_t known = 0;
+	size_t known = until != NULL;
 
 	if (!owner)
 		return -ENOMEM;
+	if (until && !take_until(until, &owner->until_s))
+		return -EBADMSG;
 	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
 		const json_t *value = json_object_get(item, names[n].key);
 		int code = value ? take_name(value, n == 0, r, name_of(owner, n)) : 0;

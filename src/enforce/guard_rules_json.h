@@ -7,9 +7,9 @@
  *	 "owners":[{"program":"/usr/sbin/nginx","unit":"nginx.service"},{}],
  *	 "grants":[["80/tcp",0],["8000-8010/tcp",0],["22/tcp",1]]}
  *
- * An owner has those of program, unit, user and container that are given; {} is anybody. A grant is
- * a port or a range of ports, and the index of its owner. Where owners name containers, there is
- *also "containers":[["web","docker-ID.scope"]].
+ * An owner has those of program, unit, user and container that are given; {} is anybody. "until":
+ * seconds since the epoch, where it ends. A grant is a port or a range of ports, and the index of
+ * its owner. Where owners name containers, there is also "containers":[["web","docker-ID.scope"]].
  */
 #pragma once
 
@@ -18,10 +18,11 @@
 #include <stddef.h>
 
 enum {
-	/* what a policy can have: each opening its own owner, and anybody */
-	GUARD_RULES_OWNER_LIMIT = POLICY_OPENING_LIMIT + 1,
-	/* POLICY_SOURCE_LIMIT ports, and those of DHCP clients */
-	GUARD_RULES_GRANT_LIMIT = POLICY_SOURCE_LIMIT + 2,
+	/* what a policy can have: each opening its own owner, and anybody; and the proxies of
+	 * containers (model/port_proxies) with each end */
+	GUARD_RULES_OWNER_LIMIT = 8 * (POLICY_OPENING_LIMIT + 1),
+	/* POLICY_SOURCE_LIMIT ports, and those of DHCP clients; the same for the proxies */
+	GUARD_RULES_GRANT_LIMIT = 8 * (POLICY_SOURCE_LIMIT + 2),
 	GUARD_RULES_CONTAINER_LIMIT = 4096,
 	GUARD_RULES_NAME_LIMIT = POLICY_TEXT_LIMIT + 16, /* bytes: a unit got its suffix */
 	GUARD_RULES_TEXT_LIMIT = 2 * POLICY_TOTAL_LIMIT, /* bytes of the whole */

@@ -59,12 +59,10 @@ int guard_state_where(const struct states *s, struct guard_where *ret, struct er
 
 static bool is_there(const struct guard_place *place)
 {
-	struct guard_kernel k;
+	struct guard_pinned pinned;
 	struct err ignored;
-	int r = guard_kernel_find(place, &k, &ignored);
 
-	guard_kernel_close(&k);
-	return r == 0;
+	return guard_pins_look(place, &pinned, &ignored) == 0 && pinned.any;
 }
 
 int guard_state_set_where(const struct states *s, const char *cgroup, const char *pins,

@@ -20,7 +20,7 @@ const char *guard_rules_text(const struct guard_rules *r, uint32_t str)
 
 bool guard_owner_is_anybody(const struct guard_owner *o)
 {
-	return !o->program_str && !o->unit_str && !o->user_str && !o->container_str;
+	return !o->program_str && !o->unit_str && !o->user_str && !o->container_str && !o->until_s;
 }
 
 struct guard_owner *guard_rules_add_owner(struct guard_rules *r)

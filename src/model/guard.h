@@ -15,12 +15,14 @@
 
 enum { GUARD_UNIT_LIMIT = 159 }; /* bytes of a unit's name; a longer one is nobody's */
 
-/* Who may have a port: all that are given (not 0) must match; none given: anybody. */
+/* Who may have a port, and until when: all that are given (not 0) must match; none given: anybody.
+ */
 struct guard_owner {
 	uint32_t program_str; /* absolute path */
 	uint32_t unit_str;    /* with its suffix */
 	uint32_t user_str;    /* a name or a number */
 	uint32_t container_str;
+	int64_t until_s; /* seconds since the epoch; 0: for ever */
 };
 
 struct guard_grant {
@@ -50,6 +52,7 @@ struct guard_rules {
 
 void guard_rules_done(struct guard_rules *r);
 const char *guard_rules_text(const struct guard_rules *r, uint32_t str);
+/* For ever, that is. */
 bool guard_owner_is_anybody(const struct guard_owner *o);
 /* Append one, zeroed; valid until the next append; NULL when out of memory. */
 struct guard_owner *guard_rules_add_owner(struct guard_rules *r);

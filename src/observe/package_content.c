@@ -122,7 +122,7 @@ bool package_content_vouches(const char *path, const char *sha256)
 	if (root < 0 || !real || package_find(root, true, &query, 1, &ignored) < 0 ||
 	    !query.package)
 		return false;
-	found = hash(real, md5, is) == 0 && strcmp(is, sha256) == 0 &&
+	found = hash(real, md5, is) == 0 && (!sha256 || strcmp(is, sha256) == 0) &&
 		is_in_lists(query.package, real, md5);
 	free(query.package);
 	return found;

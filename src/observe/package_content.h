@@ -9,7 +9,8 @@
 
 #include <stdbool.h>
 
-/* `sha256` (hexadecimal) is of the content that is meant: the file must still have it. */
+/* `sha256` (hexadecimal) is of the content that is meant: the file must still have it. NULL: what
+ * it has now. */
 bool package_content_vouches(const char *path, const char *sha256);
 /* Has the text of a list ("MD5  usr/sbin/nginx" lines) this sum for the path? Merged /usr counts.
  */

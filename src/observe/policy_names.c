@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/policy_names.h"
+#include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "observe/socket_unit.h"
@@ -17,7 +19,8 @@
 
 enum {
 	SCRIPT_LINE_SIZE = 256, /* BINPRM_BUF_SIZE: the kernel reads no more of it */
-	SCRIPT_DEPTH = 5,	/* scripts that run scripts: it follows no more */
+	SYSCTL_LIMIT = 1 << 20,
+	SCRIPT_DEPTH = 5, /* scripts that run scripts: it follows no more */
 };
 
 void policy_names_done(struct policy_names *n)
@@ -25,6 +28,7 @@ void policy_names_done(struct policy_names *n)
 	if (n->interfaces)
 		if_freenameindex(n->interfaces);
 	map_done(&n->units);
+	free(n->reserved);
 	*n = (struct policy_names){0};
 }
 
@@ -113,6 +117,112 @@ bool policy_names_has_program(const char *path)
 
 	return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
+
+bool policy_names_is_link(const char *path, char *ret, size_t size)
+{
+	char cleanup_free *real = realpath(path, NULL);
+
+	if (!real || strcmp(real, path) == 0 || strlen(real) >= size)
+		return false;
+	memcpy(ret, real, strlen(real) + 1);
+	return true;
+}
+
+/* In a folder with the sticky bit, nobody but root replaces what is root's. */
+static bool is_writable(const char *path)
+{
+	struct stat st;
+	mode_t others;
+
+	if (lstat(path, &st) < 0)
+		return false;
+	others = S_IWOTH | (st.st_gid ? S_IWGRP : 0);
+	if (S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX))
+		others = 0;
+	return st.st_uid || (st.st_mode & others);
+}
+
+bool policy_names_is_writable(const char *path, char *ret, size_t size)
+{
+	char cleanup_free *real = realpath(path, NULL);
+	char *slash;
+
+	if (!real || strlen(real) >= size)
+		return false;
+	while (!is_writable(real)) {
+		if (strcmp(real, "/") == 0)
+			return false;
+		slash = strrchr(real, '/');
+		slash[slash == real] = '\0'; /* of "/usr" the slash stays */
+	}
+	memcpy(ret, real, strlen(real) + 1);
+	return true;
+}
+
+/* --- ports that the kernel chooses --------------------------------------------------------------
+ */
+
+static int read_sysctl(const char *name, struct buf *ret)
+{
+	int cleanup_close dir = open("/proc/sys/net/ipv4", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 ? -errno : file_read_at(dir, name, SYSCTL_LIMIT, ret);
+}
+
+/* "9148-9150", "32768\t60999" or "8080": two ports, or one twice. */
+static bool parse_ports(const char *text, unsigned long *first, unsigned long *last)
+{
+	char *end;
+
+	*first = *last = strtoul(text, &end, 10);
+	if (end == text)
+		return false;
+	if (*end == '-' || *end == '\t')
+		*last = strtoul(end + 1, NULL, 10);
+	return *first <= UINT16_MAX && *last <= UINT16_MAX;
+}
+
+static void read_chosen(struct policy_names *n)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	unsigned long first, last;
+
+	if (read_sysctl("ip_local_port_range", &text) == 0 &&
+	    parse_ports(buf_text(&text), &first, &last))
+		n->chosen = (struct port_range){.first = (uint16_t)first, .last = (uint16_t)last};
+}
+
+/* "8080,9148-9150", or nothing. */
+static void read_reserved(struct policy_names *n)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	unsigned long first, last;
+	char *rest = NULL, *word;
+
+	n->reserved = calloc(1, 65536 / 8);
+	if (!n->reserved || read_sysctl("ip_local_reserved_ports", &text) < 0 || !text.data)
+		return;
+	for (word = strtok_r(text.data, ",\n", &rest); word; word = strtok_r(NULL, ",\n", &rest)) {
+		if (!parse_ports(word, &first, &last))
+			continue;
+		for (unsigned long port = first; port <= last; port++)
+			n->reserved[port / 8] |= (uint8_t)(1u << port % 8);
+	}
+}
+
+bool policy_names_is_chosen(struct policy_names *n, uint16_t port)
+{
+	if (!n->chosen_read) {
+		n->chosen_read = true;
+		read_chosen(n);
+		read_reserved(n);
+	}
+	return n->chosen.last && port >= n->chosen.first && port <= n->chosen.last && n->reserved &&
+	       !(n->reserved[port / 8] & 1u << port % 8);
+}
+
+/* --- scripts ------------------------------------------------------------------------------------
+ */
 
 /* What stands behind "#!", without spaces around it. False: it is no script. */
 static bool read_script_line(const char *path, char line[SCRIPT_LINE_SIZE])

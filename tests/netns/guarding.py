@@ -160,19 +160,19 @@ class Guard:
 
     # --- the guard ---
 
-    def argv(self, mode, *rules):
-        return [LOAD, self.cgroup, self.pins, self.states, mode, *rules]
+    def argv(self, mode, *rules, loader=LOAD):
+        return [loader, self.cgroup, self.pins, self.states, mode, *rules]
 
-    def popen(self, mode, *rules, **kw):
+    def popen(self, mode, *rules, loader=LOAD, **kw):
         """Also for threads, which `with self.ns` is not."""
         return janitor.add(subprocess.Popen(
             [need_program("nsenter"), f"--net=/run/netns/{self.ns.name}",
-             *self.argv(mode, *rules)], stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
+             *self.argv(mode, *rules, loader=loader)], stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
             **kw))
 
-    def load(self, mode, *rules, fails=None):
+    def load(self, mode, *rules, fails=None, loader=LOAD):
         """Its numbers by their names; `fails`: what it must say instead."""
-        p = self.popen(mode, *rules, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p = self.popen(mode, *rules, loader=loader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         out, err = p.communicate(timeout=60 * harness.SLOW)
         janitor.end(p)
         if fails:

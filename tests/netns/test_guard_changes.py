@@ -8,7 +8,9 @@ import subprocess
 import threading
 import time
 
-from guarding import HOME, LINKS, PEER, guard  # noqa: F401
+import pytest
+
+from guarding import HOME, LINKS, LOAD, PEER, guard  # noqa: F401
 from harness import SLOW, janitor, need_program
 
 KILLS = int(os.environ.get("PORTERO_KILLS", "12"))
@@ -326,6 +328,95 @@ def test_a_program_in_both_rules_is_never_refused(guard):
         p("kept").split() for p in (good, other))
     assert int(good_ok) > 500 and good_bad == "0"
     assert other_ok == "0" and int(other_bad) > 500
+
+
+class Prober(threading.Thread):
+    """Sends from the peer to the program's UDP port, over and over: how often it got that, and not."""
+
+    def __init__(self, guard, program, port):
+        super().__init__()
+        with guard.peer:
+            self.socket = socket.socket(type=socket.SOCK_DGRAM)
+        self.socket.connect((HOME[0], port))
+        self.program = program
+        self.done, self.found = threading.Event(), {True: 0, False: 0}
+        self.start()
+
+    def run(self):
+        while not self.done.is_set():
+            self.socket.send(b"hello")
+            self.found[self.program("recv").startswith("ok")] += 1
+
+    def end(self):
+        self.done.set()
+        self.join()
+        self.socket.close()
+        return self.found
+
+
+def tags(guard):
+    """Of the programs that are attached."""
+    return [guard.bpftool("prog", "show", "id", link["prog_id"])["tag"] for link in (
+        guard.bpftool("link", "show", "pinned", guard.pins / f"link_{name}") for name in LINKS)]
+
+
+@pytest.mark.parametrize("version", ("code", "maps"))
+def test_another_version(guard, version):
+    """Put in the place of the one that is there, and taken back, while programs bind and connect all
+    the time: nobody gets what he must not, and nobody is refused."""
+    rules = [f"8000/tcp=program:{guard.good}", f"8001/udp=program:{guard.good}"]
+    loaders = [LOAD, LOAD.with_name(f"guard_load_{version}")]
+    good, other, server, older = (guard.start(path) for path in (
+        guard.good, guard.other, guard.good, guard.other))
+    assert older.open("tcp", "0.0.0.0", 8002) == "ok"
+    guard.load("enforce", *rules)
+    assert server.open("udp", "0.0.0.0", 8001) == "ok"
+    before, abi = tags(guard), guard.config()["abi"]
+    assert good("keep", 8000) == other("keep", 8000) == "ok"
+    prober = Prober(guard, server, 8001)
+    for number in range(1, 5):
+        guard.load("enforce", *rules, loader=loaders[number % 2])
+        assert guard.reach(HOME[0], 8002) == "dropped"
+        assert (tags(guard) == before) == (number % 2 == 0)
+        assert (guard.config()["abi"] == abi) == (version == "code" or number % 2 == 0)
+        assert [p.name for p in guard.bpffs.glob("portero*")] == ["portero"]
+    heard = prober.end()
+    (good_ok, _, good_bad, _), (other_ok, _, other_bad, _) = (
+        p("kept").split() for p in (good, other))
+    assert (good_bad, other_ok, heard[False]) == ("0", "0", 0)
+    assert int(good_ok) > 500 and int(other_bad) > 500 and heard[True] > 100
+    # and that of another version is taken away, by whom cannot read it
+    guard.load("enforce", *rules, loader=loaders[1])
+    guard.load("off")
+    assert not list(guard.bpffs.glob("portero*"))
+    assert opens_as(guard, guard.other) == "ok"
+
+
+def test_killed_between_two_versions(guard):
+    """There is one guard that refuses, at every moment; and whoever comes next brings it in order."""
+    rule = f"8000/tcp=program:{guard.good}"
+    loaders = [LOAD, LOAD.with_name("guard_load_maps")]
+    began = time.monotonic()
+    guard.load("enforce", rule)
+    took = time.monotonic() - began
+    good, other = guard.start(guard.good), guard.start()
+    assert good("keep", 8000) == other("keep", 8000) == "ok"
+    chance = random.Random(20261126)
+    for number in range(KILLS):
+        p = guard.popen("enforce", rule, loader=loaders[number % 2 == 0], stdout=subprocess.DEVNULL)
+        try:
+            p.wait(chance.uniform(0, 1.3 * took))
+        except subprocess.TimeoutExpired:
+            pass
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        janitor.end(p)
+    guard.load("enforce", rule)
+    assert [p.name for p in guard.bpffs.glob("portero*")] == ["portero"]
+    (good_ok, _, good_bad, _), (other_ok, _, other_bad, _) = (
+        p("kept").split() for p in (good, other))
+    assert int(good_ok) > 100 and good_bad == "0"
+    assert other_ok == "0" and int(other_bad) > 100
 
 
 # What each of three states of the machine means for three binds and two packets.

@@ -2,6 +2,7 @@
 /* policy_guard: which program may have which port. */
 #include "base/mem.h"
 #include "decide/policy_guard.h"
+#include "model/port_proxies.h"
 #include "policy_load_scene.h"
 
 #include <time.h>
@@ -12,7 +13,7 @@ static void make(struct policy_scene *s, const char *text, struct guard_rules *r
 {
 	scene_add(s, "a.yaml", text);
 	assert_no_problem(s);
-	assert_int_equal(policy_guard_make(&s->p, NOW, ret), 0);
+	assert_int_equal(policy_guard_make(&s->p, 0, NOW, ret), 0);
 }
 
 /* "80-81/tcp /a,u.service,0,c; ..." in the order of the grants; valid until the next call */
@@ -106,12 +107,75 @@ static void test_settings(void **state)
 		p.settings.guard = modes[i / 4];
 		p.settings.deny_loopback = i & 1;
 		p.settings.allow_ephemeral = i & 2;
-		assert_int_equal(policy_guard_make(&p, NOW, &r), 0);
+		assert_int_equal(policy_guard_make(&p, 0, NOW, &r), 0);
 		assert_int_equal(r.mode, modes[i / 4]);
 		assert_int_equal(r.loopback, !(i & 1));
 		assert_int_equal(r.ephemeral, (i & 2) != 0);
 		guard_rules_done(&r);
 	}
+}
+
+/* An owner is one until one moment: the same one until another moment is another. */
+static void test_ends(void **state)
+{
+	struct policy_scene s = {0};
+	struct guard_rules r = {0};
+
+	(void)state;
+	make(&s,
+	     "openings:\n"
+	     "- {ports: 81/tcp, from: host, unit: a, until: 2027-01-16}\n"
+	     "- {ports: 82/tcp, from: host, unit: a, until: 2027-01-17}\n"
+	     "- {ports: 83/tcp, from: host, unit: a}\n"
+	     "- {ports: 84/tcp, from: host, until: 2027-01-16}\n"
+	     "- {ports: 85/tcp, from: 10.0.0.1, unit: a, until: 2027-01-16}\n",
+	     &r);
+	assert_int_equal(r.owner_count, 5); /* with that of DHCP */
+	assert_int_equal(r.owners[0].until_s, 1800057600);
+	assert_int_equal(r.owners[1].until_s, 1800144000);
+	assert_int_equal(r.owners[2].until_s, 0);
+	assert_int_equal(r.owners[3].until_s, 1800057600);
+	assert_false(guard_owner_is_anybody(&r.owners[3])); /* not for ever */
+	assert_true(guard_owner_is_anybody(&r.owners[4]));
+	assert_string_equal(shown(&r), "81-81/tcp ,a.service,,; 85-85/tcp ,a.service,,; "
+				       "82-82/tcp ,a.service,,; 83-83/tcp ,a.service,,; "
+				       "84-84/tcp ,,,; " DHCP);
+	guard_rules_done(&r);
+	scene_done(&s);
+}
+
+/* Those that are vouched for have the ports of containers, and no others. */
+static void test_proxies(void **state)
+{
+	struct policy_scene s = {0};
+	struct guard_rules r = {0};
+	size_t count;
+	const struct port_proxy *proxies = port_proxies(&count);
+
+	(void)state;
+	assert_string_equal(proxies[0].program, "/usr/sbin/docker-proxy");
+	assert_string_equal(proxies[4].program, "/usr/bin/podman");
+	scene_add(&s, "a.yaml",
+		  "openings:\n"
+		  "- {ports: 80/tcp, from: host, container: web, until: 2027-01-16}\n"
+		  "- {ports: 81/tcp, from: host, container: adm}\n"
+		  "- {ports: 82/tcp, from: host, unit: a}\n");
+	assert_no_problem(&s);
+	assert_int_equal(policy_guard_make(&s.p, 1u << 0 | 1u << 4, NOW, &r), 0);
+	assert_string_equal(shown(&r),
+			    "80-80/tcp ,,,web; 80-80/tcp /usr/sbin/docker-proxy,docker.service,,; "
+			    "80-80/tcp /usr/bin/podman,,root,; 81-81/tcp ,,,adm; "
+			    "81-81/tcp /usr/sbin/docker-proxy,docker.service,,; "
+			    "81-81/tcp /usr/bin/podman,,root,; 82-82/tcp ,a.service,,; " DHCP);
+	assert_int_equal(r.owners[1].until_s, 1800057600);
+	guard_rules_done(&r);
+	scene_done(&s);
+
+	assert_true(port_proxies_have("/usr/sbin/docker-proxy", "docker.service", ""));
+	assert_false(port_proxies_have("/usr/sbin/docker-proxy", "evil.service", "root"));
+	assert_false(port_proxies_have("/tmp/docker-proxy", "docker.service", "root"));
+	assert_true(port_proxies_have("/usr/bin/conmon", "any.scope", "root"));
+	assert_false(port_proxies_have("/usr/bin/conmon", "any.scope", "ana"));
 }
 
 /* 10,000 openings of as many owners, and 10,000 of one. */
@@ -133,7 +197,7 @@ static void test_large(void **state)
 	scene_add(&s, "a.yaml", buf_text(&text));
 	assert_no_problem(&s);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	assert_int_equal(policy_guard_make(&s.p, NOW, &r), 0);
+	assert_int_equal(policy_guard_make(&s.p, 0, NOW, &r), 0);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	assert_true(end.tv_sec - begin.tv_sec < 2); /* it takes milliseconds */
 	assert_int_equal(r.owner_count, MANY + 2);
@@ -149,8 +213,8 @@ static void test_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),
-		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_ends),  cmocka_unit_test(test_proxies),
 		cmocka_unit_test(test_large),
 	};
 

@@ -13,20 +13,56 @@ static bool has_known(void *context, const char *name)
 	return !strstr(name, "absent");
 }
 
-static bool is_script(void *context, const char *path, char ret[POLICY_INTERPRETER_SIZE])
+static bool is_script(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
 {
 	(void)context;
 	strcpy(ret, strstr(path, ".py") ? "/usr/bin/python3.11" : "");
 	return strstr(path, "script");
 }
 
+static bool is_link(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
+{
+	(void)context;
+	strcpy(ret, "/real/path");
+	return strstr(path, "link");
+}
+
+static bool is_writable(void *context, const char *path, char ret[POLICY_FOUND_SIZE])
+{
+	(void)context;
+	strcpy(ret, "/home/ana");
+	return strstr(path, "/home/ana/");
+}
+
+/* 40000-40099 but for 40050 */
+static bool is_chosen(void *context, uint16_t port)
+{
+	(void)context;
+	return port >= 40000 && port < 40100 && port != 40050;
+}
+
+static const char *find_stray_proxy(void *context)
+{
+	const struct policy *p = context;
+
+	for (size_t i = 0; i < p->opening_count; i++)
+		if (strcmp(policy_text(p, p->openings[i].container_str), "stray") == 0)
+			return "/usr/sbin/docker-proxy";
+	return NULL;
+}
+
 static void review(struct policy_scene *s)
 {
 	const struct policy_facts facts = {.now_s = NOW,
+					   .context = &s->p,
 					   .has_interface = has_known,
 					   .has_unit = has_known,
 					   .has_user = has_known,
 					   .has_program = has_known,
+					   .is_link = is_link,
+					   .is_writable = is_writable,
+					   .is_chosen = is_chosen,
+					   .find_stray_proxy = find_stray_proxy,
 					   .is_script = is_script};
 
 	assert_no_problem(s);
@@ -160,6 +196,30 @@ static const struct case_ {
 	 "- {ports: 23/tcp, from: internet, program: /script}\n",
 	 "warning 1:3 ", "/script is a script"},
 	{"- {ports: 22/tcp, from: internet, program: /script, container: x}\n", "", NULL},
+	/* programs that are links, with a guard and without */
+	{"- {ports: 1/tcp, from: host, program: /bin/link}\n", "warning 1:3 ",
+	 "write 'program: /real/path'"},
+	{"- {ports: 1/tcp, from: host, program: /home/ana/x}\n", "", NULL},
+	{"- {ports: 1/tcp, from: host, program: /home/ana/x}\n" GUARD("enforce"), "warning 1:3 ",
+	 "Let /home/ana be root's alone"},
+	{"- {ports: 1/tcp, from: host, program: /x}\n"
+	 "- {ports: 2/tcp, from: host, program: /home/ana/x}\n"
+	 "- {ports: 3/tcp, from: host, program: /home/ana/x}\n" GUARD("observe"),
+	 "warning 2:3 ", "others than root"},
+	/* ports that the kernel gives to clients */
+	{"- {ports: [53/udp, 39990-40010/udp], from: host, unit: a}\n" GUARD("enforce"),
+	 "warning 1:3 ", "may give 40000/udp to any program"},
+	{"- {ports: 40050/udp, from: host, unit: a}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 40001/tcp, from: host, unit: a}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 40001/udp, from: host, unit: a}\n", "", NULL},
+	{"- {ports: 1024-65535/udp, from: host, unit: a}\n" GUARD("enforce"), "", NULL},
+	/* containers whose ports nobody could publish */
+	{"- {ports: 1/tcp, from: host, unit: a}\n"
+	 "- {ports: 2/tcp, from: host, container: stray}\n"
+	 "- {ports: 3/tcp, from: host, container: stray}\n" GUARD("enforce"),
+	 "warning 2:3 ", "published by /usr/sbin/docker-proxy"},
+	{"- {ports: 2/tcp, from: host, container: stray}\n", "", NULL},
+	{"- {ports: 2/tcp, from: host, container: a}\n" GUARD("enforce"), "", NULL},
 	/* the guard: interpreters */
 	{"- {ports: 22/tcp, from: host, program: /usr/bin/python3.11}\n" GUARD("observe"),
 	 "warning 1:3 ", "/usr/bin/python3.11 runs scripts"},

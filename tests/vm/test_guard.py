@@ -34,9 +34,8 @@ def test_it_loads(machine, name):
     got = machine.answer(f"guard {name}")
     assert (got.code, got.err) == (0, ""), got
     if name != "off":
-        seeded = int(name != "refreshed")  # that is about programs alone
         absent = 0 if has_lsm(machine) else LSM_PARTS
-        assert got.out == f"missing 0 changed 0 seeded {seeded} absent {absent:x}\n"
+        assert got.out == f"missing 0 changed 0 seeded 1 absent {absent:x}\n"
     assert got.seconds < FIRST_LOAD_S
 
 

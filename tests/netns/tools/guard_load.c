@@ -2,7 +2,7 @@
 /*
  * guard_load: puts the guard's rules into force without a policy or a firewall.
  *	guard_load CGROUP PINS STATE_DIR MODE [PORTS=program:PATH,unit:NAME,user:NAME | PORTS]...
- * MODE: off, observe, enforce, refresh. Prints a line of what became of it.
+ * MODE: off, observe, enforce, refresh (of one that enforces). Prints a line of what became of it.
  */
 #include "enforce/guard.h"
 
@@ -60,9 +60,9 @@ int main(int argc, char **argv)
 	for (int i = 5; i < argc; i++)
 		if (add(&rules, argv[i]) < 0)
 			return 2;
-	rules.mode = strcmp(argv[4], "enforce") == 0   ? GUARD_ENFORCE
+	rules.mode = strcmp(argv[4], "off") == 0       ? GUARD_OFF
 		     : strcmp(argv[4], "observe") == 0 ? GUARD_OBSERVE
-						       : GUARD_OFF;
+						       : GUARD_ENFORCE;
 	if (states_open(&states, argv[3], true, &e) < 0) {
 		fprintf(stderr, "%s\n", e.msg);
 		return 2;
