@@ -59,8 +59,13 @@ static int print_human(const struct planned *p)
 		plan_words_print_refusal(p);
 	else if (planned_changes(p) && !p->now.options->quiet)
 		view_print_line(&p->now, "%s",
-				_("To do it: portero apply (it is undone by itself unless you "
-				  "confirm it)."));
+				planned_is_proved(p)
+					? _("To do it: portero apply (it is undone by itself unless "
+					    "you confirm it).")
+					: _("It is not proved that all that is undeclared will be "
+					    "closed (see above). To do it all the same: portero "
+					    "apply --force (it is undone by itself unless you "
+					    "confirm it)."));
 	return planned_exit_code(p);
 }
 

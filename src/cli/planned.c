@@ -63,6 +63,7 @@ static struct policy_question question_of(const struct reach_asked *asked)
 					.behind = asked->behind,
 					.port = asked->port,
 					.verdict = asked->verdict,
+					.why = asked->why,
 					.unanswered = asked->unanswered,
 					.taken = asked->taken,
 					.arrival_port = asked->arrival_port};

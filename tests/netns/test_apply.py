@@ -514,6 +514,34 @@ def test_a_proof_that_fails_is_no_success(host):
     assert host.portero("plan", "--ruleset", check=False).code == 2
 
 
+def test_what_cannot_be_proved_says_why(host):
+    """A packet that goes away before any rule of portero's: to whom, nobody here can tell."""
+    host.host.nft("table netdev away {\n chain c {\n  type filter hook ingress device eth0 priority 0\n"
+                  "  tcp dport 6380 fwd to docker0\n }\n}\n")
+    proof = host.portero("plan", "--json", code=2).json["proof"]
+    assert proof["holds"] and not proof["differences"]
+    reason, = proof["unsure"]
+    assert reason["why"] == "fwd in netdev away c, rule 1"
+    assert reason["packets"] == proof["unknown"] > 0
+    assert (reason["example"]["port"], reason["example"]["declared"]) == (6380, False)
+    plan = host.portero("plan", code=2).text
+    assert f"{proof['unknown']}, as 6380/tcp from " in plan and f"({reason['why']})" in plan
+    assert "apply --force" in plan
+    refused = host.apply("--no-confirm", code=2)
+    assert reason["why"] in refused.text and "refused" in refused.errors
+    host.apply("--no-confirm", "--force", code=0)
+    assert host.reaches(6379) is None
+
+
+def test_a_rate_where_nobody_is_answered(host):
+    """Above its rate an opening refuses; below, who has no way back gets no answer. Neither gets in."""
+    host.write("10.yaml", "settings:\n  undeclared: reject\nopenings:\n  - ports: [22/tcp]\n"
+               "    from: [internet]\n    rate: 100/second\n")
+    ip_in(host.host, "route", "del", "default", "via", PEER6)
+    proof = host.portero("plan", "--json", code=1).json["proof"]
+    assert proof["holds"] and not proof["unknown"]
+
+
 def test_other_rules_still_block(host):
     host.host.nft("table inet mine {\n chain input {\n  type filter hook input priority 0\n"
                   "  tcp dport 443 drop\n }\n}\n")
