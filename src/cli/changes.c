@@ -124,7 +124,8 @@ int changes_tell(const struct options *o, const struct changes_told *told)
 {
 	if (o->json && tell_json(told) < 0)
 		return command_fail(_("out of memory"));
-	if (!o->json && !o->quiet)
+	/* what is undone by itself, whoever asked for quiet must know too */
+	if (!o->json && (!o->quiet || told->pending))
 		printf("%s\n", told->sentence);
 	return EXIT_DECLARED;
 }

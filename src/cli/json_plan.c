@@ -122,8 +122,7 @@ static json_t *warnings(const struct planned *p)
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 
-		if (snapshot_has_all_listeners(&p->now.snapshot) && !opening_is_over(o, p->now_s) &&
-		    policy_is_missing(&p->policy, o, &p->now.list))
+		if (planned_is_missing(p, i))
 			add_warning(list, "nobody-listens", place(p, &o->place), json_null());
 		if (p->verify.blocked[i].wanted != POLICY_CLOSED)
 			add_warning(list,

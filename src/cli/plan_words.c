@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOSING_SHOWN = 4, STAYS_SHOWN = 24, DIFFERENCES_SHOWN = 8, LABEL_COLUMN = 11 };
+enum { LOSING_SHOWN = 4, STAYS_SHOWN = 24, HOLES_SHOWN = 6, DIFFERENCES_SHOWN = 8, LABEL_COLUMN = 11 };
 
 /* --- pieces -------------------------------------------------------------------------------------
  */
@@ -266,19 +266,36 @@ static void print_stays(const struct planned *p)
 				count, buf_text(&text), count > STAYS_SHOWN ? ", ..." : "");
 }
 
+/* Those that are left: a few that everybody should know. */
+static void add_holes(const struct reach_join *j, struct buf *out)
+{
+	if (j->hole_count == 0 || j->hole_count > HOLES_SHOWN)
+		return;
+	for (size_t i = 0; i < j->hole_count; i++) {
+		const struct port_span span = {j->holes[i].first, j->holes[i].last};
+
+		buf_add_text(out, i ? ", " : " (");
+		reach_words_spans(&span, 1, 1, out);
+		buf_printf(out, "/%s", proto_name(j->holes[i].proto));
+	}
+	buf_add_char(out, ')');
+}
+
 static void print_holes(const struct planned *p)
 {
 	struct buf cleanup_call(buf_done) before = {0};
 	struct buf cleanup_call(buf_done) after = {0};
+	struct buf cleanup_call(buf_done) left = {0};
 
 	if (p->plan.holes_before == p->plan.holes_after)
 		return;
 	view_number(p->plan.holes_before, &before);
 	view_number(p->plan.holes_after, &after);
+	add_holes(&p->after.join, &left);
 	view_print_line(&p->now,
 			_("Ports on which nobody listens, and that are let in from outside: %s "
-			  "now, %s then."),
-			buf_text(&before), buf_text(&after));
+			  "now, %s then%s."),
+			buf_text(&before), buf_text(&after), buf_text(&left));
 }
 
 void plan_words_print(const struct planned *p)
@@ -310,15 +327,12 @@ void plan_words_print(const struct planned *p)
 
 static void print_missing(const struct planned *p)
 {
-	/* who was not seen may listen */
-	if (!snapshot_has_all_listeners(&p->now.snapshot))
-		return;
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 		struct buf cleanup_call(buf_done) place = {0};
 		const struct port_range *first = &p->policy.ports[o->first_port];
 
-		if (opening_is_over(o, p->now_s) || !policy_is_missing(&p->policy, o, &p->now.list))
+		if (!planned_is_missing(p, i))
 			continue;
 		plan_words_place(p, i, &place);
 		view_print_line(&p->now, _("%s: %u/%s is declared, but nobody listens there."),

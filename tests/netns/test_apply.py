@@ -343,6 +343,29 @@ def test_open_and_close(host):
     assert host.files() == ["10.yaml", "50-open-6379-tcp.yaml"] and host.reaches(6379)
 
 
+def test_a_container_listens_behind_its_port(host):
+    """While 8080 is closed, nothing shows to whom it would be passed on."""
+    host.apply("--no-confirm", code=0)
+    opened = host.portero("open", "8080/tcp", "--from", f"{FAR}/32", "--yes", "--no-confirm", code=0)
+    assert "+ 8080/tcp" in opened.text and "nobody listens" not in opened.text
+    missing = host.portero("open", "8081/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    assert "8081/tcp is declared, but nobody listens there" in missing.text
+    assert "8080/tcp is declared" not in missing.text
+
+
+def test_the_few_that_are_left_open_are_named(host):
+    assert "then (68/udp, 546/udp)." in host.portero("plan", code=1).text
+
+
+def test_quiet_still_says_what_is_undone(host):
+    line, = host.apply("-q", "--confirm", "600s", code=0).text.splitlines()
+    assert "undone at" in line and "portero confirm" in line
+    assert host.portero("confirm", "-q", code=0).text == ""
+    assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1.\n")
+    host.portero("open", "8081/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1 to 2.\n")
+
+
 def test_open_on_a_host_without_a_policy(bare):
     """The first opening declares that all else is closed: the plan says so."""
     done = bare.portero("allow", "22/tcp", "--from", "internet", "--yes", "--confirm", "3s", code=0)
