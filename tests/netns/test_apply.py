@@ -360,7 +360,10 @@ def test_the_few_that_are_left_open_are_named(host):
 def test_quiet_still_says_what_is_undone(host):
     line, = host.apply("-q", "--confirm", "600s", code=0).text.splitlines()
     assert "undone at" in line and "portero confirm" in line
+    waits = "State 1 waits to be confirmed, and is undone at "
+    assert waits in host.portero(code=0).text and waits in host.portero("plan", code=0).text
     assert host.portero("confirm", "-q", code=0).text == ""
+    assert "waits" not in host.portero(code=0).text
     assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1.\n")
     host.portero("open", "8081/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
     assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1 to 2.\n")
