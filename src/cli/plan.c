@@ -7,6 +7,7 @@
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/json_plan.h"
+#include "cli/plan_proof.h"
 #include "cli/plan_words.h"
 #include "cli/planned.h"
 
@@ -36,16 +37,17 @@ static int print_human(const struct planned *p)
 	view_print_gaps(&p->now);
 	changes_print_pending(&p->now);
 	if (!planned_holds(p))
-		plan_words_print_refusal(p);
+		plan_proof_print_refusal(p);
 	else if (planned_changes(p) && !p->now.options->quiet)
-		view_print_line(&p->now, "%s",
-				planned_is_proved(p)
-					? _("To do it: portero apply (it is undone by itself unless "
-					    "you confirm it).")
-					: _("It is not proved that all that is undeclared will be "
-					    "closed (see above). To do it all the same: portero "
-					    "apply --force (it is undone by itself unless you "
-					    "confirm it)."));
+		view_print_line(
+			&p->now, "%s",
+			planned_is_proved(p)
+				? _("To do it: portero apply (it is undone by itself unless "
+				    "you confirm it).")
+				: _("It is not proved that all that is undeclared will be "
+				    "closed (see above). To do it all the same: portero "
+				    "apply --force (it is undone by itself unless you "
+				    "confirm it)."));
 	return planned_exit_code(p);
 }
 

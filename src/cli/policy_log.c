@@ -186,8 +186,7 @@ static void print_kept(const struct view *v, unsigned first, unsigned last)
 		snprintf(text, sizeof(text), "%u", first);
 	else
 		snprintf(text, sizeof(text), _("%u to %u"), first, last);
-	view_print_line(v,
-			_("Kept, for portero rollback STATE: 0 (no rules of portero), and %s."),
+	view_print_line(v, _("Kept, for portero rollback STATE: 0 (no rules of portero), and %s."),
 			text);
 }
 

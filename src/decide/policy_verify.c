@@ -161,8 +161,7 @@ static void note_opening(struct policy_verify *v, const struct policy_packet_see
 		return;
 	if (verdict_lets_in(seen->verdict))
 		v->let_in[seen->opening]++;
-	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED &&
-		 is_closed(seen->without))
+	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED && is_closed(seen->without))
 		v->blocked[seen->opening] = *seen;
 }
 

@@ -59,7 +59,7 @@ struct policy_verify {
 	size_t unknown; /* of which nobody can say whether they get what they should */
 	struct policy_unsure unsure[POLICY_UNSURE_LIMIT]; /* why, and how many each */
 	size_t unsure_count;
-	bool diverged;	/* the two copies were not asked the same: nothing is proved */
+	bool diverged; /* the two copies were not asked the same: nothing is proved */
 	struct policy_packet_seen differences[POLICY_DIFFERENCE_LIMIT];
 	size_t difference_count;	    /* also those that had no room */
 	struct policy_packet_seen *blocked; /* by opening; wanted POLICY_CLOSED: it is not */

@@ -162,8 +162,8 @@ static void test_more_reasons_than_are_kept(void **state)
 	for (int pass = 0; pass < 2; pass++)
 		for (q.port = 1; q.port <= 2 * POLICY_UNSURE_LIMIT; q.port++) {
 			snprintf(why, sizeof(why), "%u", q.port);
-			assert_int_equal((pass ? policy_verify_with : policy_verify_without)(&v, &q),
-					 0);
+			assert_int_equal(
+				(pass ? policy_verify_with : policy_verify_without)(&v, &q), 0);
 		}
 	assert_int_equal(v.unknown, 2 * POLICY_UNSURE_LIMIT);
 	assert_int_equal(v.unsure_count, POLICY_UNSURE_LIMIT);
