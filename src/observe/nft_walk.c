@@ -443,8 +443,10 @@ static int decode(struct nft_walk *k)
 	if (count < 0)
 		return count;
 	k->count = (size_t)count;
-	k->version =
-		k->family == NFPROTO_IPV4 || k->family == NFPROTO_IPV6 ? k->family : NFPROTO_UNSPEC;
+	k->version = k->family == NFPROTO_INET || k->family == NFPROTO_BRIDGE ||
+				     k->family == NFPROTO_NETDEV
+			     ? NFPROTO_UNSPEC
+			     : k->family;
 	for (size_t i = 0; i < k->count; i++)
 		if (is_effect(k, &k->exprs[i]))
 			k->effects = i + 1;

@@ -28,7 +28,8 @@ struct nft_walk {
 	struct nft_rewrite *w;
 	size_t item;
 	uint8_t family;
-	uint8_t version; /* NFPROTO_IPV4 or 6: what follows in the rule is of such packets alone */
+	uint8_t version; /* NFPROTO_IPV4, _IPV6 or _ARP: what follows in the rule is of such packets
+			    alone */
 	struct nft_expr *exprs;
 	size_t count, effects; /* effects: expressions up to the last that has one */
 	struct nft_taint slots[NFT_WALK_SLOTS];

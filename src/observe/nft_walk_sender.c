@@ -57,6 +57,8 @@ static uint8_t version_of(struct cur value)
 		return NFPROTO_IPV4;
 	case ETH_P_IPV6:
 		return NFPROTO_IPV6;
+	case ETH_P_ARP:
+		return NFPROTO_ARP;
 	default:
 		return NFPROTO_UNSPEC;
 	}
@@ -91,6 +93,8 @@ static bool covers(uint64_t offset, uint64_t len, uint64_t field)
 
 static const char *of_network_header(const struct nft_walk *k, uint64_t offset, uint64_t len)
 {
+	if (k->version == NFPROTO_ARP)
+		return NULL;
 	if (covers(offset, len, TTL) && k->version != NFPROTO_IPV6)
 		return "ip ttl";
 	if (covers(offset, len, HOP_LIMIT) && k->version != NFPROTO_IPV4)
