@@ -13,6 +13,7 @@
 #include "cli/applying_guard.h"
 #include "cli/changes.h"
 #include "cli/command.h"
+#include "cli/plan_proof.h"
 #include "cli/plan_words.h"
 #include "enforce/connections.h"
 #include "enforce/rollback.h"
@@ -132,7 +133,7 @@ static int consider(struct work *w, struct err *e)
 		policy_load_print(w->o->policy_dir, &w->p->problems, stdout);
 	}
 	if (!planned_holds(w->p)) {
-		plan_words_print_refusal(w->p);
+		plan_proof_print_refusal(w->p);
 		return EXIT_BLIND;
 	}
 	if (!planned_is_proved(w->p) && !w->o->force)

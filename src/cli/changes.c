@@ -91,6 +91,25 @@ int changes_pending(const struct options *o, struct pending *ret, struct err *e)
 	return r < 0 ? r : pending_read(&states, ret, e);
 }
 
+void changes_print_pending(const struct view *v)
+{
+	struct pending cleanup_call(pending_done) pending = {0};
+	struct err e = {0};
+	char when[16];
+	int r = changes_pending(v->options, &pending, &e);
+
+	if (r < 0)
+		view_print_line(v, _("Whether a change waits to be confirmed is unknown: %s."),
+				e.msg);
+	if (r <= 0)
+		return;
+	changes_time(pending.deadline_s, when);
+	view_print_line(v,
+			_("State %u waits to be confirmed, and is undone at %s, unless portero "
+			  "confirm comes before."),
+			pending.state, when);
+}
+
 void changes_warn_of_start(const struct options *o)
 {
 	static const char *const enabled[] = {
@@ -124,7 +143,8 @@ int changes_tell(const struct options *o, const struct changes_told *told)
 {
 	if (o->json && tell_json(told) < 0)
 		return command_fail(_("out of memory"));
-	if (!o->json && !o->quiet)
+	/* what is undone by itself, whoever asked for quiet must know too */
+	if (!o->json && (!o->quiet || told->pending))
 		printf("%s\n", told->sentence);
 	return EXIT_DECLARED;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cli/options.h"
+#include "cli/view.h"
 #include "enforce/rollback.h"
 
 #include <jansson.h>
@@ -31,6 +32,9 @@ int changes_tell(const struct options *o, const struct changes_told *told);
 
 /* What waits to be confirmed: 1 something does, 0 nothing; or a negative errno with a sentence. */
 int changes_pending(const struct options *o, struct pending *ret, struct err *e);
+
+/* A line about it for people, if something does: what is there now may be about to be undone. */
+void changes_print_pending(const struct view *v);
 
 /* Says on stderr that nothing brings the rules back at a start of the machine, where that is so. */
 void changes_warn_of_start(const struct options *o);

@@ -122,8 +122,7 @@ static json_t *warnings(const struct planned *p)
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 
-		if (snapshot_has_all_listeners(&p->now.snapshot) && !opening_is_over(o, p->now_s) &&
-		    policy_is_missing(&p->policy, o, &p->now.list))
+		if (planned_is_missing(p, i))
 			add_warning(list, "nobody-listens", place(p, &o->place), json_null());
 		if (p->verify.blocked[i].wanted != POLICY_CLOSED)
 			add_warning(list,
@@ -134,7 +133,7 @@ static json_t *warnings(const struct planned *p)
 	return list;
 }
 
-static json_t *difference(const struct planned *p, const struct policy_packet_seen *seen)
+static json_t *packet(const struct planned *p, const struct policy_packet_seen *seen)
 {
 	return json_pack("{s:i, s:s, s:o, s:o, s:o, s:b, s:s, s:s}", "port", seen->port, "proto",
 			 proto_name(seen->flow.proto), "source", address(&seen->flow.source),
@@ -144,15 +143,29 @@ static json_t *difference(const struct planned *p, const struct policy_packet_se
 			 verdict_id(seen->verdict), "without", verdict_id(seen->without));
 }
 
+static json_t *unsure(const struct planned *p)
+{
+	const struct policy_verify *v = &p->verify;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->unsure_count; i++)
+		json_array_append_new(
+			list, json_pack("{s:o, s:I, s:o}", "why",
+					escaped(strpool_get(&v->texts, v->unsure[i].why_str)),
+					"packets", (json_int_t)v->unsure[i].count, "example",
+					packet(p, &v->unsure[i].first)));
+	return list;
+}
+
 static json_t *proof(const struct planned *p)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->verify.difference_count && i < POLICY_DIFFERENCE_LIMIT; i++)
-		json_array_append_new(list, difference(p, &p->verify.differences[i]));
-	return json_pack("{s:b, s:b, s:I, s:I, s:o}", "holds", planned_holds(p), "complete",
+		json_array_append_new(list, packet(p, &p->verify.differences[i]));
+	return json_pack("{s:b, s:b, s:I, s:I, s:o, s:o}", "holds", planned_holds(p), "complete",
 			 p->is_complete, "packets", (json_int_t)p->verify.asked, "unknown",
-			 (json_int_t)p->verify.unknown, "differences", list);
+			 (json_int_t)p->verify.unknown, "unsure", unsure(p), "differences", list);
 }
 
 /* The state that waits to be confirmed, and until when; null: none does. */

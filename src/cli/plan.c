@@ -7,6 +7,7 @@
 #include "cli/changes.h"
 #include "cli/command.h"
 #include "cli/json_plan.h"
+#include "cli/plan_proof.h"
 #include "cli/plan_words.h"
 #include "cli/planned.h"
 
@@ -26,26 +27,6 @@ static void print_heading(const struct planned *p)
 	putchar('\n');
 }
 
-/* What is there now may be about to be undone. */
-static void print_pending(const struct planned *p)
-{
-	struct pending cleanup_call(pending_done) pending = {0};
-	struct err e = {0};
-	char when[16];
-	int r = changes_pending(p->now.options, &pending, &e);
-
-	if (r < 0)
-		view_print_line(&p->now,
-				_("Whether a change waits to be confirmed is unknown: %s."), e.msg);
-	if (r <= 0)
-		return;
-	changes_time(pending.deadline_s, when);
-	view_print_line(&p->now,
-			_("State %u waits to be confirmed, and is undone at %s, unless portero "
-			  "confirm comes before."),
-			pending.state, when);
-}
-
 static int print_human(const struct planned *p)
 {
 	print_heading(p);
@@ -54,13 +35,19 @@ static int print_human(const struct planned *p)
 	if (!p->now.options->quiet)
 		policy_load_print(p->now.options->policy_dir, &p->problems, stdout);
 	view_print_gaps(&p->now);
-	print_pending(p);
+	changes_print_pending(&p->now);
 	if (!planned_holds(p))
-		plan_words_print_refusal(p);
+		plan_proof_print_refusal(p);
 	else if (planned_changes(p) && !p->now.options->quiet)
-		view_print_line(&p->now, "%s",
-				_("To do it: portero apply (it is undone by itself unless you "
-				  "confirm it)."));
+		view_print_line(
+			&p->now, "%s",
+			planned_is_proved(p)
+				? _("To do it: portero apply (it is undone by itself unless "
+				    "you confirm it).")
+				: _("It is not proved that all that is undeclared will be "
+				    "closed (see above). To do it all the same: portero "
+				    "apply --force (it is undone by itself unless you "
+				    "confirm it)."));
 	return planned_exit_code(p);
 }
 

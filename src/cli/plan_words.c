@@ -6,13 +6,20 @@
 #include "base/text.h"
 #include "cli/explain_remedy.h"
 #include "cli/explain_words.h"
+#include "cli/plan_proof.h"
 #include "cli/reach_words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOSING_SHOWN = 4, STAYS_SHOWN = 24, DIFFERENCES_SHOWN = 8, LABEL_COLUMN = 11 };
+enum {
+	LOSING_SHOWN = 4,
+	STAYS_SHOWN = 24,
+	HOLES_SHOWN = 6,
+	DIFFERENCES_SHOWN = 8,
+	LABEL_COLUMN = 11
+};
 
 /* --- pieces -------------------------------------------------------------------------------------
  */
@@ -266,19 +273,36 @@ static void print_stays(const struct planned *p)
 				count, buf_text(&text), count > STAYS_SHOWN ? ", ..." : "");
 }
 
+/* Those that are left: a few that everybody should know. */
+static void add_holes(const struct reach_join *j, struct buf *out)
+{
+	if (j->hole_count == 0 || j->hole_count > HOLES_SHOWN)
+		return;
+	for (size_t i = 0; i < j->hole_count; i++) {
+		const struct port_span span = {j->holes[i].first, j->holes[i].last};
+
+		buf_add_text(out, i ? ", " : " (");
+		reach_words_spans(&span, 1, 1, out);
+		buf_printf(out, "/%s", proto_name(j->holes[i].proto));
+	}
+	buf_add_char(out, ')');
+}
+
 static void print_holes(const struct planned *p)
 {
 	struct buf cleanup_call(buf_done) before = {0};
 	struct buf cleanup_call(buf_done) after = {0};
+	struct buf cleanup_call(buf_done) left = {0};
 
 	if (p->plan.holes_before == p->plan.holes_after)
 		return;
 	view_number(p->plan.holes_before, &before);
 	view_number(p->plan.holes_after, &after);
+	add_holes(&p->after.join, &left);
 	view_print_line(&p->now,
 			_("Ports on which nobody listens, and that are let in from outside: %s "
-			  "now, %s then."),
-			buf_text(&before), buf_text(&after));
+			  "now, %s then%s."),
+			buf_text(&before), buf_text(&after), buf_text(&left));
 }
 
 void plan_words_print(const struct planned *p)
@@ -310,15 +334,12 @@ void plan_words_print(const struct planned *p)
 
 static void print_missing(const struct planned *p)
 {
-	/* who was not seen may listen */
-	if (!snapshot_has_all_listeners(&p->now.snapshot))
-		return;
 	for (uint32_t i = 0; i < p->policy.opening_count; i++) {
 		const struct opening *o = &p->policy.openings[i];
 		struct buf cleanup_call(buf_done) place = {0};
 		const struct port_range *first = &p->policy.ports[o->first_port];
 
-		if (opening_is_over(o, p->now_s) || !policy_is_missing(&p->policy, o, &p->now.list))
+		if (!planned_is_missing(p, i))
 			continue;
 		plan_words_place(p, i, &place);
 		view_print_line(&p->now, _("%s: %u/%s is declared, but nobody listens there."),
@@ -424,55 +445,5 @@ void plan_words_print_remarks(const struct planned *p)
 		view_print_line(&p->now, _("Not tried in the twin: %s: %s."),
 				reach_text(&p->after.reach, p->after.reach.gaps[i].what_str),
 				reach_text(&p->after.reach, p->after.reach.gaps[i].why_str));
-	if (p->verify.unknown)
-		view_print_line(&p->now,
-				ngettext("Of %zu packet, nobody can tell whether it gets what the "
-					 "policy says (see below).",
-					 "Of %zu packets, nobody can tell whether they get what "
-					 "the policy says (see below).",
-					 p->verify.unknown),
-				p->verify.unknown);
-}
-
-/* --- refusal ------------------------------------------------------------------------------------
- */
-
-static void print_difference(const struct planned *p, const struct policy_packet_seen *seen)
-{
-	const struct flow *f = &seen->flow;
-	const char *name = snapshot_interface_name(&p->now.snapshot, 0, f->ifindex);
-	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
-	struct buf cleanup_call(buf_done) text = {0};
-	struct buf cleanup_call(buf_done) safe = {0};
-
-	address_format(&f->source, from);
-	address_format(&f->destination, to);
-	buf_printf(&text,
-		   _("%u/%s from %s by %s to %s: the policy says %s, the kernel would say %s "
-		     "(without the policy: %s)"),
-		   seen->port, proto_name(f->proto), from, name ? name : "lo", to,
-		   seen->wanted == POLICY_CLOSED ? _("closed") : _("let in"),
-		   reach_words_verdict(seen->verdict), reach_words_verdict(seen->without));
-	text_escape_message(&safe, buf_text(&text));
-	fprintf(stderr, "  %s\n", buf_text(&safe));
-}
-
-void plan_words_print_refusal(const struct planned *p)
-{
-	const struct policy_verify *v = &p->verify;
-
-	fflush(stdout);
-	if (v->diverged || v->asked != v->seen_count) {
-		fprintf(stderr, "%s\n",
-			_("portero: refused: the machine changed while the new rules were tried; "
-			  "try again"));
-		return;
-	}
-	fprintf(stderr, "%s\n",
-		_("portero: refused: tried in a copy of this machine, the new rules do not do what "
-		  "the policy says. Nothing was changed. Packets that differ:"));
-	for (size_t i = 0; i < v->difference_count && i < DIFFERENCES_SHOWN; i++)
-		print_difference(p, &v->differences[i]);
-	if (v->difference_count > DIFFERENCES_SHOWN)
-		fprintf(stderr, _("  ... and %zu more\n"), v->difference_count - DIFFERENCES_SHOWN);
+	plan_proof_print_unsure(p);
 }

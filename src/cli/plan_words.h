@@ -12,8 +12,6 @@ void plan_words_print(const struct planned *p);
 /* What a person should know: openings without a listener, for another program, kept closed by other
  * rules, ... */
 void plan_words_print_remarks(const struct planned *p);
-/* Why the plan is refused: packets of which the twin says otherwise than the policy. On stderr. */
-void plan_words_print_refusal(const struct planned *p);
 /* "10-web.yaml:12" */
 void plan_words_place(const struct planned *p, uint32_t opening, struct buf *out);
 /* May who has the connection connect again? True also of what does not come from outside. */

@@ -63,6 +63,7 @@ static struct policy_question question_of(const struct reach_asked *asked)
 					.behind = asked->behind,
 					.port = asked->port,
 					.verdict = asked->verdict,
+					.why = asked->why,
 					.unanswered = asked->unanswered,
 					.taken = asked->taken,
 					.arrival_port = asked->arrival_port};
@@ -320,6 +321,16 @@ void planned_done(struct planned *p)
 	policy_links_done(&p->links);
 	policy_problems_done(&p->problems);
 	policy_done(&p->policy);
+}
+
+/* Where packets are closed now, whom they would be passed on to is only seen once they are not. */
+bool planned_is_missing(const struct planned *p, uint32_t opening)
+{
+	const struct opening *o = &p->policy.openings[opening];
+
+	return snapshot_has_all_listeners(&p->now.snapshot) && !opening_is_over(o, p->now_s) &&
+	       policy_is_missing(&p->policy, o, &p->now.list) &&
+	       policy_is_missing(&p->policy, o, &p->after.list);
 }
 
 bool planned_holds(const struct planned *p)

@@ -69,6 +69,9 @@ void planned_done(struct planned *p);
  * table: planned_holds() and is_applied tell. 0 or a negative errno with a sentence.
  */
 int planned_look_again(struct planned *p, struct err *e);
+/* Is the opening declared, in force, and does nobody listen there, neither here nor behind a port
+ * that is published? False when not all listeners were seen. */
+bool planned_is_missing(const struct planned *p, uint32_t opening);
 /* Did the twin do exactly what the policy says? If not, nothing may be applied. */
 bool planned_holds(const struct planned *p);
 /* ... and was there nothing that it could not say, or was not asked? */

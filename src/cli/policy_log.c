@@ -178,6 +178,18 @@ static void print_table(const struct view *v, const struct look *l)
 	free(cells);
 }
 
+static void print_kept(const struct view *v, unsigned first, unsigned last)
+{
+	char text[64];
+
+	if (first == last)
+		snprintf(text, sizeof(text), "%u", first);
+	else
+		snprintf(text, sizeof(text), _("%u to %u"), first, last);
+	view_print_line(v, _("Kept, for portero rollback STATE: 0 (no rules of portero), and %s."),
+			text);
+}
+
 static void print_rest(const struct view *v, const struct look *l)
 {
 	char when[16], now[64];
@@ -197,10 +209,7 @@ static void print_rest(const struct view *v, const struct look *l)
 				(unsigned)l->pending.state, when);
 	}
 	if (l->number_count)
-		view_print_line(v,
-				_("Kept, for portero rollback STATE: 0 (no rules of portero), and "
-				  "%u to %u."),
-				(unsigned)l->numbers[0], (unsigned)l->numbers[l->number_count - 1]);
+		print_kept(v, (unsigned)l->numbers[0], (unsigned)l->numbers[l->number_count - 1]);
 }
 
 static void print_human(const struct options *o, const struct look *l)

@@ -2,6 +2,7 @@
 #include "cli/rest.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "cli/changes.h"
 #include "cli/reach_words.h"
 
 #include <stdio.h>
@@ -271,4 +272,6 @@ void rest_print(const struct view *v)
 		print_behind(v, i);
 	print_guard(v);
 	print_missing(v);
+	if (v->has_policy)
+		changes_print_pending(v);
 }

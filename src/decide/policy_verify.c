@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/policy_verify.h"
-#include "base/map.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -24,6 +23,7 @@ void policy_verify_done(struct policy_verify *v)
 	free(v->seen);
 	free(v->blocked);
 	free(v->let_in);
+	strpool_done(&v->texts);
 	policy_index_done(&v->index);
 	*v = (struct policy_verify){0};
 }
@@ -42,12 +42,20 @@ static uint64_t key_of(const struct policy_question *q)
 	return map_mix(key, f->source_port);
 }
 
+static uint32_t keep_text(struct policy_verify *v, const char *text)
+{
+	return text ? strpool_add_text(&v->texts, text) : 0;
+}
+
 int policy_verify_without(struct policy_verify *v, const struct policy_question *q)
 {
 	if (mem_grow_unset(&v->seen, &v->seen_cap, v->seen_count + 1, sizeof(*v->seen)) < 0)
 		return -ENOMEM;
-	v->seen[v->seen_count++] =
-		(struct policy_seen){key_of(q), q->verdict, q->taken, q->arrival_port};
+	v->seen[v->seen_count++] = (struct policy_seen){.key = key_of(q),
+							.why_str = keep_text(v, q->why),
+							.arrival_port = q->arrival_port,
+							.verdict = q->verdict,
+							.taken = q->taken};
 	return 0;
 }
 
@@ -99,14 +107,22 @@ static enum policy_answer wanted_of(const struct policy_verify *v, const struct 
 	return policy_match_indexed(&v->index, v->links, &packet, v->now_s, ret_opening);
 }
 
+static bool is_closed(enum verdict verdict)
+{
+	return verdict == VERDICT_DROP || verdict == VERDICT_REJECT;
+}
+
 static bool is_right(enum policy_answer wanted, enum verdict without, enum verdict with)
 {
 	switch (wanted) {
 	case POLICY_CLOSED:
-		return with == VERDICT_DROP || with == VERDICT_REJECT;
+		return is_closed(with);
 	case POLICY_RATED:
 		if (verdict_lets_in(without))
 			return verdict_lets_in(with);
+		/* closed by others, and above the rate by the policy, each in its own way */
+		if (is_closed(without))
+			return is_closed(with);
 		break;
 	case POLICY_OPEN:
 		break;
@@ -122,14 +138,30 @@ static bool is_unsure(const struct policy_packet_seen *seen)
 	       (seen->wanted != POLICY_CLOSED && seen->without == VERDICT_UNKNOWN);
 }
 
+static void note_unsure(struct policy_verify *v, const struct policy_packet_seen *seen,
+			uint32_t why_str)
+{
+	struct policy_unsure *u = v->unsure;
+
+	v->unknown++;
+	while (u < v->unsure + v->unsure_count && u->why_str != why_str)
+		u++;
+	if (u == v->unsure + POLICY_UNSURE_LIMIT)
+		return;
+	if (u == v->unsure + v->unsure_count) {
+		*u = (struct policy_unsure){.why_str = why_str, .first = *seen};
+		v->unsure_count++;
+	}
+	u->count++;
+}
+
 static void note_opening(struct policy_verify *v, const struct policy_packet_seen *seen)
 {
 	if (seen->opening == POLICY_NO_OPENING)
 		return;
 	if (verdict_lets_in(seen->verdict))
 		v->let_in[seen->opening]++;
-	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED &&
-		 (seen->without == VERDICT_DROP || seen->without == VERDICT_REJECT))
+	else if (v->blocked[seen->opening].wanted == POLICY_CLOSED && is_closed(seen->without))
 		v->blocked[seen->opening] = *seen;
 }
 
@@ -150,7 +182,7 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 		return 0;
 	}
 	if (is_unsure(&seen)) {
-		v->unknown++;
+		note_unsure(v, &seen, q->why ? keep_text(v, q->why) : v->seen[at].why_str);
 		return 0;
 	}
 	if (v->difference_count < POLICY_DIFFERENCE_LIMIT)
@@ -161,7 +193,7 @@ int policy_verify_with(struct policy_verify *v, const struct policy_question *q)
 
 void policy_verify_restart(struct policy_verify *v)
 {
-	v->seen_count = v->asked = v->unknown = v->difference_count = 0;
+	v->seen_count = v->asked = v->unknown = v->unsure_count = v->difference_count = 0;
 	v->diverged = false;
 	memset(v->blocked, 0, v->policy->opening_count * sizeof(*v->blocked));
 	memset(v->let_in, 0, v->policy->opening_count * sizeof(*v->let_in));

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "decide/policy_match.h"
 #include "model/policy.h"
 #include "model/reach.h"
@@ -16,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POLICY_DIFFERENCE_LIMIT = 64 };
+enum { POLICY_DIFFERENCE_LIMIT = 64, POLICY_UNSURE_LIMIT = 8 };
 
 /* A packet that the kernel treats otherwise than the policy says, or that is declared and blocked
  * by other rules. */
@@ -29,6 +30,13 @@ struct policy_packet_seen {
 	uint32_t opening; /* that lets it in, or POLICY_NO_OPENING */
 };
 
+/* Packets of which nobody can tell, for one reason. */
+struct policy_unsure {
+	uint32_t why_str; /* in texts; 0: no reason was given */
+	size_t count;
+	struct policy_packet_seen first;
+};
+
 struct policy_verify {
 	/* set by the caller */
 	const struct policy *policy;
@@ -39,15 +47,19 @@ struct policy_verify {
 	/* of the first copy: a hash of each packet, and its verdict */
 	struct policy_seen {
 		uint64_t key;
-		enum verdict verdict;
-		bool taken;
+		uint32_t why_str;
 		uint16_t arrival_port;
+		uint8_t verdict; /* enum verdict */
+		bool taken;
 	} * seen;
 	size_t seen_count, seen_cap;
+	struct strpool texts;
 	/* results */
 	size_t asked;	/* in the second copy */
 	size_t unknown; /* of which nobody can say whether they get what they should */
-	bool diverged;	/* the two copies were not asked the same: nothing is proved */
+	struct policy_unsure unsure[POLICY_UNSURE_LIMIT]; /* why, and how many each */
+	size_t unsure_count;
+	bool diverged; /* the two copies were not asked the same: nothing is proved */
 	struct policy_packet_seen differences[POLICY_DIFFERENCE_LIMIT];
 	size_t difference_count;	    /* also those that had no room */
 	struct policy_packet_seen *blocked; /* by opening; wanted POLICY_CLOSED: it is not */
@@ -64,6 +76,7 @@ struct policy_question {
 	bool behind;
 	uint16_t port;
 	enum verdict verdict;
+	const char *why; /* it is unknown; NULL: it is not */
 	bool unanswered; /* it is let in, and what keeps it closed is that no answer gets out */
 	bool taken;	 /* let in to the machine itself, at this port after NAT */
 	uint16_t arrival_port;

@@ -17,18 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Offsets in headers, in bytes. */
-enum {
-	SOURCE_MAC = 6,
-	SOURCE_MAC_END = 12,
-	TTL = 8,
-	HOP_LIMIT = 7,
-	UDP_LENGTH = 4,
-	UDP_PAYLOAD = 8,
-	TCP_FLAGS = 12, /* with the length of the header */
-	TCP_PAYLOAD = 20,
-};
-
 /* --- what an expression is -----------------------------------------------------------------------
  */
 
@@ -374,48 +362,15 @@ static bool walk_tainted(struct nft_walk *k, const struct nft_row *row, const st
 	return k->ended;
 }
 
-/*
- * What of a packet is its sender's own, so that the one which is asked with says nothing of others:
- * the card, how far away it is, how much is sent, and what. NULL: nothing.
- */
-static const char *senders_own(const struct nft_walk *k, uint64_t base, uint64_t offset,
-			       uint64_t len)
-{
-	switch (base) {
-	case NFT_PAYLOAD_LL_HEADER:
-		return offset < SOURCE_MAC_END && offset + len > SOURCE_MAC ? "ether saddr" : NULL;
-	case NFT_PAYLOAD_NETWORK_HEADER:
-		/* with the protocol behind it; in IPv6 these are the first bytes of the source, as
-		 * a prefix like fd00::/16 is compared */
-		if (offset == TTL && len <= 2 && k->family != NFPROTO_IPV6)
-			return "ip ttl";
-		if ((offset == HOP_LIMIT && len == 1 && k->family != NFPROTO_IPV4) ||
-		    (k->family == NFPROTO_IPV6 && offset == HOP_LIMIT - 1u && len == 2))
-			return "ip6 hoplimit";
-		return NULL;
-	case NFT_PAYLOAD_TRANSPORT_HEADER:
-		if (offset == UDP_LENGTH && len == 2)
-			return "udp length";
-		return (offset >= UDP_PAYLOAD && offset + len <= TCP_FLAGS) || offset >= TCP_PAYLOAD
-			       ? "payload"
-			       : NULL;
-	default:
-		return "payload"; /* "ih", behind the header */
-	}
-}
-
 static void walk_plain(struct nft_walk *k, const struct nft_row *row, const struct nft_expr *expr)
 {
-	uint64_t offset = nft_attr_number(expr->data, NFTA_PAYLOAD_OFFSET);
 	uint64_t len = row->len ? nft_attr_number(expr->data, row->len) : 16;
-	const char *word = NULL;
+	const char *word = nft_walk_senders_own(k, expr);
 
 	if (strcmp(expr->name, "ct") == 0 && nft_walk_has(expr, NFTA_CT_SREG) &&
 	    !is_ct_effect(expr))
 		return;
 	nft_walk_emit(k, expr);
-	if (strcmp(expr->name, "payload") == 0 && !nft_walk_has(expr, NFTA_PAYLOAD_SREG))
-		word = senders_own(k, nft_attr_number(expr->data, NFTA_PAYLOAD_BASE), offset, len);
 	if (word)
 		nft_walk_taint(k, row, expr, (uint32_t)(len + 3) / 4,
 			       (struct nft_taint){OPEN, DOUBT_UNMIRRORED, word, 0, 0});
@@ -488,6 +443,10 @@ static int decode(struct nft_walk *k)
 	if (count < 0)
 		return count;
 	k->count = (size_t)count;
+	k->version = k->family == NFPROTO_INET || k->family == NFPROTO_BRIDGE ||
+				     k->family == NFPROTO_NETDEV
+			     ? NFPROTO_UNSPEC
+			     : k->family;
 	for (size_t i = 0; i < k->count; i++)
 		if (is_effect(k, &k->exprs[i]))
 			k->effects = i + 1;
@@ -506,6 +465,7 @@ static void walk_all(struct nft_walk *k)
 				nft_walk_stop_at(k, k->w->stop[k->item]);
 			return;
 		}
+		nft_walk_note_version(k, i);
 		walk_expr(k, &k->exprs[i]);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nft_walk_inner: the state of a pass over one rule, shared by the files of nft_walk and by nobody
- * else: nft_walk (the pass, and nf_tables' own expressions), nft_walk_xt (xtables), nft_walk_state
- * (doubts and registers). Pure.
+ * else: nft_walk (the pass, and nf_tables' own expressions), nft_walk_xt (xtables), nft_walk_sender
+ * (what is any sender's own), nft_walk_state (doubts and registers). Pure.
  */
 #pragma once
 
@@ -28,6 +28,8 @@ struct nft_walk {
 	struct nft_rewrite *w;
 	size_t item;
 	uint8_t family;
+	uint8_t version; /* NFPROTO_IPV4, _IPV6 or _ARP: what follows in the rule is of such packets
+			    alone */
 	struct nft_expr *exprs;
 	size_t count, effects; /* effects: expressions up to the last that has one */
 	struct nft_taint slots[NFT_WALK_SLOTS];
@@ -72,6 +74,14 @@ struct nft_taint *nft_walk_find_taint(struct nft_walk *k, const struct nft_row *
 bool nft_walk_choose(struct nft_walk *k, struct nft_taint *taint);
 
 bool nft_walk_has(const struct nft_expr *expr, uint16_t attribute);
+
+/* Does expression `at` compare the version of IP? Then it is known from here on. */
+void nft_walk_note_version(struct nft_walk *k, size_t at);
+/*
+ * What a `payload` loads that is its sender's own, so that the packet which is asked with says
+ * nothing of others: the card, how far away it is, how much is sent, and what. NULL: nothing.
+ */
+const char *nft_walk_senders_own(const struct nft_walk *k, const struct nft_expr *expr);
 
 /* xtables */
 enum nft_treat nft_walk_target_treat(const struct nft_expr *expr);

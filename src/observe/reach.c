@@ -19,7 +19,7 @@ static int show_query(const struct mirror *m, const struct reach_plan *plan,
 		      const struct reach_answers *answers, const struct reach_query *q,
 		      const struct reach_options *options, struct reach *reach)
 {
-	bool blocked = reach_gaps_of_query(m, q, reach) != 0;
+	uint32_t blocked_str = reach_gaps_of_query(m, q, reach);
 	int r = 0;
 
 	for (uint32_t i = 0; i < q->asks.count && r >= 0; i++) {
@@ -29,9 +29,12 @@ static int show_query(const struct mirror *m, const struct reach_plan *plan,
 					    .behind = q->class.behind,
 					    .port = plan->points.items[one->first].port,
 					    .unanswered = answer->reply != REPLY_NOT_ASKED,
-					    .verdict = blocked ? VERDICT_UNKNOWN
-							       : reach_answer_verdict(answer)};
+					    .verdict = blocked_str ? VERDICT_UNKNOWN
+								   : reach_answer_verdict(answer)};
 
+		if (asked.verdict == VERDICT_UNKNOWN)
+			asked.why = blocked_str ? reach_text(reach, blocked_str)
+						: reach_tell_why(m, answers, answer);
 		if (answer->verdicts & 1u << VERDICT_ACCEPT) {
 			asked.taken = !answers->targets[answer->target].forwarded;
 			asked.arrival_port = answer->target_port;

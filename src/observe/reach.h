@@ -30,6 +30,7 @@ struct reach_asked {
 	bool behind; /* its destination is not the machine's own */
 	uint16_t port;
 	enum verdict verdict;
+	const char *why;       /* ... is unknown; NULL: it is not. Lasts for the call */
 	bool unanswered;       /* a SYN that is let in, and whose answer does not get out */
 	bool taken;	       /* it is let in to the machine itself: not passed on */
 	uint16_t arrival_port; /* ... at this port, after NAT */

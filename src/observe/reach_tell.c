@@ -24,7 +24,7 @@ struct answering {
 	struct reach_routes routes;
 	uint32_t query;
 	uint32_t blocked_str; /* why this query cannot be told at all; 0: it can */
-	uint32_t exhausted_str, late_str, left_str;
+	uint32_t left_str;
 	const struct reach_options *options;
 	struct reach_answer *row; /* of this query */
 	struct reach_answer *own; /* ... room for it, if it is not that of its baseline, patched */
@@ -113,25 +113,25 @@ static bool is_alike(size_t first, size_t next, void *context)
 	       (first_arrival(w, first) == first_arrival(w, next) && !b->shifts);
 }
 
-static uint32_t why(const struct answering *w, const struct reach_answer *a, enum verdict verdict)
+const char *reach_tell_why(const struct mirror *m, const struct reach_answers *answers,
+			   const struct reach_answer *a)
 {
-	bool depends = verdict == VERDICT_UNKNOWN || verdict == VERDICT_RATE_LIMITED;
+	enum verdict verdict = reach_answer_verdict(a);
 
 	if (a->reply && (verdict == VERDICT_DROP || a->doubt == REACH_NO_DOUBT) && !a->late)
-		return strpool_add_text(&w->reach->strings, reach_reply_text(a->reply));
-	if (!depends)
-		return 0;
-	if (a->late || (!a->verdicts && w->answers->out_of_time))
-		return w->late_str;
-	if (a->doubt < w->m->doubts.count)
-		return strpool_add_text(&w->reach->strings, w->m->doubts.items[a->doubt].text);
-	if (w->answers->exhausted)
-		return w->exhausted_str;
+		return reach_reply_text(a->reply);
+	if (verdict != VERDICT_UNKNOWN && verdict != VERDICT_RATE_LIMITED)
+		return NULL;
+	if (a->late || (!a->verdicts && answers->out_of_time))
+		return _("time ran out before it was asked; portero reach --in INTERFACE "
+			 "--from ADDRESS asks for one");
+	if (a->doubt < m->doubts.count)
+		return m->doubts.items[a->doubt].text;
+	if (answers->exhausted)
+		return _("too many rules that depend on more than one packet");
 	/* as from 127.0.0.1 to where NAT sends it on by another interface than lo */
-	return verdict == VERDICT_UNKNOWN
-		       ? strpool_add_text(&w->reach->strings,
-					  _("such a packet cannot be sent: no route takes it"))
-		       : 0;
+	return verdict == VERDICT_UNKNOWN ? _("such a packet cannot be sent: no route takes it")
+					  : NULL;
 }
 
 static void fill_target(const struct answering *w, const struct reach_span *span,
@@ -164,13 +164,14 @@ static int add_span(const struct answering *w, const struct reach_span *span)
 	struct reach_interval *i = reach_add_interval(w->reach);
 	const struct reach_answer *a = answer_at(w, span->first_point);
 	uint32_t others_str = others_at(w, span->first_point);
+	const char *why = reach_tell_why(w->m, w->answers, a);
 
 	if (!i)
 		return -ENOMEM;
 	i->first = span->first;
 	i->last = span->last;
 	i->verdict = reach_answer_verdict(a);
-	i->why_str = why(w, a, i->verdict);
+	i->why_str = why ? strpool_add_text(&w->reach->strings, why) : 0;
 	if (!verdict_lets_in(i->verdict) && i->verdict != VERDICT_UNKNOWN && others_str) {
 		i->verdict = VERDICT_UNKNOWN;
 		i->why_str = others_str;
@@ -416,11 +417,6 @@ int reach_tell(const struct mirror *m, const struct reach_plan *plan,
 				      options->thorough ? INTERVAL_LIMIT_THOROUGH : INTERVAL_LIMIT};
 	int r = -ENOMEM;
 
-	w.exhausted_str = strpool_add_text(&ret->strings,
-					   _("too many rules that depend on more than one packet"));
-	w.late_str = strpool_add_text(
-		&ret->strings, _("time ran out before it was asked; portero reach --in INTERFACE "
-				 "--from ADDRESS asks for one"));
 	w.left_str = strpool_add_text(&ret->strings,
 				      _("too many groups of sources get something of their own"));
 	w.own = calloc(plan->points.count + 1, sizeof(*w.own));

@@ -8,6 +8,7 @@ programs that are to hold them. Whatever is made here is also unmade here: see J
 """
 import array
 import atexit
+import contextlib
 import ctypes
 import json
 import os
@@ -120,6 +121,17 @@ class Janitor:
         self.processes[process.pid] = process
         return process
 
+    @staticmethod
+    def wait_for_worker(worker):
+        """Nobody tells when a worker has ended: until then, it still listens."""
+        ended = select.poll()
+        ended.register(worker, select.POLLIN)
+        if not ended.poll(10_000):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(worker, signal.SIGKILL)
+            ended.poll(10_000)
+        os.close(worker)
+
     def end(self, process, how=signal.SIGKILL):
         """Ends one of ours, and what it started (the workers of a server outlive a killed master).
         The pid cannot have been reused: nobody has waited for it yet."""
@@ -131,12 +143,13 @@ class Janitor:
                     signal.pidfd_send_signal(worker, how)
                 except ProcessLookupError:
                     pass
-                os.close(worker)
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+            for worker in workers:
+                self.wait_for_worker(worker)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 stream.close()

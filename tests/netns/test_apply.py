@@ -343,6 +343,32 @@ def test_open_and_close(host):
     assert host.files() == ["10.yaml", "50-open-6379-tcp.yaml"] and host.reaches(6379)
 
 
+def test_a_container_listens_behind_its_port(host):
+    """While 8080 is closed, nothing shows to whom it would be passed on."""
+    host.apply("--no-confirm", code=0)
+    opened = host.portero("open", "8080/tcp", "--from", f"{FAR}/32", "--yes", "--no-confirm", code=0)
+    assert "+ 8080/tcp" in opened.text and "nobody listens" not in opened.text
+    missing = host.portero("open", "8081/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    assert "8081/tcp is declared, but nobody listens there" in missing.text
+    assert "8080/tcp is declared" not in missing.text
+
+
+def test_the_few_that_are_left_open_are_named(host):
+    assert "then (68/udp, 546/udp)." in host.portero("plan", code=1).text
+
+
+def test_quiet_still_says_what_is_undone(host):
+    line, = host.apply("-q", "--confirm", "600s", code=0).text.splitlines()
+    assert "undone at" in line and "portero confirm" in line
+    waits = "State 1 waits to be confirmed, and is undone at "
+    assert waits in host.portero(code=0).text and waits in host.portero("plan", code=0).text
+    assert host.portero("confirm", "-q", code=0).text == ""
+    assert "waits" not in host.portero(code=0).text
+    assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1.\n")
+    host.portero("open", "8081/tcp", "--from", "internet", "--yes", "--no-confirm", code=0)
+    assert host.portero("policy", "log").text.endswith("0 (no rules of portero), and 1 to 2.\n")
+
+
 def test_open_on_a_host_without_a_policy(bare):
     """The first opening declares that all else is closed: the plan says so."""
     done = bare.portero("allow", "22/tcp", "--from", "internet", "--yes", "--confirm", "3s", code=0)
@@ -512,6 +538,34 @@ def test_a_proof_that_fails_is_no_success(host):
     assert "Nothing to do" not in plan.text
     assert host.apply("--no-confirm", code=2).code == 2
     assert host.portero("plan", "--ruleset", check=False).code == 2
+
+
+def test_what_cannot_be_proved_says_why(host):
+    """A packet that goes away before any rule of portero's: to whom, nobody here can tell."""
+    host.host.nft("table netdev away {\n chain c {\n  type filter hook ingress device eth0 priority 0\n"
+                  "  tcp dport 6380 fwd to docker0\n }\n}\n")
+    proof = host.portero("plan", "--json", code=2).json["proof"]
+    assert proof["holds"] and not proof["differences"]
+    reason, = proof["unsure"]
+    assert reason["why"] == "fwd in netdev away c, rule 1"
+    assert reason["packets"] == proof["unknown"] > 0
+    assert (reason["example"]["port"], reason["example"]["declared"]) == (6380, False)
+    plan = host.portero("plan", code=2).text
+    assert f"{proof['unknown']}, as 6380/tcp from " in plan and f"({reason['why']})" in plan
+    assert "apply --force" in plan
+    refused = host.apply("--no-confirm", code=2)
+    assert reason["why"] in refused.text and "refused" in refused.errors
+    host.apply("--no-confirm", "--force", code=0)
+    assert host.reaches(6379) is None
+
+
+def test_a_rate_where_nobody_is_answered(host):
+    """Above its rate an opening refuses; below, who has no way back gets no answer. Neither gets in."""
+    host.write("10.yaml", "settings:\n  undeclared: reject\nopenings:\n  - ports: [22/tcp]\n"
+               "    from: [internet]\n    rate: 100/second\n")
+    ip_in(host.host, "route", "del", "default", "via", PEER6)
+    proof = host.portero("plan", "--json", code=1).json["proof"]
+    assert proof["holds"] and not proof["unknown"]
 
 
 def test_other_rules_still_block(host):

@@ -23,7 +23,7 @@ from world import LINKS, World, run_in
 
 COUNT = int(os.environ.get("PORTERO_RANDOM_PLANS", "2"))
 FIRST = int(os.environ.get("PORTERO_SEED", "0"))
-TIMEOUT = 120
+TIMEOUT = 600  # seconds, of one plan; a few are usual
 OPENINGS = 8  # of a policy: every one is asked about at 4 interfaces and 8 addresses, six times
 
 

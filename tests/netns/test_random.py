@@ -147,13 +147,16 @@ def test_what_cannot_be_sent_is_unknown_and_says_why(world):
     assert "cannot be sent" in first["why"]
 
 
+def verdicts_of(answer):
+    return {i["verdict"] for c in answer["classes"] for i in c["intervals"]}
+
+
 def test_short_prefix_of_ipv6_is_no_hop_count(world):
     """`-s fd78::/16` compares two bytes, at the place where an IPv4 header has its TTL."""
     world.load(rulesets.Ruleset(0, loads=[(["ip6tables-nft-restore"], "*filter\n:INPUT DROP [0:0]\n"
         "-A INPUT -s fd78::/16 -p tcp --dport 25 -j ACCEPT\nCOMMIT\n")]))
     answer = world.ask("--in", "eth1", "-6", "--proto", "tcp").json
-    verdicts = {i["verdict"] for c in answer["classes"] for i in c["intervals"]}
-    assert verdicts == {"accept", "drop"}
+    assert verdicts_of(answer) == {"accept", "drop"}
 
 
 def targets(classes):
@@ -257,3 +260,36 @@ def test_what_the_machine_sends_itself_again_gets_in(world, proto):
     with Ears(World.host_path(world.host), "1000,2000"):
         assert world.send([(None, "127.0.0.1", "127.0.0.1", proto, {1000, 2000})]) == [
             {1000: "accept", 2000: "drop"}]
+
+
+def load_one_rule(world, rule, family="inet", hook="input", others=""):
+    """All else that comes to the hook is dropped."""
+    world.load(rulesets.Ruleset(0, loads=[(["nft", "-f", "-"], f"""
+        table {family} n {{
+            chain c {{ type filter hook {hook} priority 0; policy drop;
+                {others}
+                {rule} tcp dport 25 accept
+            }}
+        }}
+        """)]))
+
+
+@pytest.mark.parametrize("rule", ["ip6 saddr fd00::/8", "ip6 saddr fd78::/16"])
+@pytest.mark.parametrize("family, hook, others", [
+    ("inet", "input", ""),
+    ("netdev", "ingress device eth1", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")])
+def test_short_prefix_in_a_table_of_both_versions(world, family, hook, others, rule):
+    """There, a comparison in front of it says that it is of IPv6 that the rule is about."""
+    load_one_rule(world, rule, family, hook, others)
+    answer = world.ask("--in", "eth1", "-6", "--proto", "tcp").json
+    assert verdicts_of(answer) == {"accept", "drop"}
+
+
+@pytest.mark.parametrize("rule, version", [
+    ("ip ttl 255", "-4"), ("meta protocol ip ip ttl < 5", "-4"), ("ip6 hoplimit 255", "-6"),
+    ("@nh,64,8 255", "-4"), ("@nh,56,8 255", "-6"), ("meta nfproto != ipv4 @nh,56,16 0xff20", "-6")])
+def test_hop_count_is_any_senders_own(world, rule, version):
+    """How far away senders are, one packet does not tell."""
+    load_one_rule(world, rule)
+    answer = world.ask("--in", "eth1", version, "--proto", "tcp").json
+    assert verdicts_of(answer) == {"drop", "unknown"}

@@ -81,6 +81,10 @@ static void test_what_is_right(void **state)
 		{true, 22, VERDICT_ACCEPT, VERDICT_RATE_LIMITED, true},
 		{true, 22, VERDICT_ACCEPT, VERDICT_DROP, false},
 		{true, 22, VERDICT_REJECT, VERDICT_REJECT, true},
+		/* others drop it, and above the rate it is refused before it gets to them */
+		{true, 22, VERDICT_DROP, VERDICT_REJECT, true},
+		{true, 22, VERDICT_DROP, VERDICT_RATE_LIMITED, false},
+		{false, 443, VERDICT_DROP, VERDICT_REJECT, false},
 	};
 
 	(void)state;
@@ -107,6 +111,64 @@ static void test_unknown(void **state)
 	ask(&far, 443, VERDICT_UNKNOWN, VERDICT_DROP);
 	assert_int_equal(v.unknown, 1);
 	assert_int_equal(v.difference_count, 0);
+}
+
+/* Why, in the words of the look that does not know, and how many are so for that reason. */
+static void test_reasons(void **state)
+{
+	struct flow far = flow_of("8.8.8.8", SCENE_ETH, PROTO_TCP);
+	static const struct {
+		uint16_t port;
+		const char *without, *with; /* NULL: it is dropped */
+	} asked[] = {{80, "queue", "queue"}, {443, "chance", NULL}, {81, "queue", "queue"},
+		     {82, NULL, "chance"},   {83, NULL, "time"},    {443, "queue", "queue"}};
+	struct policy_question q = {.flow = &far};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		q.port = asked[i].port;
+		q.why = asked[i].without;
+		q.verdict = q.why ? VERDICT_UNKNOWN : VERDICT_DROP;
+		assert_int_equal(policy_verify_without(&v, &q), 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		q.port = asked[i].port;
+		q.why = asked[i].with;
+		q.verdict = q.why ? VERDICT_UNKNOWN : VERDICT_DROP;
+		assert_int_equal(policy_verify_with(&v, &q), 0);
+	}
+	assert_int_equal(v.unknown, 5);
+	assert_int_equal(v.unsure_count, 3);
+	assert_string_equal(strpool_get(&v.texts, v.unsure[0].why_str), "queue");
+	assert_int_equal(v.unsure[0].count, 2);
+	assert_int_equal(v.unsure[0].first.port, 80);
+	assert_string_equal(strpool_get(&v.texts, v.unsure[1].why_str), "chance");
+	assert_int_equal(v.unsure[1].count, 2);
+	assert_int_equal(v.unsure[1].first.port, 443);
+	assert_string_equal(strpool_get(&v.texts, v.unsure[2].why_str), "time");
+	policy_verify_restart(&v);
+	assert_int_equal(v.unsure_count, 0);
+}
+
+/* Reasons that have no room are counted all the same. */
+static void test_more_reasons_than_are_kept(void **state)
+{
+	struct flow far = flow_of("8.8.8.8", SCENE_ETH, PROTO_TCP);
+	struct policy_question q = {.flow = &far, .verdict = VERDICT_UNKNOWN};
+	char why[8];
+
+	(void)state;
+	q.why = why;
+	for (int pass = 0; pass < 2; pass++)
+		for (q.port = 1; q.port <= 2 * POLICY_UNSURE_LIMIT; q.port++) {
+			snprintf(why, sizeof(why), "%u", q.port);
+			assert_int_equal(
+				(pass ? policy_verify_with : policy_verify_without)(&v, &q), 0);
+		}
+	assert_int_equal(v.unknown, 2 * POLICY_UNSURE_LIMIT);
+	assert_int_equal(v.unsure_count, POLICY_UNSURE_LIMIT);
+	assert_int_equal(v.unsure[POLICY_UNSURE_LIMIT - 1].first.port, POLICY_UNSURE_LIMIT);
+	assert_int_equal(v.unsure[POLICY_UNSURE_LIMIT - 1].count, 1);
 }
 
 static void test_not_its_business(void **state)
@@ -218,6 +280,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_right, begin, end),
 		cmocka_unit_test_setup_teardown(test_unknown, begin, end),
+		cmocka_unit_test_setup_teardown(test_reasons, begin, end),
+		cmocka_unit_test_setup_teardown(test_more_reasons_than_are_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_not_its_business, begin, end),
 		cmocka_unit_test_setup_teardown(test_diverged, begin, end),
 		cmocka_unit_test_setup_teardown(test_blocked_by_others, begin, end),
