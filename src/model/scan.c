@@ -84,7 +84,7 @@ void scan_count_states(const struct scan *s, const struct scan_host *host,
 bool scan_is_complete(const struct scan *s)
 {
 	for (size_t i = 0; i < s->host_count; i++)
-		if (s->hosts[i].trouble > SCAN_NO_ROUTE)
+		if (s->hosts[i].trouble > SCAN_NO_HOST)
 			return false;
 	return true;
 }

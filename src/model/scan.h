@@ -43,6 +43,7 @@ enum scan_trouble {
 	SCAN_FINE,
 	SCAN_NO_NEIGHBOUR, /* nobody on the attached network has the address */
 	SCAN_NO_ROUTE,
+	SCAN_NO_HOST,	  /* a broadcast or multicast address */
 	SCAN_TIMED_OUT,	  /* --host-timeout */
 	SCAN_INTERRUPTED, /* Ctrl-C */
 	SCAN_LOSSY,	  /* so much was lost on the way that ports may have been missed */

@@ -231,13 +231,13 @@ static int ask_by_packets(struct group *g)
 		g->now_ns = clock_ns();
 		rawsock_receive(&raw, take_packet, g);
 		count = probe_next(g->engine, g->now_ns, probes, RAWSOCK_BATCH);
+		report(g);
 		if (count) {
 			r = send_packets(g, &raw, probes, count);
 			continue;
 		}
 		if (rawsock_overflows(&raw))
 			probe_overflowed(g->engine);
-		report(g);
 		wait_for_packets(g, &raw);
 	}
 	rawsock_close(&raw);
@@ -269,8 +269,7 @@ static int ask_by_connect(struct group *g)
 			dial_begin(dial, &probes[i], &g->hosts[probes[i].host].address,
 				   g->run->scan->ports[probes[i].port],
 				   g->now_ns + probe_patience_ns(g->engine), take_call, g);
-		if (count == 0)
-			report(g);
+		report(g);
 		g->now_ns = clock_ns();
 		dial_receive(dial, g->now_ns,
 			     count ? g->now_ns : probe_wake_ns(g->engine, g->now_ns), take_call, g);
@@ -447,7 +446,7 @@ static uint32_t find_ways(struct run *run, uint32_t *waiting)
 
 		host->own = r == 0 && run->ways[i].way.own;
 		if (r < 0 || !run->ways[i].source.family) {
-			host->trouble = SCAN_NO_ROUTE;
+			host->trouble = r == -EDESTADDRREQ ? SCAN_NO_HOST : SCAN_NO_ROUTE;
 			run->done++;
 			continue;
 		}

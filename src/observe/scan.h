@@ -2,7 +2,7 @@
 /*
  * scan: asks every port of every host what it is, from outside: the way to each (scan_way), what is
  * asked when (probe), and how: by packets (rawsock), or by connect() (dial). Who may be asked is
- * not its business: the caller has looked (decide/scope).
+ * not its business: the caller has looked (decide/probe_scope).
  */
 #pragma once
 
