@@ -396,7 +396,8 @@ static int run_groups(struct run *run, uint32_t *waiting, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++)
 		if (run->ways[waiting[i]].pending)
-			scan_way_ask(&run->route, &run->ways[waiting[i]]);
+			scan_way_ask(&run->route, &run->ways[waiting[i]],
+				     &run->scan->hosts[waiting[i]].address);
 	while (r == 0 && count && !is_stopped(run)) {
 		count = wait_for_neighbours(run, waiting, count);
 		g->run = run;

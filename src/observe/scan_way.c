@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/scan_way.h"
+#include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/nla.h"
@@ -7,12 +8,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+enum { IF_INET6_LIMIT = 4 << 20, DISCARD_PORT = 9 };
 
 enum { VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY };
 
@@ -234,12 +239,50 @@ static void put_neighbour(struct buf *b, uint16_t type, uint16_t flags, uint8_t 
 	nla_end_message(b, at);
 }
 
-/* NTF_USE: as if there were a packet for it (Linux 2.6.28). */
-void scan_way_ask(struct nl *route, const struct scan_way *w)
+/* proc(5), if_inet6: address, index, prefix and scope in hexadecimal; 20 is the link's. */
+static bool has_link_local(int ifindex)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	size_t at = 0, len;
+	const char *line;
+
+	if (file_read_at(AT_FDCWD, "/proc/thread-self/net/if_inet6", IF_INET6_LIMIT, &text) < 0)
+		return true;
+	while (file_next_line(buf_text(&text), text.len, &at, &line, &len)) {
+		unsigned index, scope;
+
+		if (sscanf(line, "%*32s %x %*x %x", &index, &scope) == 2 && scope == 0x20 &&
+		    index == (unsigned)ifindex)
+			return true;
+	}
+	return false;
+}
+
+/* An empty datagram to the port discard, which makes the kernel ask for the way by itself. */
+static void send_nothing(const struct address *to)
+{
+	struct sockaddr_in6 discard = {.sin6_family = AF_INET6, .sin6_port = htons(DISCARD_PORT)};
+	int cleanup_close fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&discard.sin6_addr, to->bytes, sizeof(discard.sin6_addr));
+	if (fd >= 0)
+		(void)!sendto(fd, "", 0, MSG_DONTWAIT, (struct sockaddr *)&discard,
+			      sizeof(discard));
+}
+
+/*
+ * NTF_USE: as if there were a packet for it (Linux 2.6.28). For IPv6 the kernel then asks from the
+ * interface's link-local address; the few that have none need a real packet.
+ */
+void scan_way_ask(struct nl *route, const struct scan_way *w, const struct address *to)
 {
 	struct buf cleanup_call(buf_done) b = {0};
 	struct err ignored;
 
+	if (w->hop.family == AF_INET6 && !has_link_local(w->way.to.link.sll_ifindex)) {
+		send_nothing(to);
+		return;
+	}
 	put_neighbour(&b, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE, w);
 	nl_request(route, &b, "neighbour", &ignored);
 }

@@ -25,8 +25,8 @@ struct scan_way {
  * -EDESTADDRREQ (broadcast or multicast: not one host); or another negative errno.
  */
 int scan_way_find(struct nl *route, const struct address *to, struct scan_way *ret, struct err *e);
-/* The kernel begins to ask for the neighbour. Needs CAP_NET_ADMIN; without, it is not done. */
-void scan_way_ask(struct nl *route, const struct scan_way *w);
+/* The kernel begins to ask for the neighbour on the way `to` a host. Needs CAP_NET_ADMIN. */
+void scan_way_ask(struct nl *route, const struct scan_way *w, const struct address *to);
 /*
  * Has the neighbour answered? 0: yes, or none is needed (*w is complete then); 1: not yet;
  * -EHOSTUNREACH: nobody has the address.
