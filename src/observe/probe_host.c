@@ -16,7 +16,7 @@ enum {
 
 #define MS_NS	     UINT64_C(1000000)
 #define TOLERABLE    1e-4 /* missed ports, expected */
-#define LOSS_UNKNOWN 0.2  /* of a host that says nothing */
+#define LOSS_UNKNOWN 0.2  /* where it cannot be measured */
 #define LOSSY	     0.5
 
 void probe_host_init(struct probe_host *h, uint32_t port_count)
@@ -55,12 +55,15 @@ uint64_t probe_host_patience(const struct probe_host *h)
 	return patience < MOST_PATIENCE_MS * MS_NS ? patience : MOST_PATIENCE_MS * MS_NS;
 }
 
-/* Two deviations above what was measured (one lost more: the rule of succession). */
+/*
+ * Two deviations above what was measured (one lost more: the rule of succession). Without any
+ * sentinel (open ports are not asked again by connections) no more is known than of a silent host.
+ */
 static double loss_bound(uint32_t kept, uint32_t lost)
 {
 	double count = (double)kept + lost, seen = (double)lost + 1;
 
-	return count > 0 ? fmin(1, (seen + 2 * sqrt(seen)) / count) : 1;
+	return count > 0 ? fmin(1, (seen + 2 * sqrt(seen)) / count) : LOSS_UNKNOWN;
 }
 
 static double missed_of_class(const struct probe_host *h, enum probe_class class)

@@ -259,14 +259,16 @@ def packets_seen(ns, device="eth0"):
 
 
 @pytest.mark.parametrize("scope, said", [
-    (None, "who authorised it"), ("192.0.2.0/30\n", "scope:1: "), ("10.0.0.0/8 x\n", "who authorised"),
+    (None, "who authorised it"), ("192.0.2.0/30\n", "scope:1: "),
+    ("10.0.0.0/8 x\n", "who authorised"),
     ("192.0.2.0/24 x\nweb.example.org y\n", "scope:2: "), ("192.0.2.3/24 x\n", "192.0.2.0/24"),
 ])
 def test_who_is_not_in_the_scope_gets_no_packet(pair, scope, said):
     pair.scope.unlink()
     if scope:
         pair.scope.write_text(scope)
-    pair.host.nft("table netdev n { chain c { type filter hook ingress device \"eth0\" priority 0;\n"
+    pair.host.nft("table netdev n {\nchain c {\n"
+                  "type filter hook ingress device \"eth0\" priority 0;\n"
                   "ether type { ip, arp } counter\n}\n}\n")
     done = pair.scan(code=(2,))
     assert said in done.errors and done.out == b""
@@ -279,7 +281,8 @@ def test_who_is_not_in_the_scope_gets_no_packet(pair, scope, said):
 @pytest.mark.parametrize("args, said", [
     ((), "scan what?"), (("-p", "0", TARGET), "65535"), (("-p", "9-8", TARGET), "no ports"),
     (("10.0.0.0/8",), "65536"), (("10.0.0.1/8",), "10.0.0.0/8"), (("-4", TARGET6), "-4"),
-    (("--rate", "0", TARGET), "packets a second"), (("--rate", "5", "--max-rate", "6", TARGET), "exclude"),
+    (("--rate", "0", TARGET), "packets a second"),
+    (("--rate", "5", "--max-rate", "6", TARGET), "exclude"),
     (("-sS", "-sT", TARGET), "exclude"), (("--host-timeout", "x", TARGET), "30s"),
     (("-iL", "/nonexistent", TARGET), "/nonexistent"), (("--exclude", TARGET, TARGET), "no target"),
     (("--exclude", "web", TARGET), "'web'"), (("-sU", TARGET), "unknown option"),
@@ -315,8 +318,9 @@ def test_forged_answers_open_nothing(pair):
         chance = random.Random(3)
         while not over.is_set():
             flags = chance.choice((0x12, 0x14, 0x04))
-            tcp = struct.pack("!HHIIBBHHH", chance.randrange(1, 3000), chance.randrange(61000, 65536),
-                              chance.getrandbits(32), chance.getrandbits(32), 0x50, flags, 0, 0, 0)
+            tcp = struct.pack("!HHIIBBHHH", chance.randrange(1, 3000),
+                              chance.randrange(61000, 65536), chance.getrandbits(32),
+                              chance.getrandbits(32), 0x50, flags, 0, 0, 0)
             raw.sendto(tcp, (VISITOR, 0))
         raw.close()
 
@@ -348,7 +352,8 @@ def test_nobody_there(pair):
 
 
 def test_a_host_may_take_no_longer_than_its_time(pair):
-    pair.host.nft("table inet t { chain i { type filter hook input priority 0; policy drop;\n}\n}\n")
+    pair.host.nft("table inet t {\nchain i {\n"
+                  "type filter hook input priority 0; policy drop;\n}\n}\n")
     began = time.monotonic()
     done = pair.scan("--host-timeout", "1s", "--rate", "100", code=(2,))
     assert time.monotonic() - began < 60 * SLOW
