@@ -144,27 +144,28 @@ static int print(const struct options *o, struct view *v, const struct scan *s, 
 }
 
 static int scan_and_print(const struct options *o, const struct scan_question *q,
-			  struct scan_wish *wish)
+			  const struct scan_wish *asked)
 {
 	struct waiting waiting = {.line = progress_begin(), .host_count = q->targets.count};
 	struct scan cleanup_call(scan_done) s = {0};
+	struct scan_wish wish = *asked;
 	int64_t begun_s = time(NULL);
 	struct view v = {0};
 	struct err e = {0};
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &waiting.begun);
-	wish->stop = &stopped;
-	wish->progress = show_progress;
-	wish->context = &waiting;
+	wish.stop = &stopped;
+	wish.progress = show_progress;
+	wish.context = &waiting;
 	if (scan_init(&s, q->targets.items, q->targets.count, q->ports, q->port_count) < 0)
 		return command_fail(_("out of memory"));
 	catch_signals();
-	r = scan_run(&s, wish, &e);
+	r = scan_run(&s, &wish, &e);
 	progress_clear(&waiting.line);
 	if (r < 0)
 		return command_fail("%s", e.msg);
-	if (print(o, &v, &s, wish->connect, begun_s) < 0)
+	if (print(o, &v, &s, wish.connect, begun_s) < 0)
 		return command_fail(_("out of memory"));
 	return scan_is_complete(&s) ? EXIT_DECLARED : EXIT_BLIND;
 }
