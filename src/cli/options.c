@@ -77,8 +77,7 @@ const struct option_row option_rows[] = {
 	TEXT("container", N_("NAME"), NULL, container, SCOPE_OPEN,
 	     N_("only this container may listen there")),
 	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN | SCOPE_SCAN,
-	     N_("open: new connections of one source, as in 10/minute; scan: packets a second, "
-		"whatever is lost")),
+	     N_("of one source's new connections, as in 10/minute; scan: packets a second")),
 	TEXT("for", N_("TIME"), NULL, duration, SCOPE_OPEN | SCOPE_WATCH,
 	     N_("open: closes again after that; watch: ends then (30m, 2h, 7d)")),
 	TEXT("until", N_("TIME"), NULL, until, SCOPE_OPEN,
@@ -253,7 +252,7 @@ static int take_nmap(struct parse *p, const char *text)
 
 static bool is_after_scan(const struct parse *p)
 {
-	return p->o->word_count && strcmp(p->o->words[0], "scan") == 0;
+	return p->o->word_count && p->o->words[0] && strcmp(p->o->words[0], "scan") == 0;
 }
 
 static int take_letters(struct parse *p, const char *letters)

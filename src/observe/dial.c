@@ -132,15 +132,14 @@ static int open_call(const struct address *to, uint16_t port)
 	return r ? r : -EISCONN;
 }
 
-void dial_begin(struct dial *d, const struct probe *probe, const struct address *to, uint16_t port,
-		uint64_t until_ns, dial_take *take, void *context)
+void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context)
 {
 	struct call *call = &d->calls[d->first_free];
 	struct epoll_event event = {.events = EPOLLOUT, .data.u32 = d->first_free};
-	int fd = open_call(to, port);
+	int fd = open_call(wish->to, wish->port);
 
 	if (fd < 0) {
-		tell(probe, fd == -EISCONN ? 0 : -fd, take, context);
+		tell(&wish->probe, fd == -EISCONN ? 0 : -fd, take, context);
 		return;
 	}
 	if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -149,7 +148,7 @@ void dial_begin(struct dial *d, const struct probe *probe, const struct address 
 	}
 	d->first_free = call->next_free;
 	d->used++;
-	*call = (struct call){.fd = fd, .probe = *probe, .until_ns = until_ns};
+	*call = (struct call){.fd = fd, .probe = wish->probe, .until_ns = wish->until_ns};
 }
 
 void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *take, void *context)

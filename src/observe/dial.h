@@ -21,9 +21,15 @@ size_t dial_room(const struct dial *d);
 
 /* What came of one: dial_take is told, as probe_answer() wants it. */
 typedef void dial_take(const struct probe *probe, enum scan_reply reply, void *context);
-/* Begins one, to be given up at `until_ns`. What cannot be begun now counts as lost. */
-void dial_begin(struct dial *d, const struct probe *probe, const struct address *to, uint16_t port,
-		uint64_t until_ns, dial_take *take, void *context);
+struct dial_wish {
+	struct probe probe;
+	const struct address *to;
+	uint16_t port;
+	uint64_t until_ns; /* CLOCK_MONOTONIC: then it is given up */
+};
+
+/* Begins one. What cannot be begun now counts as lost. */
+void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context);
 /* Waits until something came of one, or until `wake_ns` (CLOCK_MONOTONIC), and tells all. */
 void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *take,
 		  void *context);

@@ -66,8 +66,10 @@ struct probe_engine *probe_new(const struct probe_wish *wish, uint64_t now_ns)
 {
 	struct probe_engine *p = calloc(1, sizeof(*p));
 
-	if (!p)
+	if (!p || !wish->host_count || !wish->port_count) {
+		free(p);
 		return NULL;
+	}
 	p->wish = *wish;
 	p->order = permutation_init(target_count(p), wish->seed);
 	p->rate = probe_rate_init(wish->rate, wish->max_rate, wish->fixed_rate);

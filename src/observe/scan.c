@@ -265,10 +265,15 @@ static int ask_by_connect(struct group *g)
 		g->now_ns = clock_ns();
 		count = probe_next(g->engine, g->now_ns, probes,
 				   room < RAWSOCK_BATCH ? room : RAWSOCK_BATCH);
-		for (size_t i = 0; i < count; i++)
-			dial_begin(dial, &probes[i], &g->hosts[probes[i].host].address,
-				   g->run->scan->ports[probes[i].port],
-				   g->now_ns + probe_patience_ns(g->engine), take_call, g);
+		for (size_t i = 0; i < count; i++) {
+			struct dial_wish wish = {.probe = probes[i],
+						 .to = &g->hosts[probes[i].host].address,
+						 .port = g->run->scan->ports[probes[i].port],
+						 .until_ns =
+							 g->now_ns + probe_patience_ns(g->engine)};
+
+			dial_begin(dial, &wish, take_call, g);
+		}
 		report(g);
 		g->now_ns = clock_ns();
 		dial_receive(dial, g->now_ns,
@@ -329,10 +334,10 @@ static int run_group(struct group *g, bool near)
 /* May the host be asked together with the group's, and is it not done yet? */
 static bool belongs(const struct run *run, const struct group *g, size_t index)
 {
-	const struct scan_way *way = &run->ways[index], *first = &run->ways[g->indexes[0]];
-
-	return !g->count || (way->near == first->near &&
-			     run->scan->hosts[index].address.family == g->hosts[0].address.family);
+	if (g->count == 0)
+		return true;
+	return run->ways[index].near == run->ways[g->indexes[0]].near &&
+	       run->scan->hosts[index].address.family == g->hosts[0].address.family;
 }
 
 /* Takes hosts out of waiting[], which becomes shorter. */
@@ -392,8 +397,10 @@ static uint32_t wait_for_neighbours(struct run *run, uint32_t *waiting, uint32_t
 static int run_groups(struct run *run, uint32_t *waiting, uint32_t count)
 {
 	struct group *g = malloc(sizeof(*g));
-	int r = g ? 0 : err_set(run->e, -ENOMEM, _("out of memory"));
+	int r = 0;
 
+	if (!g)
+		return err_set(run->e, -ENOMEM, _("out of memory"));
 	for (uint32_t i = 0; i < count; i++)
 		if (run->ways[waiting[i]].pending)
 			scan_way_ask(&run->route, &run->ways[waiting[i]],

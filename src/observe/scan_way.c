@@ -13,11 +13,11 @@
 #include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { IF_INET6_LIMIT = 4 << 20, DISCARD_PORT = 9 };
+enum { IF_INET6_LIMIT = 4 << 20, DISCARD_PORT = 9, ADDRESS_DIGITS = 32, LINK_SCOPE = 0x20 };
 
 enum { VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY };
 
@@ -249,10 +249,11 @@ static bool has_link_local(int ifindex)
 	if (file_read_at(AT_FDCWD, "/proc/thread-self/net/if_inet6", IF_INET6_LIMIT, &text) < 0)
 		return true;
 	while (file_next_line(buf_text(&text), text.len, &at, &line, &len)) {
-		unsigned index, scope;
+		char *end = (char *)(uintptr_t)line + (len < ADDRESS_DIGITS ? len : ADDRESS_DIGITS);
+		unsigned long index = strtoul(end, &end, 16), bits = strtoul(end, &end, 16),
+			      scope = strtoul(end, &end, 16);
 
-		if (sscanf(line, "%*32s %x %*x %x", &index, &scope) == 2 && scope == 0x20 &&
-		    index == (unsigned)ifindex)
+		if (bits && scope == LINK_SCOPE && index == (unsigned long)ifindex)
 			return true;
 	}
 	return false;
