@@ -207,7 +207,10 @@ def test_a_tun_has_no_ethernet(make_ns, tmp_path):
 
     def answer():
         while not over.is_set():
-            packet = os.read(fd, 2048)
+            try:
+                packet = os.read(fd, 2048)
+            except OSError:  # the interface was taken down
+                return
             if not packet or packet[0] != 0x45 or packet[9] != 6:
                 continue
             source, port, seq = packet[20:22], packet[22:24], struct.unpack("!I", packet[24:28])[0]
