@@ -64,12 +64,12 @@ endif
 # The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
 LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
 
-PKGS     := libbpf libmnl libmd jansson yaml-0.1
+PKGS     := libsodium libbpf libmnl libmd jansson yaml-0.1
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
 OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
 LDFLAGS  += -pie -Wl,-z,relro -Wl,-z,now -pthread
-LDLIBS   := $(shell pkg-config --libs $(PKGS))
+LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lm
 ifeq ($(SAN),1)
 OURFLAGS := $(filter-out -D_FORTIFY_SOURCE=3,$(OURFLAGS)) -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer

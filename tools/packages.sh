@@ -3,8 +3,8 @@
 # .ci/run; the one place where a package is named.
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
-	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev gettext nftables"
-TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps
+	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev libsodium-dev gettext nftables"
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps nmap
 	util-linux systemd nginx-light openssh-server locales zsh fish
 	iptables ipset nftables arptables"
 VM_PACKAGES="qemu-system-x86 busybox-static"
@@ -16,7 +16,7 @@ VM_KERNELS="5.10 6.1 6.12"
 FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc crun
 	containernetworking-plugins fail2ban python3-systemd busybox-static ipset iptables nftables"
 # What `make bench` compares with; without it that part is left out, with a note.
-BENCH_PACKAGES="nmap"
+BENCH_PACKAGES="nmap masscan"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
 
 # need_packages NAME...: installs with apt those that are not there; quiet when all are.

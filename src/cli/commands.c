@@ -154,6 +154,19 @@ const struct command commands[] = {
 	    "guard, or\n"
 	    "it was taken away meanwhile, or the output could not be written."),
 	 SCOPE_WATCH, command_watch},
+	{"scan", N_("TARGET..."), N_("a host's TCP ports, as they look from outside"),
+	 N_("Asks the TCP ports of each target (an address, a network, a name) by packets, and "
+	    "says\n"
+	    "which are open, closed (the host itself refuses), rejected (refused on the way) or\n"
+	    "filtered (silence, while the host's other answers arrive). What is lost on the way "
+	    "is\n"
+	    "measured and asked again; the speed follows it. Only addresses of this machine, and\n"
+	    "networks in /etc/portero/scope: one on each line, and behind it who authorised "
+	    "that.\n"
+	    "The options have nmap's letters behind the word scan.\n"
+	    "\n"
+	    "Exit code: 0; 2 when a target is out of scope, or not all could be found out."),
+	 SCOPE_SCAN, command_scan},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

@@ -30,9 +30,13 @@ static void print_option(const struct option_row *row)
 {
 	char name[96], help[512];
 
-	snprintf(name, sizeof(name), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
-		 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
-		 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
+	if (row->nmap)
+		snprintf(name, sizeof(name), "-%s, --%s%s%s", row->nmap, row->name,
+			 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
+	else
+		snprintf(name, sizeof(name), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
+			 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
+			 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
 	if (row->environment)
 		snprintf(help, sizeof(help), "%s (%s%s%s)", _(row->help),
 			 row->standard ? row->standard : "", row->standard ? ", " : "",

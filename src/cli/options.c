@@ -12,24 +12,36 @@
 #define FLAG(letter, name, field, scope, help)                                                     \
 	{                                                                                          \
 		letter, name, NULL, NULL, NULL, NULL, OPTION_FLAG,                                 \
-			offsetof(struct options, field), scope, help                               \
+			offsetof(struct options, field), scope, help, NULL                         \
 	}
 #define TEXT(name, argument, choices, field, scope, help)                                          \
 	{                                                                                          \
 		0, name, argument, choices, NULL, NULL, OPTION_TEXT,                               \
-			offsetof(struct options, field), scope, help                               \
+			offsetof(struct options, field), scope, help, NULL                         \
+	}
+#define NMAP_FLAG(nmap, name, field, help)                                                         \
+	{                                                                                          \
+		0, name, NULL, NULL, NULL, NULL, OPTION_FLAG, offsetof(struct options, field),     \
+			SCOPE_SCAN, help, nmap                                                     \
+	}
+#define NMAP_TEXT(nmap, name, argument, field, help)                                               \
+	{                                                                                          \
+		0, name, argument, NULL, NULL, NULL, OPTION_TEXT, offsetof(struct options, field), \
+			SCOPE_SCAN, help, nmap                                                     \
 	}
 #define PLACE(name, argument, variable, standard, field, help)                                     \
 	{                                                                                          \
 		0, name, argument, NULL, variable, standard, OPTION_TEXT,                          \
-			offsetof(struct options, field), SCOPE_ALL, help                           \
+			offsetof(struct options, field), SCOPE_ALL, help, NULL                     \
 	}
 
 const struct option_row option_rows[] = {
 	FLAG('t', "tcp", tcp, SCOPE_STATUS | SCOPE_REACH, N_("TCP ports only (with -u: both)")),
 	FLAG('u', "udp", udp, SCOPE_STATUS | SCOPE_REACH, N_("UDP ports only (with -t: both)")),
-	FLAG('4', "ipv4", ipv4, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN, N_("IPv4 only")),
-	FLAG('6', "ipv6", ipv6, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN, N_("IPv6 only")),
+	FLAG('4', "ipv4", ipv4, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN,
+	     N_("IPv4 only")),
+	FLAG('6', "ipv6", ipv6, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN,
+	     N_("IPv6 only")),
 	TEXT("from", N_("ADDRESS"), NULL, from, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,
 	     N_("only from this address (open: networks and classes too, by commas)")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,
@@ -64,8 +76,8 @@ const struct option_row option_rows[] = {
 	     N_("only this program may listen there")),
 	TEXT("container", N_("NAME"), NULL, container, SCOPE_OPEN,
 	     N_("only this container may listen there")),
-	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN,
-	     N_("new connections of one source, as in 10/minute")),
+	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN | SCOPE_SCAN,
+	     N_("of one source's new connections, as in 10/minute; scan: packets a second")),
 	TEXT("for", N_("TIME"), NULL, duration, SCOPE_OPEN | SCOPE_WATCH,
 	     N_("open: closes again after that; watch: ends then (30m, 2h, 7d)")),
 	TEXT("until", N_("TIME"), NULL, until, SCOPE_OPEN,
@@ -86,6 +98,22 @@ const struct option_row option_rows[] = {
 	     N_("do not confirm yet, but wait that long from now (120s, 5m, 2h)")),
 	FLAG(0, "when-due", when_due, SCOPE_ROLLBACK, NULL),
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
+	NMAP_TEXT("p", "ports", N_("PORTS"), ports,
+		  N_("these only, as in 22,80,8000-8100; as it is without: all 65,535")),
+	NMAP_TEXT("iL", "targets", N_("FILE"), targets,
+		  N_("targets from a file too (- for the input), separated by blanks")),
+	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude,
+		  N_("not these addresses and networks, separated by commas")),
+	NMAP_FLAG("sS", "by-packets", by_packets,
+		  N_("by packets of portero's own, as it is without; needs root")),
+	NMAP_FLAG("sT", "by-connect", by_connect,
+		  N_("by connections, which are ended at once; needs no privileges")),
+	NMAP_FLAG("Pn", "no-discovery", no_discovery,
+		  N_("for who is used to nmap: portero asks every host's ports anyway")),
+	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate,
+		  N_("packets a second, at most; as it is without: 10000 on a shared link")),
+	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout,
+		  N_("no host takes longer (30s, 5m): then what is not known is unknown")),
 	FLAG('n', "numeric", numeric, SCOPE_ALL, N_("numbers for users; no service names")),
 	FLAG(0, "json", json, SCOPE_ALL, N_("JSON instead of a table")),
 	FLAG(0, "json-lines", json_lines, SCOPE_WATCH,
@@ -202,6 +230,31 @@ static int take_long(struct parse *p, const char *text)
 	return unknown_option(p, text, len);
 }
 
+/*
+ * nmap's way: -sS, -Pn; a value is attached or the next argument: -p-, -p 22, -iLFILE. 1: it is
+ * none.
+ */
+static int take_nmap(struct parse *p, const char *text)
+{
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		size_t len = row->nmap ? strlen(row->nmap) : 0;
+
+		if (!len || strncmp(text, row->nmap, len) != 0)
+			continue;
+		if (row->kind == OPTION_TEXT)
+			return take_option(p, row, text[len] ? text + len : NULL);
+		if (!text[len])
+			return take_option(p, row, NULL);
+	}
+	return 1;
+}
+
+static bool is_after_scan(const struct parse *p)
+{
+	return p->o->word_count && p->o->words[0] && strcmp(p->o->words[0], "scan") == 0;
+}
+
 static int take_letters(struct parse *p, const char *letters)
 {
 	for (; *letters; letters++) {
@@ -249,7 +302,7 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 			only_words = true;
 		else if (text[1] == '-')
 			r = take_long(&p, text + 2);
-		else
+		else if (!is_after_scan(&p) || (r = take_nmap(&p, text + 1)) == 1)
 			r = take_letters(&p, text + 1);
 		if (r < 0)
 			return r;

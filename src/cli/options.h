@@ -27,6 +27,9 @@ struct options {
 	const char *program, *container, *rate, *duration, *until, *owner;
 	/* of watch */
 	const char *count;
+	/* of scan */
+	bool by_packets, by_connect, no_discovery;
+	const char *ports, *targets, *exclude, *max_rate, *host_timeout;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	const char *pin_dir, *cgroup; /* of the guard; cgroup: NULL: the root of cgroup v2 */
@@ -53,6 +56,7 @@ enum option_scope {
 	SCOPE_CONFIRM = 1 << 12,
 	SCOPE_ROLLBACK = 1 << 13,
 	SCOPE_WATCH = 1 << 15,
+	SCOPE_SCAN = 1 << 16,
 };
 
 struct option_row {
@@ -66,6 +70,7 @@ struct option_row {
 	size_t offset; /* in struct options */
 	unsigned scope;
 	const char *help; /* N_(); NULL: no person needs it, so it is not shown */
+	const char *nmap; /* behind the word scan: how nmap writes it, without '-'; or NULL */
 };
 
 extern const struct option_row option_rows[];
@@ -73,7 +78,8 @@ extern const size_t option_row_count;
 
 /*
  * Reads argv[1..argc) into *o: options anywhere, `--` ends them, `--name=value` and `--name value`,
- * letters joined as in -tn. Returns 0, or -EINVAL with a sentence that names the nearest option.
- * o->words must be freed by the caller.
+ * letters joined as in -tn; behind the word scan also as nmap has them (-p22,80 -iL FILE). Returns
+ * 0, or -EINVAL with a sentence that names the nearest option. o->words must be freed by the
+ * caller.
  */
 int options_parse(int argc, char **argv, struct options *o, struct err *e);

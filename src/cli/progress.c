@@ -21,9 +21,8 @@ struct progress progress_begin(void)
 	return (struct progress){.wanted = isatty(STDERR_FILENO), .next_ms = now_ms() + FIRST_MS};
 }
 
-void progress_show(size_t asked, size_t total, void *context)
+void progress_write(struct progress *p, const char *text)
 {
-	struct progress *p = context;
 	uint64_t now = p->wanted ? now_ms() : 0;
 
 	if (!p->wanted || now < p->next_ms)
@@ -31,8 +30,17 @@ void progress_show(size_t asked, size_t total, void *context)
 	p->next_ms = now + EVERY_MS;
 	p->shown = true;
 	fputs("\r\033[K", stderr);
-	fprintf(stderr, _("asking a copy of this machine: %zu of %zu packets"), asked, total);
+	fputs(text, stderr);
 	fflush(stderr);
+}
+
+void progress_show(size_t asked, size_t total, void *context)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), _("asking a copy of this machine: %zu of %zu packets"), asked,
+		 total);
+	progress_write(context, text);
 }
 
 void progress_clear(struct progress *p)

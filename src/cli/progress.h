@@ -15,6 +15,8 @@ struct progress {
 };
 
 struct progress progress_begin(void);
+/* Shows the text, when it is time for that again. */
+void progress_write(struct progress *p, const char *text);
 /* `context`: the struct progress. For reach_options. */
 void progress_show(size_t asked, size_t total, void *context);
 /* The line is gone: before anything else is written. */

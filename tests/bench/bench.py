@@ -12,6 +12,8 @@ interleaved rounds: what slows the machine down for a while slows all of them do
   E  policies of 1 to 10,000 openings with 50,000 networks: loading them, new connections and bytes,
      next to naive rules of the same meaning and to no firewall (policy.py)
   F. the guard: listening, connecting, bytes and datagrams with it, next to without (guard.py)
+  G. all TCP ports of a host over a veth: portero scan next to nmap and masscan, with and without
+     packets lost, and that no open port is missed (scan.py)
 
 A, B and C are about who listens: they run portero --no-reach.
 
@@ -35,6 +37,7 @@ from pathlib import Path
 
 import guard
 import policy
+import scan
 
 HERE = Path(__file__).resolve().parent
 PREFIX = "portero-bench-"
@@ -492,7 +495,7 @@ def describe(portero):
 def parse_options():
     parser = argparse.ArgumentParser(description="portero's speed and memory next to its peers")
     parser.add_argument("--rounds", type=int, help="rounds of scene A (7)")
-    parser.add_argument("--scenes", default="ABCDEF", help="which of them to run (ABCDEF)")
+    parser.add_argument("--scenes", default="ABCDEFG", help="which of them to run (ABCDEFG)")
     parser.add_argument("--quick", action="store_true",
                         help="small loads, few rounds: that all of it works, not how fast it is")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a budget is missed")
@@ -513,7 +516,8 @@ def run(options, portero):
           f"{machine['portero']}, ss {machine['ss']}, lsof {machine['lsof']}")
     scenes = {"A": scene_a, "B": scene_b, "C": scene_c, "D": scene_d,
               "E": lambda bench, options: policy.scene(bench, options, PREFIX),
-              "F": lambda bench, options: guard.scene(bench, options, PREFIX)}
+              "F": lambda bench, options: guard.scene(bench, options, PREFIX),
+              "G": lambda bench, options: scan.scene(bench, options, PREFIX)}
     remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as directory:
         os.environ["PORTERO_RUNTIME_DIR"] = f"{directory}/run"

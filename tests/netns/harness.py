@@ -471,6 +471,7 @@ def base_environment():
     # no policy of the machine's own, and no states
     env["PORTERO_POLICY_DIR"] = f"{runtime_dir()}/no-policy.d"
     env["PORTERO_STATE_DIR"] = f"{runtime_dir()}/no-state"
+    env["PORTERO_SCOPE_FILE"] = f"{runtime_dir()}/no-scope"
     if SAN:
         env["ASAN_OPTIONS"] = os.environ.get(
             "ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:allocator_may_return_null=1")
@@ -522,9 +523,10 @@ OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "-
                        "--sort", "--confirm", "--extend", "--why", "--for", "--until", "--rate",
                        "--owner", "--program", "--container", "--policy-dir", "--state-dir",
                        "--runtime-dir", "--scope-file", "--count", "--pin-dir",
-                       "--cgroup"}
+                       "--cgroup", "--ports", "-p", "--targets", "-iL", "--exclude", "--max-rate",
+                       "--host-timeout"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
-                  "confirm", "rollback", "restore", "guard", "watch", "doctor", "completion",
+                  "confirm", "rollback", "restore", "guard", "watch", "scan", "doctor", "completion",
                   "help", "version"}
 
 

@@ -368,6 +368,39 @@ static int clear_environment(void **state)
 	return 0;
 }
 
+/* nmap's letters count behind the word scan alone: before it, -p is that of ss. */
+static void test_nmap(void **state)
+{
+	struct options o;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(
+		parse(ARGS("scan", "-sT", "-Pn", "-p22,80", "-iLfile", "-4n", "h"), &o, &e), 0);
+	assert_true(o.by_connect && o.no_discovery && o.ipv4 && o.numeric && !o.by_packets);
+	assert_false(o.programs);
+	assert_string_equal(o.ports, "22,80");
+	assert_string_equal(o.targets, "file");
+	assert_int_equal(o.word_count, 2);
+	free(o.words);
+	assert_int_equal(parse(ARGS("scan", "-p", "-", "-iL", "-", "-sS"), &o, &e), 0);
+	assert_string_equal(o.ports, "-");
+	assert_string_equal(o.targets, "-");
+	assert_true(o.by_packets);
+	free(o.words);
+	assert_int_equal(parse(ARGS("scan", "-p-"), &o, &e), 0);
+	assert_string_equal(o.ports, "-");
+	free(o.words);
+	assert_int_equal(parse(ARGS("-p", "22"), &o, &e), 0);
+	assert_true(o.programs);
+	assert_null(o.ports);
+	free(o.words);
+	expect_error(ARGS("scan", "-p"), "--ports PORTS");
+	expect_error(ARGS("scan", "-sU"), "unknown option -s");
+	expect_error(ARGS("scan", "-sTx"), "unknown option -s");
+	expect_error(ARGS("-sT"), "unknown option -s");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_suggestions_for_beginnings),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_nmap),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, clear_environment, NULL);

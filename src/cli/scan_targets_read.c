@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/scan_targets_read.h"
+#include "base/file.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "observe/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORD_SIZE = 256, FILE_LIMIT = 4 << 20 };
+
+/* --- names -------------------------------------------------------------------------------------
+ */
+
+static bool is_wanted(const struct options *o, const struct address *a)
+{
+	return o->ipv4 == o->ipv6 || (a->family == AF_INET ? o->ipv4 : o->ipv6);
+}
+
+static void take_sockaddr(const struct sockaddr *from, struct address *ret)
+{
+	*ret = (struct address){.family = (uint8_t)from->sa_family};
+	if (from->sa_family == AF_INET)
+		memcpy(ret->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+	else
+		memcpy(ret->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+		       16);
+}
+
+/* The first address of a name, as its user's programs would connect to it. */
+static int add_name(const struct options *o, struct scan_targets *t, const char *name,
+		    struct err *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	struct address a;
+	int r;
+
+	hints.ai_family = o->ipv4 == o->ipv6 ? AF_UNSPEC : o->ipv4 ? AF_INET : AF_INET6;
+	r = getaddrinfo(name, NULL, &hints, &found);
+	if (r != 0)
+		return err_set(e, -ENOENT,
+			       _("'%.64s' is no address, and no name that is known: %s"), name,
+			       r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+	take_sockaddr(found->ai_addr, &a);
+	freeaddrinfo(found);
+	return scan_targets_add(t, &a, e);
+}
+
+static int add_word(const struct options *o, struct scan_targets *t, const char *word,
+		    struct err *e)
+{
+	struct network n;
+	int r = network_parse(word, &n, e);
+
+	if (r == -ENOENT)
+		return add_name(o, t, word, e);
+	if (r < 0)
+		return r;
+	if (!is_wanted(o, &n.address))
+		return err_set(e, -EINVAL, _("'%.64s' is of the other family than -%c asks for"),
+			       word, o->ipv4 ? '4' : '6');
+	return scan_targets_add_network(t, &n, e);
+}
+
+/* --- lists -------------------------------------------------------------------------------------
+ */
+
+/* The next word between separators; '#' takes the rest of its line. False: the end. -1: too long */
+static int next_word(const char **at, const char *end, const char *separators, char word[WORD_SIZE])
+{
+	const char *first;
+
+	for (; *at < end && (strchr(separators, **at) || **at == '#'); (*at)++)
+		if (**at == '#')
+			while (*at + 1 < end && (*at)[1] != '\n')
+				(*at)++;
+	for (first = *at; *at < end && **at && !strchr(separators, **at) && **at != '#';)
+		(*at)++;
+	if (*at == first)
+		return *at < end ? -1 : 0; /* a NUL is no text */
+	if (*at - first >= WORD_SIZE)
+		return -1;
+	memcpy(word, first, (size_t)(*at - first));
+	word[*at - first] = '\0';
+	return 1;
+}
+
+static int add_file(const struct options *o, struct scan_targets *t, struct err *e)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	bool is_input = strcmp(o->targets, "-") == 0;
+	char word[WORD_SIZE];
+	const char *at, *end;
+	int r = 0;
+
+	if (is_input) {
+		char *room;
+		ssize_t got = 1;
+
+		while (got > 0 && text.len < FILE_LIMIT && (room = buf_reserve(&text, 4096))) {
+			got = read(STDIN_FILENO, room, 4096);
+			text.len += got > 0 ? (size_t)got : 0;
+		}
+		r = text.failed ? -ENOMEM : got < 0 ? -errno : text.len >= FILE_LIMIT ? -EFBIG : 0;
+	} else {
+		r = file_read_at(AT_FDCWD, o->targets, FILE_LIMIT, &text);
+	}
+	if (r < 0)
+		return err_set(e, r, _("%.200s: the targets cannot be read: %s"), o->targets,
+			       strerror(-r));
+	at = buf_text(&text);
+	end = at + text.len;
+	while (r >= 0 && (r = next_word(&at, end, " \t\r\n", word)) == 1)
+		r = add_word(o, t, word, e) < 0 ? -EINVAL : 1;
+	return r == -1 ? err_set(e, -EINVAL, _("%.200s: this is no list of targets"), o->targets)
+		       : r;
+}
+
+static int exclude(const struct options *o, struct scan_targets *t, struct err *e)
+{
+	const char *at = o->exclude, *end = at + strlen(at);
+	char word[WORD_SIZE];
+	struct network n;
+	int r;
+
+	while ((r = next_word(&at, end, ", ", word)) == 1) {
+		r = network_parse(word, &n, e);
+		if (r == -ENOENT)
+			return err_set(e, -EINVAL,
+				       _("--exclude takes addresses and networks, not '%.64s'"),
+				       word);
+		if (r < 0)
+			return r;
+		scan_targets_exclude(t, &n);
+	}
+	return r == -1 ? err_set(e, -EINVAL,
+				 _("--exclude takes addresses and networks, not '%.64s'"), at)
+		       : 0;
+}
+
+/* --- the scope ---------------------------------------------------------------------------------
+ */
+
+static int refuse(const struct options *o, const struct scan_targets *t, size_t first, size_t count,
+		  struct err *e)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(&t->items[first], text);
+	if (count == 1)
+		return err_set(
+			e, -EPERM,
+			_("%s is no address of this machine, and in no network of %.200s: if "
+			  "you may probe it, write a line there: '%s who authorised it'"),
+			text, o->scope_file, text);
+	return err_set(
+		e, -EPERM,
+		_("%s and %zu more are no addresses of this machine, and in no network of "
+		  "%.200s: if you may probe them, write a line there: 'NETWORK who authorised "
+		  "it'"),
+		text, count - 1, o->scope_file);
+}
+
+static int check_scope(const struct options *o, const struct scan_targets *t, struct err *e)
+{
+	struct probe_scope cleanup_call(probe_scope_done) scope = {0};
+	struct buf cleanup_call(buf_done) text = {0};
+	size_t first = 0, outside = 0;
+	int r = file_read_at(AT_FDCWD, o->scope_file, SCOPE_FILE_LIMIT, &text);
+
+	if (r < 0 && r != -ENOENT)
+		return err_set(e, r, _("%.200s cannot be read: %s"), o->scope_file, strerror(-r));
+	r = probe_scope_parse(&scope, o->scope_file, buf_text(&text), text.len, e);
+	if (r < 0)
+		return r;
+	for (size_t i = t->count; i-- > 0;) {
+		if (probe_scope_has(&scope, &t->items[i]) || scan_is_own(&t->items[i]))
+			continue;
+		first = i;
+		outside++;
+	}
+	return outside ? refuse(o, t, first, outside, e) : 0;
+}
+
+int scan_question_read(const struct options *o, struct scan_question *q, struct err *e)
+{
+	int r = 0;
+
+	*q = (struct scan_question){0};
+	if (!o->word_count && !o->targets)
+		return err_set(e, -EINVAL,
+			       _("scan what? For example: portero scan 192.0.2.7 -p 22,80"));
+	for (size_t i = 0; i < o->word_count && r == 0; i++)
+		r = add_word(o, &q->targets, o->words[i], e);
+	if (r == 0 && o->targets)
+		r = add_file(o, &q->targets, e);
+	if (r == 0 && o->exclude)
+		r = exclude(o, &q->targets, e);
+	if (r < 0)
+		return r;
+	if (!q->targets.count)
+		return err_set(e, -EINVAL, _("no target is left"));
+	r = scan_ports_parse(o->ports ? o->ports : "-", q->ports, e);
+	if (r < 0)
+		return r;
+	q->port_count = (size_t)r;
+	if (q->targets.count * q->port_count > SCAN_PROBE_LIMIT)
+		return err_set(
+			e, -E2BIG,
+			_("%zu addresses with %zu ports each are too many at once: scan them "
+			  "in parts"),
+			q->targets.count, q->port_count);
+	return check_scope(o, &q->targets, e);
+}
+
+void scan_question_done(struct scan_question *q)
+{
+	scan_targets_done(&q->targets);
+}

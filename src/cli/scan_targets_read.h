@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_targets_read: the targets and ports of `portero scan` from its command line, names looked
+ * up, and held against the scope.
+ */
+#pragma once
+
+#include "cli/options.h"
+#include "decide/scan_targets.h"
+
+struct scan_question {
+	struct scan_targets targets;
+	uint16_t ports[65535];
+	size_t port_count;
+};
+
+/* 0, or a negative errno with a sentence. scan_question_done() in every case. */
+int scan_question_read(const struct options *o, struct scan_question *q, struct err *e);
+void scan_question_done(struct scan_question *q);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_words: a scan as a person reads it: a table for each host, and what is to be said of it.
+ */
+#pragma once
+
+#include "cli/view.h"
+#include "model/scan.h"
+
+/* For machines: "no-neighbour", ...; NULL: none. */
+const char *scan_words_trouble_id(enum scan_trouble trouble);
+/* All hosts, and the sums. 0 or -ENOMEM. */
+int scan_words_print(const struct view *v, const struct scan *s);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan: what a look from outside has found: for every port that was asked, what came back. Plain
+ * data: observe/ fills it in, cli/ shows it.
+ */
+#pragma once
+
+#include "model/port.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What came back from a port. The order is that of certainty: a later one replaces an earlier. */
+enum scan_reply {
+	SCAN_UNASKED,	    /* the scan ended before */
+	SCAN_NO_REPLY,	    /* asked, as often as it took to be sure that answers would have come */
+	SCAN_UNSURE,	    /* asked, but not often enough: the scan ended, or too much was lost */
+	SCAN_HOST_UNREACH,  /* ICMP: no way to the host, or nobody there */
+	SCAN_PROHIBITED,    /* ICMP: somebody on the way (or the host) does not allow it */
+	SCAN_PORT_UNREACH,  /* ICMP port unreachable: how a firewall refuses */
+	SCAN_OTHER_UNREACH, /* another ICMP "unreachable" */
+	SCAN_RST,
+	SCAN_SYN_ACK,
+	SCAN_REPLY_COUNT,
+};
+
+enum scan_state {
+	SCAN_OPEN,
+	SCAN_CLOSED,   /* the host itself says so: RST */
+	SCAN_REJECTED, /* refused on the way: an ICMP error */
+	SCAN_FILTERED, /* silence, although the host's other answers arrive */
+	SCAN_UNKNOWN,
+	SCAN_STATE_COUNT,
+};
+
+enum scan_state scan_reply_state(enum scan_reply reply);
+const char *scan_state_name(enum scan_state state);   /* "open", ...: for machines */
+const char *scan_reply_reason(enum scan_reply reply); /* "syn-ack", ... */
+
+/* Why a host was not asked, or not to its end. */
+enum scan_trouble {
+	SCAN_FINE,
+	SCAN_NO_NEIGHBOUR, /* nobody on the attached network has the address */
+	SCAN_NO_ROUTE,
+	SCAN_NO_HOST,	  /* a broadcast or multicast address */
+	SCAN_TIMED_OUT,	  /* --host-timeout */
+	SCAN_INTERRUPTED, /* Ctrl-C */
+	SCAN_LOSSY,	  /* so much was lost on the way that ports may have been missed */
+};
+
+struct scan_host {
+	struct address address;
+	enum scan_trouble trouble;
+	bool own;	  /* an address of this machine */
+	double rtt_ms;	  /* smoothed; negative: not known */
+	double loss;	  /* share of the answers that were lost on the way; negative: not known */
+	uint8_t *replies; /* enum scan_reply of ports[i] of the scan */
+};
+
+struct scan {
+	uint16_t *ports; /* ascending, each once */
+	size_t port_count;
+	struct scan_host *hosts;
+	size_t host_count;
+	uint64_t sent, answers; /* packets */
+	uint64_t took_ns;
+};
+
+/* Room for the results: every port SCAN_UNASKED. The lists are copied. 0 or -ENOMEM. */
+int scan_init(struct scan *s, const struct address *hosts, size_t host_count, const uint16_t *ports,
+	      size_t port_count);
+void scan_done(struct scan *s);
+/* How many ports of the host are in each state. */
+void scan_count_states(const struct scan *s, const struct scan_host *host,
+		       size_t counts[SCAN_STATE_COUNT]);
+/* Was everything found out that was asked? A host that is not there is an answer, too. */
+bool scan_is_complete(const struct scan *s);
+/*
+ * Does the host answer on nearly every port, which no host of services does: a middlebox or a
+ * tarpit? (Of 1,000 ports or more, at least 90 % open.)
+ */
+bool scan_host_opens_all(const struct scan *s, const struct scan_host *host);

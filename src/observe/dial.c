@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/dial.h"
+#include "base/i18n.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST_CALLS = 1024, LEAST_CALLS = 8, OTHER_FILES = 32, BATCH = 64 };
+
+#define MS_NS UINT64_C(1000000)
+
+struct call {
+	int fd; /* -1: free */
+	struct probe probe;
+	uint64_t until_ns;
+	uint32_t next_free;
+};
+
+struct dial {
+	int epoll_fd;
+	uint32_t count, used, first_free;
+	struct call calls[];
+};
+
+struct dial *dial_new(struct err *e)
+{
+	struct rlimit files = {.rlim_cur = MOST_CALLS};
+	uint32_t count = MOST_CALLS;
+	struct dial *d;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < MOST_CALLS + OTHER_FILES)
+		count = files.rlim_cur > LEAST_CALLS + OTHER_FILES
+				? (uint32_t)files.rlim_cur - OTHER_FILES
+				: LEAST_CALLS;
+	d = calloc(1, sizeof(*d) + count * sizeof(d->calls[0]));
+	if (!d) {
+		err_set(e, -ENOMEM, _("out of memory"));
+		return NULL;
+	}
+	d->count = count;
+	for (uint32_t i = 0; i < count; i++)
+		d->calls[i] = (struct call){.fd = -1, .next_free = i + 1};
+	d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (d->epoll_fd < 0) {
+		err_set(e, -errno, _("connections cannot be waited for: %s"), strerror(errno));
+		free(d);
+		return NULL;
+	}
+	return d;
+}
+
+static void hang_up(struct dial *d, struct call *call)
+{
+	close(call->fd);
+	call->fd = -1;
+	call->next_free = d->first_free;
+	d->first_free = (uint32_t)(call - d->calls);
+	d->used--;
+}
+
+void dial_free(struct dial *d)
+{
+	if (!d)
+		return;
+	for (uint32_t i = 0; i < d->count; i++)
+		if (d->calls[i].fd >= 0)
+			close(d->calls[i].fd);
+	close(d->epoll_fd);
+	free(d);
+}
+
+size_t dial_room(const struct dial *d)
+{
+	return d->count - d->used;
+}
+
+/* SCAN_UNSURE: it says nothing about the port. */
+static enum scan_reply reply_of(int error)
+{
+	switch (error) {
+	case 0:
+	case ECONNRESET: /* accepted, and ended before we looked */
+		return SCAN_SYN_ACK;
+	case ECONNREFUSED:
+		return SCAN_RST;
+	case EHOSTUNREACH:
+		return SCAN_HOST_UNREACH;
+	case ENETUNREACH:
+	case ENOPROTOOPT:
+		return SCAN_OTHER_UNREACH;
+	case EACCES:
+	case EPERM:
+		return SCAN_PROHIBITED;
+	default:
+		return SCAN_UNSURE;
+	}
+}
+
+static void tell(const struct probe *probe, int error, dial_take *take, void *context)
+{
+	enum scan_reply reply = reply_of(error);
+
+	if (reply != SCAN_UNSURE)
+		take(probe, reply, context);
+}
+
+static int open_call(const struct address *to, uint16_t port)
+{
+	struct linger reset = {.l_onoff = 1};
+	struct sockaddr_in6 ip6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in ip4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	bool is_ip4 = to->family == AF_INET;
+	int fd = socket(to->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return -EMFILE;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	memcpy(&ip4.sin_addr, to->bytes, sizeof(ip4.sin_addr));
+	memcpy(&ip6.sin6_addr, to->bytes, sizeof(ip6.sin6_addr));
+	r = connect(fd, is_ip4 ? (void *)&ip4 : (void *)&ip6, is_ip4 ? sizeof(ip4) : sizeof(ip6));
+	if (r < 0 && errno == EINPROGRESS)
+		return fd;
+	r = r < 0 ? -errno : 0;
+	close(fd);
+	return r ? r : -EISCONN;
+}
+
+void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context)
+{
+	struct call *call = &d->calls[d->first_free];
+	struct epoll_event event = {.events = EPOLLOUT, .data.u32 = d->first_free};
+	int fd = open_call(wish->to, wish->port);
+
+	if (fd < 0) {
+		tell(&wish->probe, fd == -EISCONN ? 0 : -fd, take, context);
+		return;
+	}
+	if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		close(fd);
+		return;
+	}
+	d->first_free = call->next_free;
+	d->used++;
+	*call = (struct call){.fd = fd, .probe = wish->probe, .until_ns = wish->until_ns};
+}
+
+void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *take, void *context)
+{
+	struct epoll_event events[BATCH];
+	int wait_ms = wake_ns > now_ns ? (int)((wake_ns - now_ns + MS_NS - 1) / MS_NS) : 0;
+	int count = epoll_wait(d->epoll_fd, events, BATCH, wait_ms);
+
+	for (int i = 0; i < count; i++) {
+		struct call *call = &d->calls[events[i].data.u32];
+		socklen_t len = sizeof(int);
+		int error = EIO;
+
+		getsockopt(call->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		tell(&call->probe, error, take, context);
+		hang_up(d, call);
+	}
+}
+
+void dial_expire(struct dial *d, uint64_t now_ns)
+{
+	for (uint32_t i = 0; d->used && i < d->count; i++)
+		if (d->calls[i].fd >= 0 && d->calls[i].until_ns <= now_ns)
+			hang_up(d, &d->calls[i]);
+}

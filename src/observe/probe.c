@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * probe: the passes and the sentinels of a scan. How a host is judged stands in observe/probe_host,
+ * how fast it may go in observe/probe_rate.
+ *
+ * There is no state for a packet: a reply byte for each port, and when each 64th place of the order
+ * was passed. The order can be turned round (observe/permutation), which tells when a port was
+ * asked.
+ */
+#include "observe/probe.h"
+#include "observe/permutation.h"
+#include "observe/probe_rate.h"
+
+#include <stdlib.h>
+
+enum {
+	PLACES_PER_TIME = 64,
+	SENTINEL_EVERY = 64,   /* packets */
+	SENTINEL_SELDOM = 512, /* where answers are lost: then so may be what ends them */
+	SENTINELS_OUT = 64,    /* at most, of a host */
+	SKIP_LIMIT = 1 << 18,  /* places gone through in one call, so that answers are read */
+};
+
+#define WAKE_NS	     UINT64_C(100000000)
+#define LONG_PASS_NS UINT64_C(10000000000) /* what is still lost in a pass so slow is lost */
+
+struct sentinel {
+	uint64_t sent_ns; /* 0: it was answered, or is not used */
+	uint32_t port;
+	uint8_t class;
+};
+
+/* Slots are used in turn; those from `oldest` to before `next` may still wait. */
+struct sentinels {
+	struct sentinel slots[PROBE_SENTINEL_SLOTS];
+	uint32_t oldest, next; /* counted on; modulo PROBE_SENTINEL_SLOTS */
+	uint32_t out;	       /* how many wait */
+};
+
+enum phase { PHASE_ASKING, PHASE_WAITING, PHASE_FINISHED };
+
+struct probe_engine {
+	struct probe_wish wish;
+	struct permutation order;
+	struct probe_rate rate;
+	struct probe_host hosts[PROBE_HOST_LIMIT];
+	struct sentinels *sentinels; /* of each host */
+	uint64_t *times_ns;	     /* when each 64th place was passed, in this pass */
+	uint64_t place;		     /* of the order: the next */
+	uint64_t begun_ns, looked_ns;
+	uint64_t pass_begun_ns, asked_ns, last_sent_ns; /* asked: a port, not a sentinel */
+	enum phase phase;
+	unsigned pass;
+	bool overflowed;
+	uint32_t left; /* hosts that are not finished */
+	uint32_t since_sentinel;
+	uint64_t sent, answered, pass_sent;
+};
+
+static uint64_t target_count(const struct probe_engine *p)
+{
+	return (uint64_t)p->wish.host_count * p->wish.port_count;
+}
+
+struct probe_engine *probe_new(const struct probe_wish *wish, uint64_t now_ns)
+{
+	struct probe_engine *p = calloc(1, sizeof(*p));
+
+	if (!p || !wish->host_count || !wish->port_count) {
+		free(p);
+		return NULL;
+	}
+	p->wish = *wish;
+	p->order = permutation_init(target_count(p), wish->seed);
+	p->rate = probe_rate_init(wish->rate, wish->max_rate, wish->fixed_rate);
+	p->times_ns = calloc(target_count(p) / PLACES_PER_TIME + 1, sizeof(*p->times_ns));
+	p->begun_ns = p->looked_ns = p->pass_begun_ns = now_ns;
+	p->left = wish->host_count;
+	for (uint32_t i = 0; i < wish->host_count; i++)
+		probe_host_init(&p->hosts[i], wish->port_count);
+	p->sentinels = calloc(wish->host_count, sizeof(*p->sentinels));
+	if (p->times_ns && p->sentinels)
+		return p;
+	probe_free(p);
+	return NULL;
+}
+
+void probe_free(struct probe_engine *p)
+{
+	if (!p)
+		return;
+	free(p->times_ns);
+	free(p->sentinels);
+	free(p);
+}
+
+bool probe_finished(const struct probe_engine *p)
+{
+	return p->phase == PHASE_FINISHED;
+}
+
+uint64_t probe_patience_ns(const struct probe_engine *p)
+{
+	uint64_t longest = 0;
+
+	for (uint32_t i = 0; i < p->wish.host_count; i++) {
+		uint64_t one = probe_host_patience(&p->hosts[i]);
+
+		if (!p->hosts[i].finished && one > longest)
+			longest = one;
+	}
+	return longest;
+}
+
+static void finish_host(struct probe_engine *p, uint32_t host, enum scan_trouble trouble)
+{
+	p->hosts[host].finished = true;
+	p->hosts[host].trouble = trouble;
+	p->left--;
+	if (p->left == 0)
+		p->phase = PHASE_FINISHED;
+}
+
+/* --- sentinels ---------------------------------------------------------------------------------
+ */
+
+static void end_sentinel(struct probe_engine *p, uint32_t host, struct sentinel *s, bool lost)
+{
+	struct probe_host *h = &p->hosts[host];
+
+	if (lost)
+		h->lost[s->class]++;
+	else
+		h->kept[s->class]++;
+	probe_rate_sentinel(&p->rate, s->class, lost);
+	s->sent_ns = 0;
+	p->sentinels[host].out--;
+}
+
+static void expire_sentinels(struct probe_engine *p, uint64_t now_ns)
+{
+	for (uint32_t host = 0; host < p->wish.host_count; host++) {
+		struct sentinels *all = &p->sentinels[host];
+		uint64_t patience = probe_host_patience(&p->hosts[host]);
+
+		for (; all->oldest != all->next; all->oldest++) {
+			struct sentinel *s = &all->slots[all->oldest % PROBE_SENTINEL_SLOTS];
+
+			if (s->sent_ns && now_ns - s->sent_ns <= patience)
+				break;
+			if (s->sent_ns)
+				end_sentinel(p, host, s, true);
+		}
+	}
+}
+
+/* Open and closed ports in turn, where there are both. */
+static bool choose_class(const struct probe_engine *p, uint32_t host, enum probe_class *ret)
+{
+	const struct probe_host *h = &p->hosts[host];
+	bool open = h->answers[PROBE_OPEN] && !p->wish.gentle, closed = h->answers[PROBE_CLOSED];
+
+	if (open && closed)
+		*ret = p->sentinels[host].next & 1 ? PROBE_CLOSED : PROBE_OPEN;
+	else
+		*ret = open ? PROBE_OPEN : PROBE_CLOSED;
+	return open || closed;
+}
+
+static bool send_sentinel(struct probe_engine *p, uint64_t now_ns, uint32_t host, struct probe *out)
+{
+	struct sentinels *all = &p->sentinels[host];
+	uint32_t slot = all->next % PROBE_SENTINEL_SLOTS;
+	enum probe_class class;
+
+	if (all->out >= SENTINELS_OUT || all->next - all->oldest >= PROBE_SENTINEL_SLOTS ||
+	    !choose_class(p, host, &class))
+		return false;
+	all->slots[slot] = (struct sentinel){
+		.sent_ns = now_ns, .port = p->hosts[host].sentinel[class], .class = class};
+	all->next++;
+	all->out++;
+	*out = (struct probe){.host = host,
+			      .port = all->slots[slot].port,
+			      .slot = (uint16_t)(PROBE_PASS_LIMIT + slot)};
+	return true;
+}
+
+static uint32_t sentinel_interval(const struct probe_host *h)
+{
+	return h->lost[PROBE_OPEN] || h->lost[PROBE_CLOSED] ? SENTINEL_SELDOM : SENTINEL_EVERY;
+}
+
+/* --- passes ------------------------------------------------------------------------------------
+ */
+
+static void begin_pass(struct probe_engine *p, uint64_t now_ns)
+{
+	p->pass++;
+	p->place = 0;
+	p->overflowed = false;
+	p->pass_sent = 0;
+	p->pass_begun_ns = now_ns;
+	p->phase = PHASE_ASKING;
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		probe_host_begin_pass(&p->hosts[i]);
+}
+
+/* The rate is lower now: what was lost before says nothing. */
+static void forget_loss(struct probe_engine *p)
+{
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		probe_host_forget_loss(&p->hosts[i]);
+}
+
+/*
+ * A pass that was over before the rate could be adapted may still have been too fast: then the
+ * next one takes twice as long, until more answers come.
+ */
+static void slow_down(struct probe_engine *p, uint64_t pass_ns)
+{
+	probe_rate_lower(&p->rate, (double)p->pass_sent / ((double)pass_ns / 1e9) / 2);
+	forget_loss(p);
+}
+
+static void judge_host(struct probe_engine *p, uint32_t host, bool last)
+{
+	struct probe_host *h = &p->hosts[host];
+
+	h->tries += !p->overflowed;
+	if (probe_host_is_sure(h))
+		finish_host(p, host, SCAN_FINE);
+	else if (last || p->pass + 1 == PROBE_PASS_LIMIT)
+		finish_host(p, host, SCAN_LOSSY);
+}
+
+static void judge_hosts(struct probe_engine *p, uint64_t now_ns)
+{
+	uint64_t pass_ns = now_ns - p->pass_begun_ns;
+	bool hurried = false;
+
+	for (uint32_t i = 0; i < p->wish.host_count; i++) {
+		bool this_is = probe_host_is_hurried(&p->hosts[i]);
+
+		if (p->hosts[i].finished)
+			continue;
+		judge_host(p, i, this_is && pass_ns > LONG_PASS_NS);
+		hurried |= this_is && !p->hosts[i].finished;
+	}
+	if (hurried && !p->wish.fixed_rate)
+		slow_down(p, pass_ns);
+}
+
+static void time_out_hosts(struct probe_engine *p, uint64_t now_ns)
+{
+	if (!p->wish.host_timeout_ns || now_ns - p->begun_ns < p->wish.host_timeout_ns)
+		return;
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		if (!p->hosts[i].finished)
+			finish_host(p, i, SCAN_TIMED_OUT);
+}
+
+static uint64_t pass_end_ns(const struct probe_engine *p)
+{
+	return p->last_sent_ns + probe_patience_ns(p);
+}
+
+/* When the host should get sentinels, because too little is known of it; UINT64_MAX: never. */
+static uint64_t sentinels_due_ns(const struct probe_engine *p, uint32_t host)
+{
+	const struct probe_host *h = &p->hosts[host];
+
+	if (h->finished || p->sentinels[host].out >= SENTINELS_OUT ||
+	    p->sentinels[host].out >= probe_host_wants(h, p->wish.gentle))
+		return UINT64_MAX;
+	return p->asked_ns + probe_host_usual(h);
+}
+
+/* While the last answers are waited for, those of which too little is known are asked for it. */
+static size_t fill_up_sentinels(struct probe_engine *p, uint64_t now_ns, struct probe *out,
+				size_t room)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < p->wish.host_count && count < room; i++)
+		while (count < room && sentinels_due_ns(p, i) < now_ns &&
+		       send_sentinel(p, now_ns, i, &out[count]))
+			count++;
+	if (count)
+		p->last_sent_ns = now_ns;
+	return count;
+}
+
+/* The next target of the order that has not answered; false: none in this call. */
+static bool next_target(struct probe_engine *p, uint64_t now_ns, struct probe *ret)
+{
+	for (uint64_t stop = p->place + SKIP_LIMIT; p->place < p->order.count && p->place < stop;) {
+		uint64_t value = permutation_at(&p->order, p->place);
+		uint32_t host = (uint32_t)(value % p->wish.host_count),
+			 port = (uint32_t)(value / p->wish.host_count);
+
+		if (p->place % PLACES_PER_TIME == 0)
+			p->times_ns[p->place / PLACES_PER_TIME] = now_ns;
+		p->place++;
+		if (p->hosts[host].finished || p->wish.hosts[host].replies[port] > SCAN_UNSURE)
+			continue;
+		p->wish.hosts[host].replies[port] = SCAN_UNSURE;
+		*ret = (struct probe){.host = host, .port = port, .slot = (uint16_t)p->pass};
+		return true;
+	}
+	return false;
+}
+
+static size_t ask(struct probe_engine *p, uint64_t now_ns, struct probe *out, size_t room)
+{
+	size_t count = 0;
+
+	while (count < room && next_target(p, now_ns, &out[count])) {
+		uint32_t host = out[count++].host;
+
+		if (++p->since_sentinel >= sentinel_interval(&p->hosts[host]) && count < room &&
+		    send_sentinel(p, now_ns, host, &out[count])) {
+			p->since_sentinel = 0;
+			count++;
+		}
+	}
+	if (count)
+		p->last_sent_ns = p->asked_ns = now_ns;
+	if (p->place == p->order.count) {
+		p->phase = PHASE_WAITING;
+		probe_rate_pause(&p->rate, now_ns, probe_patience_ns(p));
+	}
+	return count;
+}
+
+size_t probe_next(struct probe_engine *p, uint64_t now_ns, struct probe *out, size_t room)
+{
+	uint32_t allowed;
+	size_t count = 0;
+
+	if (p->looked_ns != now_ns) {
+		p->looked_ns = now_ns;
+		expire_sentinels(p, now_ns);
+		time_out_hosts(p, now_ns);
+	}
+	if (p->phase == PHASE_WAITING && now_ns > pass_end_ns(p)) {
+		judge_hosts(p, now_ns);
+		if (p->phase == PHASE_WAITING)
+			begin_pass(p, now_ns);
+	}
+	allowed = probe_rate_allows(&p->rate, now_ns);
+	room = allowed < room ? allowed : room;
+	if (p->phase == PHASE_ASKING) {
+		if (probe_rate_adapt(&p->rate, now_ns, probe_patience_ns(p)))
+			forget_loss(p);
+		count = ask(p, now_ns, out, room);
+	} else if (p->phase == PHASE_WAITING) {
+		count = fill_up_sentinels(p, now_ns, out, room);
+	}
+	probe_rate_sent(&p->rate, (uint32_t)count);
+	p->sent += count;
+	p->pass_sent += count;
+	return count;
+}
+
+uint64_t probe_wake_ns(const struct probe_engine *p, uint64_t now_ns)
+{
+	uint64_t may_send = probe_rate_next_ns(&p->rate), wake = may_send;
+
+	if (p->phase == PHASE_WAITING) {
+		wake = pass_end_ns(p) + 1;
+		for (uint32_t i = 0; i < p->wish.host_count; i++) {
+			uint64_t due = sentinels_due_ns(p, i);
+
+			due = due < may_send ? may_send : due;
+			wake = due < wake ? due + 1 : wake;
+		}
+	}
+	return wake < now_ns + WAKE_NS ? wake : now_ns + WAKE_NS;
+}
+
+/* --- answers -----------------------------------------------------------------------------------
+ */
+
+static void answer_sentinel(struct probe_engine *p, uint64_t now_ns, const struct probe *to)
+{
+	struct sentinel *s = &p->sentinels[to->host].slots[to->slot - PROBE_PASS_LIMIT];
+
+	if (!s->sent_ns || s->port != to->port)
+		return;
+	probe_host_take_rtt(&p->hosts[to->host], now_ns - s->sent_ns);
+	probe_rate_answered(&p->rate, s->class);
+	end_sentinel(p, to->host, s, false);
+}
+
+/* Of an answer to this pass is known when the port was asked. */
+static void measure(struct probe_engine *p, uint64_t now_ns, const struct probe *to)
+{
+	uint64_t value = (uint64_t)to->port * p->wish.host_count + to->host;
+	uint64_t place = permutation_place(&p->order, value);
+
+	if (to->slot == p->pass && place < p->place)
+		probe_host_take_rtt(&p->hosts[to->host],
+				    now_ns - p->times_ns[place / PLACES_PER_TIME]);
+}
+
+static void count_answer(struct probe_engine *p, const struct probe *to, enum scan_reply reply)
+{
+	enum probe_class class = reply == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
+	struct probe_host *h = &p->hosts[to->host];
+
+	if (reply < SCAN_RST)
+		return;
+	if (!h->answers[class])
+		h->sentinel[class] = to->port;
+	h->answers[class]++;
+	h->found++;
+	probe_rate_answered(&p->rate, class);
+}
+
+void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *to,
+		  enum scan_reply reply)
+{
+	uint8_t *known;
+
+	if (to->host >= p->wish.host_count || to->port >= p->wish.port_count ||
+	    to->slot >= PROBE_SLOT_COUNT || reply < SCAN_HOST_UNREACH)
+		return;
+	if (to->slot >= PROBE_PASS_LIMIT) {
+		answer_sentinel(p, now_ns, to);
+		return;
+	}
+	known = &p->wish.hosts[to->host].replies[to->port];
+	if (*known >= reply || *known == SCAN_UNASKED)
+		return;
+	if (*known == SCAN_UNSURE) {
+		measure(p, now_ns, to);
+		p->hosts[to->host].silent--;
+		p->answered++;
+	}
+	*known = (uint8_t)reply;
+	count_answer(p, to, reply);
+	if (!p->hosts[to->host].silent && !p->hosts[to->host].finished)
+		finish_host(p, to->host, SCAN_FINE);
+}
+
+void probe_overflowed(struct probe_engine *p)
+{
+	p->overflowed = true;
+}
+
+static void conclude_host(const struct probe_host *h, struct scan_host *host, uint32_t port_count)
+{
+	host->trouble = h->trouble;
+	host->rtt_ms = h->srtt_ns ? (double)h->srtt_ns / 1e6 : -1;
+	host->loss = probe_host_loss(h);
+	for (uint32_t i = 0; h->trouble == SCAN_FINE && i < port_count; i++)
+		if (host->replies[i] == SCAN_UNSURE)
+			host->replies[i] = SCAN_NO_REPLY;
+}
+
+void probe_conclude(struct probe_engine *p, bool interrupted)
+{
+	for (uint32_t i = 0; i < p->wish.host_count; i++) {
+		if (!p->hosts[i].finished && interrupted)
+			finish_host(p, i, SCAN_INTERRUPTED);
+		conclude_host(&p->hosts[i], &p->wish.hosts[i], p->wish.port_count);
+	}
+}
+
+struct probe_progress probe_progress(const struct probe_engine *p)
+{
+	return (struct probe_progress){.sent = p->sent,
+				       .answered = p->answered,
+				       .asked = p->place,
+				       .total = p->order.count,
+				       .pass = p->pass + 1,
+				       .rate = p->rate.rate};
+}

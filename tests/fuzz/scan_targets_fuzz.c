@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_targets_fuzz: any text as a scope file, a network and a list of ports. It looks for refusals
+ * without a sentence, networks with bits behind their prefix, and ports out of order.
+ */
+#include "decide/scan_targets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_network(const char *text)
+{
+	struct network n;
+	struct err e = {0};
+	int r = network_parse(text, &n, &e);
+	struct address masked;
+
+	if (r < 0) {
+		if (r != -ENOENT && !e.msg[0])
+			abort();
+		return;
+	}
+	masked = address_network(&n.address, n.bits);
+	if (!address_equal(&masked, &n.address))
+		abort();
+}
+
+static void try_ports(const char *text)
+{
+	static uint16_t ports[65535];
+	struct err e = {0};
+	int count = scan_ports_parse(text, ports, &e);
+
+	if (count == 0 || (count < 0 && !e.msg[0]))
+		abort();
+	for (int i = 1; i < count; i++)
+		if (ports[i] <= ports[i - 1])
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct probe_scope s;
+	struct err e = {0};
+
+	if (!text)
+		abort();
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (probe_scope_parse(&s, "f", text, size, &e) < 0 && !e.msg[0])
+		abort();
+	probe_scope_done(&s);
+	try_network(text);
+	try_ports(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* scan_targets, probe_scope: what a person writes for addresses, networks, ports and the scope. */
+#include "decide/scan_targets.h"
+#include "unit.h"
+
+#include <sys/socket.h>
+
+static struct address parse(const char *text)
+{
+	struct address a;
+
+	assert_int_equal(address_parse(text, &a), 0);
+	return a;
+}
+
+static struct network network(const char *text)
+{
+	struct network n;
+	struct err e;
+
+	assert_int_equal(network_parse(text, &n, &e), 0);
+	return n;
+}
+
+static void networks(void **state)
+{
+	static const struct {
+		const char *text;
+		int code;
+		const char *said;
+	} wrong[] = {
+		{"10.0.0.1/8", -EINVAL, "10.0.0.0/8"},
+		{"10.0.0.0/33", -EINVAL, "no network"},
+		{"10.0.0", -EINVAL, "no network"},
+		{"10.0.0.0/", -EINVAL, "no network"},
+		{"2001:db8::1/32", -EINVAL, "2001:db8::/32"},
+		{"::/129", -EINVAL, "no network"},
+		{"10.0.0.1-20", -ENOENT, ""},
+		{"web.example.org", -ENOENT, ""},
+		{"web/24", -EINVAL, "no network"},
+		{"dead.beef", -ENOENT, ""},
+		{"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb", -EINVAL, "no network"},
+	};
+
+	(void)state;
+	assert_int_equal(network("10.0.0.0/8").bits, 8);
+	assert_int_equal(network("192.0.2.7").bits, 32);
+	assert_int_equal(network("2001:db8::/32").bits, 32);
+	assert_int_equal(network("::1").bits, 128);
+	assert_int_equal(network("0.0.0.0/0").bits, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct network n = {.bits = 77};
+		struct err e = {0};
+
+		assert_int_equal(network_parse(wrong[i].text, &n, &e), wrong[i].code);
+		assert_non_null(strstr(e.msg, wrong[i].said));
+		assert_int_equal(n.bits, 77);
+	}
+}
+
+static void a_scope(void **state)
+{
+	static const char text[] = "# ours\n\n10.0.0.0/8 Ana\n\t2001:db8::/32\tBo, 2026 \r\n"
+				   "192.0.2.7 # Cy\nlast";
+	struct address in = parse("10.255.0.1"), six = parse("2001:db8::7"),
+		       one = parse("192.0.2.7"), out = parse("192.0.2.8"),
+		       other = parse("11.0.0.0");
+	struct probe_scope s;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(probe_scope_parse(&s, "f", text, strlen(text) - 4, &e), 0);
+	assert_int_equal(s.count, 3);
+	assert_true(probe_scope_has(&s, &in) && probe_scope_has(&s, &six) &&
+		    probe_scope_has(&s, &one));
+	assert_false(probe_scope_has(&s, &out) || probe_scope_has(&s, &other));
+	probe_scope_done(&s);
+	assert_int_equal(probe_scope_parse(&s, "f", text, strlen(text), &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "f:6: "));
+	probe_scope_done(&s);
+}
+
+/* Nobody is in the scope by accident: who authorised it has to be said. */
+static void a_scope_without_a_note_is_none(void **state)
+{
+	static const char *const texts[] = {"10.0.0.0/8", "10.0.0.0/8 \t", "10.0.0.0/8 #",
+					    "10.0.0.0/8 x\n192.0.2.7\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct probe_scope s;
+		struct err e = {0};
+
+		assert_int_equal(probe_scope_parse(&s, "f", texts[i], strlen(texts[i]), &e),
+				 -EINVAL);
+		assert_non_null(strstr(e.msg, "who authorised"));
+		probe_scope_done(&s);
+	}
+}
+
+static void a_scope_has_a_limit(void **state)
+{
+	char *text = malloc(SCOPE_FILE_LIMIT);
+	struct probe_scope s;
+	struct err e = {0};
+	size_t len = 0;
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i <= SCOPE_NETWORK_LIMIT; i++)
+		len += (size_t)snprintf(text + len, 32, "10.0.%d.%d x\n", i / 256, i % 256);
+	assert_int_equal(probe_scope_parse(&s, "f", text, len, &e), -EINVAL);
+	probe_scope_done(&s);
+	free(text);
+}
+
+static void targets(void **state)
+{
+	struct network n = network("10.0.0.254/31"), all = network("10.0.0.0/15"),
+		       six = network("2001:db8::/126"), most = network("10.0.0.0/16"),
+		       half = network("10.0.128.0/17");
+	struct address again = parse("10.0.0.255");
+	struct scan_targets t = {0};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(scan_targets_add_network(&t, &n, &e), 0);
+	assert_int_equal(scan_targets_add(&t, &again, &e), 0);
+	assert_int_equal(t.count, 2);
+	assert_true(address_equal(&t.items[1], &again));
+	assert_int_equal(scan_targets_add_network(&t, &six, &e), 0);
+	assert_int_equal(t.count, 6);
+	assert_int_equal(t.items[5].bytes[15], 3);
+	assert_int_equal(scan_targets_add_network(&t, &all, &e), -E2BIG);
+	assert_int_equal(scan_targets_add_network(&t, &most, &e), -E2BIG);
+	scan_targets_exclude(&t, &half);
+	scan_targets_exclude(&t, &six);
+	assert_int_equal(t.count, 32768);
+	scan_targets_done(&t);
+	assert_int_equal(scan_targets_add_network(&t, &most, &e), 0);
+	assert_int_equal(t.count, SCAN_TARGET_LIMIT);
+	scan_targets_done(&t);
+}
+
+static void ports(void **state)
+{
+	static const struct {
+		const char *text;
+		int count;
+		uint16_t first, last;
+	} cases[] = {
+		{"22", 1, 22, 22},
+		{"-", 65535, 1, 65535},
+		{"-1024", 1024, 1, 1024},
+		{"60000-", 5536, 60000, 65535},
+		{"443,22,80-81,80", 4, 22, 443},
+		{"1-65535", 65535, 1, 65535},
+		{"0", -EINVAL, 0, 0},
+		{"65536", -EINVAL, 0, 0},
+		{"", -EINVAL, 0, 0},
+		{"22,", -EINVAL, 0, 0},
+		{",22", -EINVAL, 0, 0},
+		{"9-8", -EINVAL, 0, 0},
+		{"1--2", -EINVAL, 0, 0},
+		{"http", -EINVAL, 0, 0},
+		{"22/tcp", -EINVAL, 0, 0},
+		{"0-5", -EINVAL, 0, 0},
+		{" 22", -EINVAL, 0, 0},
+	};
+	uint16_t *list = malloc(65535 * sizeof(*list));
+
+	(void)state;
+	assert_non_null(list);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = {0};
+
+		assert_int_equal(scan_ports_parse(cases[i].text, list, &e), cases[i].count);
+		if (cases[i].count < 0) {
+			assert_non_null(strstr(e.msg, "22,80,8000-8100"));
+			continue;
+		}
+		assert_int_equal(list[0], cases[i].first);
+		assert_int_equal(list[cases[i].count - 1], cases[i].last);
+	}
+	free(list);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(networks),
+		cmocka_unit_test(a_scope),
+		cmocka_unit_test(a_scope_without_a_note_is_none),
+		cmocka_unit_test(a_scope_has_a_limit),
+		cmocka_unit_test(targets),
+		cmocka_unit_test(ports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
