@@ -64,7 +64,7 @@ endif
 # The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
 LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
 
-PKGS     := libbpf libmnl libmd jansson yaml-0.1
+PKGS     := libbpf libmnl libmd jansson yaml-0.1 libpcre2-8 openssl libseccomp
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
 OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
@@ -77,9 +77,10 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/probe_texts.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
+PROBES   := $(sort $(wildcard data/probes/*.yaml))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
 # light skeletons are for what runs at every look; the guard is loaded once, and pinned
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
@@ -135,6 +136,11 @@ $(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
+
+$(G)/probe_texts.c: $(PROBES) tools/gen-probes
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-probes $(PROBES) > $@
 
 $(G)/risks_table.c: data/risks.tsv tools/gen-risks
 	@mkdir -p $(@D)

@@ -3,7 +3,8 @@
 # .ci/run; the one place where a package is named.
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
-	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev gettext nftables"
+	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev libpcre2-dev
+	libssl-dev libseccomp-dev gettext nftables"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps
 	util-linux systemd nginx-light openssh-server locales zsh fish
 	iptables ipset nftables arptables"
