@@ -73,6 +73,8 @@ void service_check(struct service *s)
 	CHECK(s->tls.not_after);
 	CHECK(s->tls.key);
 	CHECK(s->asked);
+	s->tls.spoken = s->tls.spoken != 0;
+	s->tls.self_signed = s->tls.self_signed != 0;
 	if (s->note_count > SERVICE_NOTE_LIMIT)
 		s->note_count = SERVICE_NOTE_LIMIT;
 	for (uint32_t i = 0; i < s->note_count; i++) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * service: what speaks on a port, as it was seen from outside. A plain struct without pointers, that
- * may cross a process boundary; every text is terminated, and "" where nothing is known. Texts are
- * what a stranger sent: valid UTF-8 without control characters (service_text()), but nothing more.
+ * service: what speaks on a port, as it was seen from outside. A plain struct without pointers,
+ * that may cross a process boundary; every text is terminated, and "" where nothing is known. Texts
+ * are what a stranger sent: valid UTF-8 without control characters (service_text()), but nothing
+ * more.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,22 +17,22 @@ struct service_note {
 };
 
 struct service_tls {
-	bool spoken;
+	uint8_t spoken;	  /* 0 or 1, as another process may have written anything */
 	char version[16]; /* "TLSv1.3" */
 	char alpn[16];
 	char subject[128], issuer[128]; /* the certificate's common names */
 	char names[256];		/* its DNS names and addresses, ", " between them */
 	char not_after[24];		/* 2026-11-26T00:00:00Z */
 	char key[32];			/* "RSA 2048" */
-	bool self_signed;
+	uint8_t self_signed;		/* 0 or 1 */
 };
 
 enum service_end {
-	SERVICE_NAMED,	  /* known: `protocol` is set */
-	SERVICE_UNNAMED,  /* it said something that no pattern fits: `answer` */
-	SERVICE_SILENT,	  /* connected, and never said anything */
-	SERVICE_HUNG_UP,  /* closes each connection before it says anything */
-	SERVICE_REFUSED,  /* no connection could be made */
+	SERVICE_NAMED,	 /* known: `protocol` is set */
+	SERVICE_UNNAMED, /* it said something that no pattern fits: `answer` */
+	SERVICE_SILENT,	 /* connected, and never said anything */
+	SERVICE_HUNG_UP, /* closes each connection before it says anything */
+	SERVICE_REFUSED, /* no connection could be made */
 	SERVICE_OUT_OF_TIME,
 };
 

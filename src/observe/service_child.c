@@ -65,16 +65,35 @@ _Noreturn static void fail(int fd, const char *words)
 
 /* What the conversation needs; with what is not in the list, seccomp answers EPERM. */
 static const int allowed[] = {
-	SCMP_SYS(read),	       SCMP_SYS(write),		SCMP_SYS(close),
-	SCMP_SYS(socket),      SCMP_SYS(connect),	SCMP_SYS(sendto),
-	SCMP_SYS(recvfrom),    SCMP_SYS(getsockopt),	SCMP_SYS(setsockopt),
-	SCMP_SYS(poll),	       SCMP_SYS(ppoll),		SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_gettime64), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(brk),	       SCMP_SYS(munmap),	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),     SCMP_SYS(futex),		SCMP_SYS(getrandom),
-	SCMP_SYS(getpid),      SCMP_SYS(gettid),	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(sched_yield),
-	SCMP_SYS(exit),	       SCMP_SYS(exit_group),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(close),
+	SCMP_SYS(socket),
+	SCMP_SYS(connect),
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_gettime64),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 };
 
 /* No file can be opened, no program run, no memory made executable after it. */
@@ -103,9 +122,8 @@ static int give_up_privileges(void)
 {
 	const struct rlimit none = {0, 0}, memory = {MEMORY_LIMIT, MEMORY_LIMIT};
 
-	if (geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	     setresuid(NOBODY, NOBODY, NOBODY) < 0))
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return -errno;
 	/* after the change of user, which takes it back */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -122,22 +140,12 @@ static int give_up_privileges(void)
 	return enter_seccomp();
 }
 
-static bool is_same_host(const struct service_target *a, const struct service_target *b)
-{
-	if (a->address.any.sa_family != b->address.any.sa_family)
-		return false;
-	if (a->address.any.sa_family == AF_INET)
-		return a->address.v4.sin_addr.s_addr == b->address.v4.sin_addr.s_addr;
-	return memcmp(&a->address.v6.sin6_addr, &b->address.v6.sin6_addr,
-		      sizeof(struct in6_addr)) == 0;
-}
-
 static unsigned count_of_host(const struct child *c, const struct service_target *t)
 {
 	unsigned count = 0;
 
 	for (size_t i = 0; i < c->active; i++)
-		count += is_same_host(c->talks[i].target, t);
+		count += service_target_has(c->talks[i].wire.target, &t->address.any);
 	return count;
 }
 
@@ -183,7 +191,7 @@ static void wait_and_go(struct child *c)
 	for (size_t i = 0; i < c->active; i++) {
 		const struct talk *t = &c->talks[i];
 
-		c->polls[i] = (struct pollfd){.fd = t->fd, .events = t->events};
+		c->polls[i] = (struct pollfd){.fd = t->wire.fd, .events = t->events};
 		due = t->due_ms < due ? t->due_ms : due;
 	}
 	if (poll(c->polls, c->active, due > now ? (int)(due - now) : 0) < 0 && errno != EINTR)
@@ -205,8 +213,8 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 		.numbers = numbers,
 		.count = count,
 		.parallel = options->parallel ? options->parallel : PARALLEL,
-		.per_host = options->parallel_per_host ? options->parallel_per_host
-						       : PARALLEL_PER_HOST,
+		.per_host =
+			options->parallel_per_host ? options->parallel_per_host : PARALLEL_PER_HOST,
 		.tools.matcher = &matcher,
 		.tools.port_ms = options->port_ms ? options->port_ms : PORT_MS,
 		.pipe_fd = pipe_fd,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * service_child: the side of service_detect() that sees a stranger's bytes: without privileges, files
- * or programs, under seccomp.
+ * service_child: the side of service_detect() that sees a stranger's bytes: without privileges,
+ * files or programs, under seccomp.
  */
 #pragma once
 

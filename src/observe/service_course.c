@@ -9,10 +9,10 @@ enum {
 	FIRST_ROUND = 1,
 	SECOND_ROUND = 2, /* with patience, for who said nothing at all */
 	/* milliseconds, beside some round trips */
-	GREETING_MS = 120,	  /* where nothing says that the server speaks first */
-	LONG_GREETING_MS = 3000,  /* where something does */
-	FIRST_MS = 700,		  /* for what is most likely: HTTP, TLS */
-	SHORT_MS = 250,		  /* for what is guessed */
+	GREETING_MS = 120,	 /* where nothing says that the server speaks first */
+	LONG_GREETING_MS = 3000, /* where something does */
+	FIRST_MS = 700,		 /* for what is most likely: HTTP, TLS */
+	SHORT_MS = 250,		 /* for what is guessed */
 	PATIENT_MS = 3000,
 	/* rarities: the most likely; what is asked patiently; what is asked inside TLS */
 	FIRST_RARITY = 1,
@@ -147,8 +147,8 @@ static int guess(struct service_course *c, uint32_t *wait_ms)
 	if (event == PROBE_NONE)
 		return event;
 	*wait_ms = patience(c, c->round == SECOND_ROUND ? PATIENT_MS
-			       : event == PROBE_TLS || c->probes->requests[event].rarity <=
-							       FIRST_RARITY
+			       : event == PROBE_TLS ||
+					       c->probes->requests[event].rarity <= FIRST_RARITY
 				       ? FIRST_MS
 				       : SHORT_MS);
 	return ask(c, event);

@@ -34,7 +34,7 @@ bool service_course_hint(struct service_course *c, int event);
 void service_course_enter_tls(struct service_course *c);
 
 /*
- * What comes next: PROBE_GREETING (listen), PROBE_TLS, a request, or PROBE_NONE at the end; *wait_ms
- * is how long the answer may take to begin.
+ * What comes next: PROBE_GREETING (listen), PROBE_TLS, a request, or PROBE_NONE at the end;
+ * *wait_ms is how long the answer may take to begin.
  */
 int service_course_next(struct service_course *c, uint32_t *wait_ms);

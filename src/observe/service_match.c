@@ -137,8 +137,11 @@ static size_t add_group(struct text *to, struct group g, const char *how)
 		const char *name;
 		size_t size;
 		bool little;
-	} numbers[] = {{":be16", 2, false}, {":be32", 4, false}, {":le16", 2, true},
-		       {":le32", 4, true},  {":u8", 1, false}};
+	} numbers[] = {{":be16", 2, false},
+		       {":be32", 4, false},
+		       {":le16", 2, true},
+		       {":le32", 4, true},
+		       {":u8", 1, false}};
 
 	to->has_groups = true;
 	to->filled |= g.len > 0;

@@ -2,192 +2,17 @@
 #include "observe/service_probes.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "observe/service_probe_values.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 enum { NAME_LIMIT = 63 };
 
-/* A name of a request that stands in a file, before all are known. */
-struct reference {
-	const char *name;
-	unsigned line;
-	size_t file;
-};
-
-struct reader {
-	struct probes *p;
-	struct err *e;
-	yaml_document_t doc;
-	const struct probe_text *text;
-	size_t file;
-	int code; /* the first error */
-	struct reference *references;
-	size_t reference_count, reference_cap;
-};
-
-static int fail(struct reader *r, const yaml_node_t *at, const char *what, const char *detail)
+static void take_over(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
-	if (!r->code)
-		r->code = err_set(r->e, -EINVAL, "%s.yaml:%zu: %s%s%s", r->text->name,
-				  at ? at->start_mark.line + 1 : 0, what, detail ? ": " : "",
-				  detail ? detail : "");
-	return r->code;
-}
-
-static void no_memory(struct reader *r)
-{
-	if (!r->code)
-		r->code = err_set(r->e, -ENOMEM, "out of memory");
-}
-
-static yaml_node_t *node(struct reader *r, int id)
-{
-	return yaml_document_get_node(&r->doc, id);
-}
-
-static const char *scalar(struct reader *r, const yaml_node_t *n)
-{
-	if (!n || n->type != YAML_SCALAR_NODE) {
-		fail(r, n, "a text is expected here", NULL);
-		return "";
-	}
-	if (strlen((const char *)n->data.scalar.value) != n->data.scalar.length)
-		fail(r, n, "a text without \\0 is expected here", NULL);
-	return (const char *)n->data.scalar.value;
-}
-
-static const char *text(struct reader *r, const yaml_node_t *n)
-{
-	const char *s = scalar(r, n);
-	const char *kept = arena_add(&r->p->texts, s, strlen(s));
-
-	if (!kept)
-		no_memory(r);
-	return kept ? kept : "";
-}
-
-/* Each character up to U+00FF is one byte. */
-static struct probe_bytes bytes(struct reader *r, const yaml_node_t *n)
-{
-	struct probe_bytes to = {NULL, 0};
-	char cleanup_free *copy = NULL;
-
-	if (!n || n->type != YAML_SCALAR_NODE) {
-		fail(r, n, "bytes are expected here", NULL);
-		return to;
-	}
-	copy = malloc(n->data.scalar.length + 1);
-	if (!copy) {
-		no_memory(r);
-		return to;
-	}
-	for (size_t i = 0; i < n->data.scalar.length;) {
-		uint32_t code = 0;
-		size_t used = text_decode_utf8((const char *)n->data.scalar.value + i,
-					       n->data.scalar.length - i, &code);
-
-		if (!used || code > 0xff) {
-			fail(r, n, "no character above \\xff can stand among bytes", NULL);
-			return to;
-		}
-		copy[to.len++] = (char)code;
-		i += used;
-	}
-	to.bytes = arena_add(&r->p->texts, copy, to.len);
-	if (!to.bytes)
-		no_memory(r);
-	return to;
-}
-
-static pcre2_code *pattern(struct reader *r, const yaml_node_t *n)
-{
-	struct probe_bytes from = bytes(r, n);
-	int why = 0;
-	PCRE2_SIZE where = 0;
-	pcre2_code *code;
-
-	if (r->code)
-		return NULL;
-	code = pcre2_compile((PCRE2_SPTR)from.bytes, from.len,
-			     PCRE2_DOTALL | PCRE2_NEVER_UTF | PCRE2_DOLLAR_ENDONLY, &why, &where,
-			     NULL);
-	if (!code) {
-		char words[128] = "";
-
-		pcre2_get_error_message(why, (PCRE2_UCHAR *)words, sizeof(words));
-		fail(r, n, "this pattern is none", words);
-		return NULL;
-	}
-	/* without JIT the interpreter matches */
-	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-	return code;
-}
-
-static uint64_t number(struct reader *r, const yaml_node_t *n, uint64_t max)
-{
-	const char *s = scalar(r, n);
-	uint64_t value = 0;
-
-	if (text_parse_number(s, strlen(s), max, &value) < 0)
-		fail(r, n, "this number is none, or too large", s);
-	return value;
-}
-
-static bool truth(struct reader *r, const yaml_node_t *n)
-{
-	const char *s = scalar(r, n);
-
-	if (strcmp(s, "true") != 0 && strcmp(s, "false") != 0)
-		fail(r, n, "true or false is expected here", NULL);
-	return strcmp(s, "true") == 0;
-}
-
-/* Calls `take` for a single value, or for each of a list. */
-static void each(struct reader *r, const yaml_node_t *n,
-		 void (*take)(struct reader *, const yaml_node_t *, void *), void *data)
-{
-	if (!n || n->type != YAML_SEQUENCE_NODE) {
-		take(r, n, data);
-		return;
-	}
-	for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++)
-		if (!r->code)
-			take(r, node(r, *i), data);
-}
-
-/* One key of a mapping, and what is done with its value. */
-struct key {
-	const char *name;
-	void (*take)(struct reader *, const yaml_node_t *, void *);
-};
-
-static void mapping(struct reader *r, const yaml_node_t *n, const struct key *keys, void *data)
-{
-	if (!n || n->type != YAML_MAPPING_NODE) {
-		fail(r, n, "keys are expected here", NULL);
-		return;
-	}
-	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
-		const yaml_node_t *at = node(r, p->key);
-		const char *name = scalar(r, at);
-		const struct key *k = keys;
-
-		while (k->name && strcmp(k->name, name) != 0)
-			k++;
-		if (!k->name)
-			fail(r, at, "there is no such key", name);
-		if (r->code)
-			return;
-		k->take(r, node(r, p->value), data);
-	}
-}
-
-static void take_over(struct reader *r, const yaml_node_t *n, void *data)
-{
-	const char *s = scalar(r, n);
+	const char *s = probe_scalar(r, n);
 	uint8_t *over = data;
 
 	if (strcmp(s, "tcp") == 0)
@@ -195,17 +20,17 @@ static void take_over(struct reader *r, const yaml_node_t *n, void *data)
 	else if (strcmp(s, "udp") == 0)
 		*over |= PROBE_OVER_UDP;
 	else
-		fail(r, n, "tcp or udp is expected here", s);
+		probe_fail(r, n, "tcp or udp is expected here", s);
 }
 
-static void take_port(struct reader *r, const yaml_node_t *n, void *data)
+static void take_port(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
 	static const struct {
 		const char *name;
 		uint8_t over;
 	} ends[] = {{"/tcp", PROBE_OVER_TCP}, {"/udp", PROBE_OVER_UDP}, {"/tls", PROBE_OVER_TLS}};
 	struct probes *p = r->p;
-	const char *s = scalar(r, n), *slash = strchr(s, '/'), *dash = strchr(s, '-');
+	const char *s = probe_scalar(r, n), *slash = strchr(s, '/'), *dash = strchr(s, '-');
 	struct probe_ports to = {0};
 	uint64_t first = 0, last;
 	size_t len = slash ? (size_t)(slash - s) : 0;
@@ -216,19 +41,19 @@ static void take_port(struct reader *r, const yaml_node_t *n, void *data)
 			to.over = ends[i].over;
 	if (!to.over || text_parse_number(s, dash ? (size_t)(dash - s) : len, 65535, &first) < 0 ||
 	    !first) {
-		fail(r, n, "a port such as 443/tls is expected here", s);
+		probe_fail(r, n, "a port such as 443/tls is expected here", s);
 		return;
 	}
 	last = first;
 	if (dash && (text_parse_number(dash + 1, len - (size_t)(dash + 1 - s), 65535, &last) < 0 ||
 		     last < first)) {
-		fail(r, n, "this range of ports is none", s);
+		probe_fail(r, n, "this range of ports is none", s);
 		return;
 	}
 	to.first = (uint16_t)first;
 	to.last = (uint16_t)last;
 	if (mem_grow(&p->ports, &p->port_cap, p->port_count + 1, sizeof(*p->ports)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	p->ports[p->port_count++] = to;
@@ -236,9 +61,9 @@ static void take_port(struct reader *r, const yaml_node_t *n, void *data)
 }
 
 /* Remembers the name, and returns its number; resolve() puts the request's in its place. */
-static int refer(struct reader *r, const yaml_node_t *n)
+static int refer(struct probe_reader *r, const yaml_node_t *n)
 {
-	const char *s = text(r, n);
+	const char *s = probe_text_of(r, n);
 
 	if (strcmp(s, "greeting") == 0)
 		return PROBE_GREETING;
@@ -246,99 +71,103 @@ static int refer(struct reader *r, const yaml_node_t *n)
 		return PROBE_TLS;
 	if (mem_grow(&r->references, &r->reference_cap, r->reference_count + 1,
 		     sizeof(*r->references)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return PROBE_NONE;
 	}
 	r->references[r->reference_count] =
-		(struct reference){s, (unsigned)n->start_mark.line + 1, r->file};
+		(struct probe_reference){s, (unsigned)n->start_mark.line + 1, r->file};
 	return (int)r->reference_count++;
 }
 
-static void take_event(struct reader *r, const yaml_node_t *n, void *data)
+static void take_event(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
 	struct probes *p = r->p;
 	int event = refer(r, n);
 
 	(void)data;
 	if (event == PROBE_TLS)
-		fail(r, n, "tls has no answer that a pattern could fit", NULL);
+		probe_fail(r, n, "tls has no answer that a pattern could fit", NULL);
 	if (mem_grow(&p->events, &p->event_cap, p->event_count + 1, sizeof(*p->events)) < 0)
-		no_memory(r);
+		probe_no_memory(r);
 	else
 		p->events[p->event_count++] = event;
 }
 
-static void request_send(struct reader *r, const yaml_node_t *n, void *q)
+static void request_send(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	((struct probe_request *)q)->send = bytes(r, n);
+	((struct probe_request *)q)->send = probe_bytes_of(r, n);
 }
 
-static void request_over(struct reader *r, const yaml_node_t *n, void *q)
+static void request_over(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	each(r, n, take_over, &((struct probe_request *)q)->over);
+	probe_each(r, n, take_over, &((struct probe_request *)q)->over);
 }
 
-static void request_after(struct reader *r, const yaml_node_t *n, void *q)
+static void request_after(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	if (strcmp(scalar(r, n), "greeting") != 0)
-		fail(r, n, "only 'greeting' is expected here", NULL);
+	if (strcmp(probe_scalar(r, n), "greeting") != 0)
+		probe_fail(r, n, "only 'greeting' is expected here", NULL);
 	((struct probe_request *)q)->after_greeting = true;
 }
 
-static void request_rarity(struct reader *r, const yaml_node_t *n, void *q)
+static void request_rarity(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	((struct probe_request *)q)->rarity = (uint8_t)number(r, n, PROBE_RARITY_LIMIT);
+	((struct probe_request *)q)->rarity = (uint8_t)probe_number(r, n, PROBE_RARITY_LIMIT);
 }
 
-static void request_wait(struct reader *r, const yaml_node_t *n, void *q)
+static void request_wait(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	((struct probe_request *)q)->wait_ms = (uint32_t)number(r, n, 60000);
+	((struct probe_request *)q)->wait_ms = (uint32_t)probe_number(r, n, 60000);
 }
 
-static void request_until(struct reader *r, const yaml_node_t *n, void *q)
+static void request_until(struct probe_reader *r, const yaml_node_t *n, void *q)
 {
-	((struct probe_request *)q)->until = pattern(r, n);
+	((struct probe_request *)q)->until = probe_pattern(r, n);
 }
 
-static const struct key request_keys[] = {
-	{"send", request_send},	    {"over", request_over}, {"after", request_after},
-	{"rarity", request_rarity}, {"wait", request_wait}, {"until", request_until},
+static const struct probe_key request_keys[] = {
+	{"send", request_send},
+	{"over", request_over},
+	{"after", request_after},
+	{"rarity", request_rarity},
+	{"wait", request_wait},
+	{"until", request_until},
 	{NULL, NULL},
 };
 
-static void take_request(struct reader *r, const yaml_node_t *name, const yaml_node_t *n)
+static void take_request(struct probe_reader *r, const yaml_node_t *name, const yaml_node_t *n)
 {
 	struct probes *p = r->p;
 	struct probe_request *q;
 	char whole[2 * NAME_LIMIT + 2];
-	const char *own = scalar(r, name);
+	const char *own = probe_scalar(r, name);
 
 	if (mem_grow(&p->requests, &p->request_cap, p->request_count + 1, sizeof(*p->requests)) <
 	    0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	q = &p->requests[p->request_count++];
 	p->files[r->file].request_count++;
 	if (!*own || own[strspn(own, "abcdefghijklmnopqrstuvwxyz0123456789-")] ||
 	    strlen(own) > NAME_LIMIT || strlen(r->text->name) > NAME_LIMIT)
-		fail(r, name, "this name of a request is none", own);
+		probe_fail(r, name, "this name of a request is none", own);
 	snprintf(whole, sizeof(whole), "%.*s/%.*s", NAME_LIMIT, r->text->name, NAME_LIMIT, own);
 	*q = (struct probe_request){.file = r->file, .wait_ms = PROBE_WAIT_MS};
 	q->name = arena_add(&p->texts, whole, strlen(whole));
 	if (!q->name)
-		no_memory(r);
-	mapping(r, n, request_keys, q);
+		probe_no_memory(r);
+	probe_mapping(r, n, request_keys, q);
 	if (!q->over)
 		q->over = PROBE_OVER_TCP | PROBE_OVER_TLS;
 	if (!q->send.bytes)
-		fail(r, n, "a request needs the key 'send'", NULL);
+		probe_fail(r, n, "a request needs the key 'send'", NULL);
 }
 
 #define TAKE_TEXT(field)                                                                           \
-	static void match_##field(struct reader *r, const yaml_node_t *n, void *m)                 \
+	static void match_##field(struct probe_reader *r, const yaml_node_t *n, void *m)           \
 	{                                                                                          \
-		((struct probe_match *)m)->says.field = text(r, n);                                \
+		((struct probe_match *)m)->says.field = probe_text_of(r, n);                       \
 	}
 TAKE_TEXT(protocol)
 TAKE_TEXT(product)
@@ -347,219 +176,213 @@ TAKE_TEXT(extra)
 TAKE_TEXT(host)
 TAKE_TEXT(os)
 
-static void match_on(struct reader *r, const yaml_node_t *n, void *m)
+static void match_on(struct probe_reader *r, const yaml_node_t *n, void *m)
 {
 	struct probe_match *to = m;
 
 	to->on = r->p->event_count;
-	each(r, n, take_event, NULL);
+	probe_each(r, n, take_event, NULL);
 	to->on_count = r->p->event_count - to->on;
 }
 
-static void match_pattern(struct reader *r, const yaml_node_t *n, void *m)
+static void match_pattern(struct probe_reader *r, const yaml_node_t *n, void *m)
 {
-	((struct probe_match *)m)->pattern = pattern(r, n);
+	((struct probe_match *)m)->pattern = probe_pattern(r, n);
 }
 
-static void match_confidence(struct reader *r, const yaml_node_t *n, void *m)
+static void match_confidence(struct probe_reader *r, const yaml_node_t *n, void *m)
 {
 	char *end = NULL;
-	const char *s = scalar(r, n);
+	const char *s = probe_scalar(r, n);
 	double value = strtod(s, &end);
 
 	if (!*s || *end || !(value > 0 && value <= 1))
-		fail(r, n, "a number over 0, up to 1, is expected here", s);
+		probe_fail(r, n, "a number over 0, up to 1, is expected here", s);
 	((struct probe_match *)m)->confidence = value;
 }
 
-static void match_weak(struct reader *r, const yaml_node_t *n, void *m)
+static void match_weak(struct probe_reader *r, const yaml_node_t *n, void *m)
 {
-	((struct probe_match *)m)->weak = truth(r, n);
+	((struct probe_match *)m)->weak = probe_truth(r, n);
 }
 
-static void match_then(struct reader *r, const yaml_node_t *n, void *m)
+static void match_then(struct probe_reader *r, const yaml_node_t *n, void *m)
 {
 	((struct probe_match *)m)->then = refer(r, n);
 }
 
-static const struct key match_keys[] = {
-	{"on", match_on},
-	{"pattern", match_pattern},
-	{"protocol", match_protocol},
-	{"product", match_product},
-	{"version", match_version},
-	{"extra", match_extra},
-	{"host", match_host},
-	{"os", match_os},
-	{"confidence", match_confidence},
-	{"weak", match_weak},
-	{"then", match_then},
-	{NULL, NULL},
+static const struct probe_key match_keys[] = {
+	{"on", match_on},	    {"pattern", match_pattern}, {"protocol", match_protocol},
+	{"product", match_product}, {"version", match_version}, {"extra", match_extra},
+	{"host", match_host},	    {"os", match_os},		{"confidence", match_confidence},
+	{"weak", match_weak},	    {"then", match_then},	{NULL, NULL},
 };
 
-static void take_match(struct reader *r, const yaml_node_t *n, void *data)
+static void take_match(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
 	struct probes *p = r->p;
 	struct probe_match *m;
 
 	(void)data;
 	if (mem_grow(&p->matches, &p->match_cap, p->match_count + 1, sizeof(*p->matches)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	m = &p->matches[p->match_count++];
 	*m = (struct probe_match){.file = r->file, .then = PROBE_NONE};
 	m->line = n ? (unsigned)n->start_mark.line + 1 : 0;
-	mapping(r, n, match_keys, m);
+	probe_mapping(r, n, match_keys, m);
 	if (!m->on_count || !m->pattern)
-		fail(r, n, "a match needs the keys 'on' and 'pattern'", NULL);
+		probe_fail(r, n, "a match needs the keys 'on' and 'pattern'", NULL);
 	if (!m->says.protocol)
 		m->says.protocol = p->files[r->file].protocol;
 	if (m->confidence == 0)
 		m->confidence = m->says.product ? 0.95 : 0.8;
 }
 
-static void note_on(struct reader *r, const yaml_node_t *n, void *t)
+static void note_on(struct probe_reader *r, const yaml_node_t *n, void *t)
 {
 	struct probe_note *to = t;
 
 	to->on = r->p->event_count;
-	each(r, n, take_event, NULL);
+	probe_each(r, n, take_event, NULL);
 	to->on_count = r->p->event_count - to->on;
 }
 
-static void note_pattern(struct reader *r, const yaml_node_t *n, void *t)
+static void note_pattern(struct probe_reader *r, const yaml_node_t *n, void *t)
 {
-	((struct probe_note *)t)->pattern = pattern(r, n);
+	((struct probe_note *)t)->pattern = probe_pattern(r, n);
 }
 
-static void note_name(struct reader *r, const yaml_node_t *n, void *t)
+static void note_name(struct probe_reader *r, const yaml_node_t *n, void *t)
 {
-	((struct probe_note *)t)->name = text(r, n);
+	((struct probe_note *)t)->name = probe_text_of(r, n);
 }
 
-static void note_value(struct reader *r, const yaml_node_t *n, void *t)
+static void note_value(struct probe_reader *r, const yaml_node_t *n, void *t)
 {
-	((struct probe_note *)t)->value = text(r, n);
+	((struct probe_note *)t)->value = probe_text_of(r, n);
 }
 
-static const struct key note_keys[] = {
-	{"on", note_on},       {"pattern", note_pattern}, {"name", note_name},
-	{"value", note_value}, {NULL, NULL},
+static const struct probe_key note_keys[] = {
+	{"on", note_on}, {"pattern", note_pattern}, {"name", note_name}, {"value", note_value},
+	{NULL, NULL},
 };
 
-static void take_note(struct reader *r, const yaml_node_t *n, void *data)
+static void take_note(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
 	struct probes *p = r->p;
 	struct probe_note *t;
 
 	(void)data;
 	if (mem_grow(&p->notes, &p->note_cap, p->note_count + 1, sizeof(*p->notes)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	t = &p->notes[p->note_count++];
 	*t = (struct probe_note){0};
-	mapping(r, n, note_keys, t);
+	probe_mapping(r, n, note_keys, t);
 	if (!t->on_count || !t->pattern || !t->name || !t->value)
-		fail(r, n, "a note needs the keys 'on', 'pattern', 'name' and 'value'", NULL);
+		probe_fail(r, n, "a note needs the keys 'on', 'pattern', 'name' and 'value'", NULL);
 }
 
-static void step_expect(struct reader *r, const yaml_node_t *n, void *s)
+static void step_expect(struct probe_reader *r, const yaml_node_t *n, void *s)
 {
-	((struct probe_step *)s)->expect = pattern(r, n);
+	((struct probe_step *)s)->expect = probe_pattern(r, n);
 }
 
-static void step_send(struct reader *r, const yaml_node_t *n, void *s)
+static void step_send(struct probe_reader *r, const yaml_node_t *n, void *s)
 {
-	((struct probe_step *)s)->send = bytes(r, n);
+	((struct probe_step *)s)->send = probe_bytes_of(r, n);
 }
 
-static const struct key step_keys[] = {
+static const struct probe_key step_keys[] = {
 	{"expect", step_expect},
 	{"send", step_send},
 	{NULL, NULL},
 };
 
-static void take_step(struct reader *r, const yaml_node_t *n, void *data)
+static void take_step(struct probe_reader *r, const yaml_node_t *n, void *data)
 {
 	struct probes *p = r->p;
 	struct probe_step *s;
 
 	(void)data;
 	if (mem_grow(&p->steps, &p->step_cap, p->step_count + 1, sizeof(*p->steps)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	s = &p->steps[p->step_count++];
 	*s = (struct probe_step){0};
 	p->files[r->file].step_count++;
-	mapping(r, n, step_keys, s);
+	probe_mapping(r, n, step_keys, s);
 	if (!s->expect && !s->send.bytes)
-		fail(r, n, "a step needs the keys 'expect' or 'send'", NULL);
+		probe_fail(r, n, "a step needs the keys 'expect' or 'send'", NULL);
 }
 
-static void file_protocol(struct reader *r, const yaml_node_t *n, void *f)
+static void file_protocol(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	r->p->files[r->file].protocol = text(r, n);
+	r->p->files[r->file].protocol = probe_text_of(r, n);
 }
 
-static void file_ports(struct reader *r, const yaml_node_t *n, void *f)
+static void file_ports(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	each(r, n, take_port, NULL);
+	probe_each(r, n, take_port, NULL);
 }
 
-static void file_greets(struct reader *r, const yaml_node_t *n, void *f)
+static void file_greets(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	r->p->files[r->file].greets = truth(r, n);
+	r->p->files[r->file].greets = probe_truth(r, n);
 }
 
-static void file_requests(struct reader *r, const yaml_node_t *n, void *f)
+static void file_requests(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
 	if (n->type != YAML_MAPPING_NODE) {
-		fail(r, n, "names of requests are expected here, with their keys below", NULL);
+		probe_fail(r, n, "names of requests are expected here, with their keys below",
+			   NULL);
 		return;
 	}
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
 		if (!r->code)
-			take_request(r, node(r, p->key), node(r, p->value));
+			take_request(r, probe_node(r, p->key), probe_node(r, p->value));
 }
 
-static void file_matches(struct reader *r, const yaml_node_t *n, void *f)
+static void file_matches(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	each(r, n, take_match, NULL);
+	probe_each(r, n, take_match, NULL);
 }
 
-static void file_notes(struct reader *r, const yaml_node_t *n, void *f)
+static void file_notes(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	each(r, n, take_note, NULL);
+	probe_each(r, n, take_note, NULL);
 }
 
-static void file_starttls(struct reader *r, const yaml_node_t *n, void *f)
+static void file_starttls(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
-	each(r, n, take_step, NULL);
+	probe_each(r, n, take_step, NULL);
 }
 
-static const struct key file_keys[] = {
-	{"protocol", file_protocol}, {"ports", file_ports},	{"greets", file_greets},
-	{"requests", file_requests}, {"matches", file_matches}, {"notes", file_notes},
+static const struct probe_key file_keys[] = {
+	{"protocol", file_protocol}, {"ports", file_ports},
+	{"greets", file_greets},     {"requests", file_requests},
+	{"matches", file_matches},   {"notes", file_notes},
 	{"starttls", file_starttls}, {NULL, NULL},
 };
 
-static void read_document(struct reader *r)
+static void read_document(struct probe_reader *r)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(&r->doc);
 	struct probes *p = r->p;
 
 	if (mem_grow(&p->files, &p->file_cap, p->file_count + 1, sizeof(*p->files)) < 0) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	r->file = p->file_count++;
@@ -569,18 +392,18 @@ static void read_document(struct reader *r)
 		.request = p->request_count,
 		.step = p->step_count,
 	};
-	mapping(r, root, file_keys, NULL);
+	probe_mapping(r, root, file_keys, NULL);
 	if (!p->files[r->file].protocol)
-		fail(r, root, "a file needs the key 'protocol', before 'matches'", NULL);
+		probe_fail(r, root, "a file needs the key 'protocol', before 'matches'", NULL);
 }
 
-static void read_text(struct reader *r, const struct probe_text *t)
+static void read_text(struct probe_reader *r, const struct probe_text *t)
 {
 	yaml_parser_t parser;
 
 	r->text = t;
 	if (!yaml_parser_initialize(&parser)) {
-		no_memory(r);
+		probe_no_memory(r);
 		return;
 	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)t->text, t->len);
@@ -595,25 +418,24 @@ static void read_text(struct reader *r, const struct probe_text *t)
 	yaml_parser_delete(&parser);
 }
 
-static int find_request(const struct probes *p, const struct reference *f)
+static int find_request(const struct probes *p, const struct probe_reference *f)
 {
 	for (size_t i = 0; i < p->request_count; i++) {
 		const char *name = p->requests[i].name;
 
-		if (strchr(f->name, '/')
-			    ? strcmp(name, f->name) == 0
-			    : p->requests[i].file == f->file &&
-				      strcmp(strchr(name, '/') + 1, f->name) == 0)
+		if (strchr(f->name, '/') ? strcmp(name, f->name) == 0
+					 : p->requests[i].file == f->file &&
+						   strcmp(strchr(name, '/') + 1, f->name) == 0)
 			return (int)i;
 	}
 	return PROBE_NONE;
 }
 
-static void resolve(struct reader *r, int *event)
+static void resolve(struct probe_reader *r, int *event)
 {
 	if (*event < 0 || r->code)
 		return;
-	const struct reference *f = &r->references[*event];
+	const struct probe_reference *f = &r->references[*event];
 
 	*event = find_request(r->p, f);
 	if (*event == PROBE_NONE)
@@ -623,7 +445,7 @@ static void resolve(struct reader *r, int *event)
 
 int probes_read(struct probes *p, const struct probe_text *texts, size_t count, struct err *e)
 {
-	struct reader r = {.p = p, .e = e};
+	struct probe_reader r = {.p = p, .e = e};
 
 	for (size_t i = 0; i < count && !r.code; i++)
 		read_text(&r, &texts[i]);

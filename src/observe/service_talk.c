@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	ANSWER_LIMIT = 64 << 10, /* bytes; more says nothing new */
@@ -23,18 +22,9 @@ static void go_on(struct talk *t, bool keep, int64_t now_ms);
 static void conclude(struct talk *t, int64_t now_ms);
 static void take_step(struct talk *t, int64_t now_ms);
 
-static void hang_up(struct talk *t)
-{
-	SSL_free(t->ssl);
-	t->ssl = NULL;
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
-}
-
 static void finish(struct talk *t, enum service_end end, int64_t now_ms)
 {
-	hang_up(t);
+	service_wire_close(&t->wire);
 	t->found.end = *t->found.protocol ? SERVICE_NAMED : end;
 	t->found.took_ms = (uint32_t)(now_ms - t->start_ms);
 	t->state = TALK_DONE;
@@ -61,7 +51,7 @@ static void write_request(struct talk *t, struct probe_bytes from)
 {
 	static const char host[] = "$host";
 	const size_t host_len = sizeof(host) - 1;
-	const struct service_target *target = t->target;
+	const struct service_target *target = t->wire.target;
 	bool v6 = target->address.any.sa_family == AF_INET6;
 	char address[INET6_ADDRSTRLEN] = "";
 
@@ -100,8 +90,8 @@ static void start_asking(struct talk *t, int64_t now_ms)
 
 static void start_shaking(struct talk *t, int64_t now_ms)
 {
-	t->ssl = service_tls_new(t->tools->tls, t->fd);
-	if (!t->ssl) {
+	t->wire.ssl = service_tls_new(t->tools->tls, t->wire.fd);
+	if (!t->wire.ssl) {
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 		return;
 	}
@@ -120,36 +110,23 @@ static void talk_connected(struct talk *t, int64_t now_ms)
 		take_step(t, now_ms);
 }
 
-static socklen_t address_len(const struct service_target *t)
-{
-	return t->address.any.sa_family == AF_INET6 ? sizeof(t->address.v6) : sizeof(t->address.v4);
-}
-
 static void open_connection(struct talk *t, int64_t now_ms)
 {
-	const struct service_target *target = t->target;
-	int family = target->address.any.sa_family, on = 1;
+	int r = service_wire_open(&t->wire);
 
-	hang_up(t);
-	t->fd = socket(family, (target->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		       0);
-	if (t->fd < 0) {
+	if (t->wire.fd < 0) {
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 		return;
 	}
 	t->asked_ms = now_ms;
-	if (target->udp) {
-		/* it may answer from another port (TFTP): not connected, but told of refusals */
-		setsockopt(t->fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-			   family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on));
+	if (t->wire.target->udp) {
 		start_asking(t, now_ms);
 		return;
 	}
 	t->found.connections++;
-	t->due_ms = now_ms + CONNECT_MS;
+	/* over at once: talk_go() sees the error */
+	t->due_ms = now_ms + (r < 0 ? 0 : CONNECT_MS);
 	wait_for(t, TALK_CONNECTING, POLLOUT);
-	if (connect(t->fd, &target->address.any, address_len(target)) < 0 && errno != EINPROGRESS)
-		t->due_ms = now_ms; /* talk_go() sees the error */
 }
 
 /* No connection: at first, nobody is there; later it may be that too many were made. */
@@ -170,9 +147,9 @@ static void remember_answer(struct talk *t)
 	if (t->found.answer_len)
 		return;
 	service_text(t->found.asked, sizeof(t->found.asked), asked, strlen(asked));
-	t->found.answer_len = (uint32_t)(t->answer.len < sizeof(t->found.answer)
-						 ? t->answer.len
-						 : sizeof(t->found.answer));
+	t->found.answer_len =
+		(uint32_t)(t->answer.len < sizeof(t->found.answer) ? t->answer.len
+								   : sizeof(t->found.answer));
 	memcpy(t->found.answer, t->answer.data, t->found.answer_len);
 }
 
@@ -196,6 +173,17 @@ static void no_match(struct talk *t, int64_t now_ms)
 	go_on(t, false, now_ms);
 }
 
+/* Who closes whatever comes, and before anything came, is not asked everything. */
+static void no_answer(struct talk *t, bool closed, int64_t now_ms)
+{
+	t->closed_unasked |= closed && !t->sent;
+	t->hung_up = closed ? t->hung_up + 1 : 0;
+	if (t->closed_unasked && t->hung_up >= HUNG_UP_LIMIT)
+		conclude(t, now_ms);
+	else
+		go_on(t, !closed && t->event == PROBE_GREETING, now_ms);
+}
+
 /* The answer is whole, or there is none. */
 static void judge(struct talk *t, bool closed, int64_t now_ms)
 {
@@ -204,10 +192,7 @@ static void judge(struct talk *t, bool closed, int64_t now_ms)
 	bool hint;
 
 	if (!t->answer.len) {
-		if (closed && !t->sent && ++t->hung_up >= HUNG_UP_LIMIT)
-			conclude(t, now_ms);
-		else
-			go_on(t, !closed && t->event == PROBE_GREETING, now_ms);
+		no_answer(t, closed, now_ms);
 		return;
 	}
 	t->course.heard = true;
@@ -243,7 +228,7 @@ static void go_on(struct talk *t, bool keep, int64_t now_ms)
 	t->event = service_course_next(&t->course, &t->wait_ms);
 	if (t->event == PROBE_NONE)
 		conclude(t, now_ms);
-	else if (!keep || t->fd < 0)
+	else if (!keep || t->wire.fd < 0)
 		open_connection(t, now_ms);
 	else if (t->event == PROBE_TLS)
 		start_shaking(t, now_ms);
@@ -299,10 +284,11 @@ static void conclude(struct talk *t, int64_t now_ms)
 		open_connection(t, now_ms);
 		return;
 	}
-	finish(t, over_time			? SERVICE_OUT_OF_TIME
-		  : t->course.heard		? SERVICE_UNNAMED
-		  : t->hung_up >= HUNG_UP_LIMIT ? SERVICE_HUNG_UP
-						: SERVICE_SILENT,
+	finish(t,
+	       over_time			 ? SERVICE_OUT_OF_TIME
+	       : t->course.heard		 ? SERVICE_UNNAMED
+	       : t->closed_unasked && t->hung_up ? SERVICE_HUNG_UP
+						 : SERVICE_SILENT,
 	       now_ms);
 }
 
@@ -311,18 +297,18 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 	int result, why;
 
 	ERR_clear_error();
-	result = over ? -1 : SSL_do_handshake(t->ssl);
-	why = over ? SSL_ERROR_SSL : SSL_get_error(t->ssl, result);
+	result = over ? -1 : SSL_do_handshake(t->wire.ssl);
+	why = over ? SSL_ERROR_SSL : SSL_get_error(t->wire.ssl, result);
 	if (result != 1 && (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)) {
 		t->events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
 		return;
 	}
 	if (result == 1)
-		service_tls_look(t->ssl, &t->found.tls);
+		service_tls_look(t->wire.ssl, &t->found.tls);
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
 	} else if (result != 1) {
-		go_on(t, false, now_ms);
+		no_answer(t, !over, now_ms);
 	} else if (t->event == PROBE_TLS) {
 		t->course.heard = true;
 		service_course_enter_tls(&t->course);
@@ -332,72 +318,15 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 	}
 }
 
-/* Bytes that went, 0: not now, -1: never. */
-static ssize_t put(struct talk *t, const void *bytes, size_t len)
-{
-	const struct service_target *to = t->target;
-	ssize_t n;
-
-	if (t->ssl) {
-		ERR_clear_error();
-		n = SSL_write(t->ssl, bytes, (int)len);
-		if (n > 0)
-			return n;
-		return SSL_get_error(t->ssl, (int)n) == SSL_ERROR_WANT_WRITE ? 0 : -1;
-	}
-	if (to->udp)
-		n = sendto(t->fd, bytes, len, MSG_NOSIGNAL, &to->address.any, address_len(to));
-	else
-		n = send(t->fd, bytes, len, MSG_NOSIGNAL);
-	return n >= 0 ? n : errno == EAGAIN ? 0 : -1;
-}
-
-static bool is_from_target(const struct talk *t, const struct sockaddr_storage *from)
-{
-	const struct service_target *to = t->target;
-
-	if (from->ss_family != to->address.any.sa_family)
-		return false;
-	if (from->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)from)->sin_addr.s_addr ==
-		       to->address.v4.sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)from)->sin6_addr, &to->address.v6.sin6_addr,
-		      sizeof(struct in6_addr)) == 0;
-}
-
-/* Bytes that came, 0: none now, -1: no more will. */
-static ssize_t get(struct talk *t, void *bytes, size_t len)
-{
-	struct sockaddr_storage from;
-	socklen_t from_len = sizeof(from);
-	ssize_t n;
-
-	if (t->ssl) {
-		int why;
-
-		ERR_clear_error();
-		n = SSL_read(t->ssl, bytes, (int)len);
-		if (n > 0)
-			return n;
-		why = SSL_get_error(t->ssl, (int)n);
-		return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
-	}
-	n = recvfrom(t->fd, bytes, len, 0, (struct sockaddr *)&from, &from_len);
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if (t->target->udp)
-		return is_from_target(t, &from) ? n : 0;
-	return n ? n : -1;
-}
-
 static void ask(struct talk *t, int64_t now_ms)
 {
 	while (t->sent < t->request.len) {
-		ssize_t n = put(t, t->request.data + t->sent, t->request.len - t->sent);
+		ssize_t n = service_wire_put(&t->wire, t->request.data + t->sent,
+					     t->request.len - t->sent);
 
 		if (n == 0)
 			return;
-		if (n < 0 && t->target->udp) {
+		if (n < 0 && t->wire.target->udp) {
 			finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
 			return;
 		}
@@ -418,7 +347,7 @@ static bool is_whole(struct talk *t, int64_t now_ms)
 	const struct probe_match *m;
 	int64_t latest = t->asked_ms + t->wait_ms + ANSWER_MS;
 
-	if (t->answer.len >= ANSWER_LIMIT || t->target->udp)
+	if (t->answer.len >= ANSWER_LIMIT || t->wire.target->udp)
 		return true;
 	if (q && q->until) {
 		t->due_ms = now_ms + UNTIL_MS;
@@ -441,10 +370,11 @@ static void listen_to(struct talk *t, int64_t now_ms)
 	ssize_t n = 0;
 	bool came = false;
 
-	while (t->answer.len < ANSWER_LIMIT && (n = get(t, bytes, sizeof(bytes))) > 0) {
+	while (t->answer.len < ANSWER_LIMIT &&
+	       (n = service_wire_get(&t->wire, bytes, sizeof(bytes))) > 0) {
 		came = true;
 		buf_add(&t->answer, bytes, (size_t)n);
-		if (t->target->udp)
+		if (t->wire.target->udp)
 			break;
 	}
 	if (t->answer.failed) {
@@ -454,7 +384,7 @@ static void listen_to(struct talk *t, int64_t now_ms)
 			finish(t, SERVICE_NAMED, now_ms);
 		else if (came && t->step <= t->file->step_count)
 			take_step(t, now_ms);
-	} else if (n < 0 && t->target->udp && !came) {
+	} else if (n < 0 && t->wire.target->udp && !came) {
 		finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
 	} else if (n < 0 || (came && is_whole(t, now_ms))) {
 		judge(t, n < 0, now_ms);
@@ -463,7 +393,7 @@ static void listen_to(struct talk *t, int64_t now_ms)
 
 static void time_is_over(struct talk *t, int64_t now_ms)
 {
-	if (t->target->udp && !t->resent && !t->answer.len) {
+	if (t->wire.target->udp && !t->resent && !t->answer.len) {
 		t->resent = true;
 		t->sent = 0;
 		t->due_ms = now_ms + t->wait_ms;
@@ -482,7 +412,7 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 
 	switch (t->state) {
 	case TALK_CONNECTING:
-		getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		getsockopt(t->wire.fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		if (error || !ready)
 			refused(t, now_ms);
 		else
@@ -511,12 +441,12 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 int talk_begin(struct talk *t, const struct talk_tools *tools, const struct service_target *target,
 	       int64_t now_ms)
 {
-	uint16_t port = ntohs(target->address.any.sa_family == AF_INET6
-				      ? target->address.v6.sin6_port
-				      : target->address.v4.sin_port);
+	uint16_t port =
+		ntohs(target->address.any.sa_family == AF_INET6 ? target->address.v6.sin6_port
+								: target->address.v4.sin_port);
 	int r;
 
-	*t = (struct talk){.tools = tools, .target = target, .fd = -1, .start_ms = now_ms};
+	*t = (struct talk){.tools = tools, .wire = {target, -1, NULL}, .start_ms = now_ms};
 	r = service_course_init(&t->course, tools->matcher->probes, port,
 				target->udp ? PROBE_OVER_UDP : PROBE_OVER_TCP);
 	if (r < 0)
@@ -527,7 +457,7 @@ int talk_begin(struct talk *t, const struct talk_tools *tools, const struct serv
 
 void talk_done(struct talk *t)
 {
-	hang_up(t);
+	service_wire_close(&t->wire);
 	service_course_done(&t->course);
 	buf_done(&t->request);
 	buf_done(&t->answer);

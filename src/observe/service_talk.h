@@ -10,6 +10,7 @@
 #include "observe/service_course.h"
 #include "observe/service_match.h"
 #include "observe/service_tls.h"
+#include "observe/service_wire.h"
 
 enum talk_state {
 	TALK_CONNECTING,
@@ -28,12 +29,10 @@ struct talk_tools {
 
 struct talk {
 	const struct talk_tools *tools;
-	const struct service_target *target;
+	struct service_wire wire;
 	size_t number; /* of the target */
 	struct service_course course;
 	enum talk_state state;
-	int fd; /* -1: none */
-	SSL *ssl;
 	short events; /* what poll(2) is to wait for */
 	int event;    /* what is being asked */
 	uint32_t wait_ms;
@@ -41,9 +40,10 @@ struct talk {
 	size_t sent;
 	bool resent;
 	int64_t start_ms, asked_ms;
-	int64_t due_ms; /* talk_go() at the latest then */
-	size_t step;	/* STARTTLS: the next step, from 1; 0: it was not begun */
-	unsigned hung_up;
+	int64_t due_ms;	     /* talk_go() at the latest then */
+	size_t step;	     /* STARTTLS: the next step, from 1; 0: it was not begun */
+	unsigned hung_up;    /* connections on end that the server closed without a word */
+	bool closed_unasked; /* one of them before anything was sent */
 	struct service found, weak;
 	const struct probe_file *file; /* whose match named it */
 };
@@ -54,7 +54,7 @@ int talk_begin(struct talk *t, const struct talk_tools *tools, const struct serv
 void talk_done(struct talk *t);
 
 /*
- * Goes on: `ready` is what poll(2) said of `fd` (0: nothing, the time is over). Afterwards state is
- * TALK_DONE and `found` is complete, or fd, events and due_ms say what to wait for.
+ * Goes on: `ready` is what poll(2) said of wire.fd (0: nothing, the time is over). Afterwards state
+ * is TALK_DONE and `found` is complete, or wire.fd, events and due_ms say what to wait for.
  */
 void talk_go(struct talk *t, short ready, int64_t now_ms);

@@ -117,7 +117,7 @@ void service_tls_look(SSL *ssl, struct service_tls *to)
 	X509 *cert = SSL_get1_peer_certificate(ssl);
 	struct tm t;
 
-	to->spoken = true;
+	to->spoken = 1;
 	snprintf(to->version, sizeof(to->version), "%s", SSL_get_version(ssl));
 	SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
 	service_text(to->alpn, sizeof(to->alpn), alpn, alpn_len);
@@ -129,6 +129,6 @@ void service_tls_look(SSL *ssl, struct service_tls *to)
 	take_key(cert, to->key, sizeof(to->key));
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &t))
 		strftime(to->not_after, sizeof(to->not_after), "%Y-%m-%dT%H:%M:%SZ", &t);
-	to->self_signed = X509_get_extension_flags(cert) & EXFLAG_SS;
+	to->self_signed = (X509_get_extension_flags(cert) & EXFLAG_SS) != 0;
 	X509_free(cert);
 }

@@ -10,7 +10,8 @@
 
 #include <openssl/ssl.h>
 
-/* Old versions and weak ciphers too: whoever still speaks them is to be found. NULL: *e says why. */
+/* Old versions and weak ciphers too: whoever still speaks them is to be found. NULL: *e says why.
+ */
 SSL_CTX *service_tls_context(struct err *e);
 
 /* A connection over the descriptor, before its handshake; NULL: no memory. SSL_free() ends it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * service ADDRESS PORT[/udp]...: what speaks there, as lines of JSON, in the order in which it is known.
+ * service ADDRESS PORT[/udp]...: what speaks there, as lines of JSON, in the order in which it is
+ * known.
  */
 #include "observe/service.h"
 
@@ -12,7 +13,8 @@
 
 enum { TARGETS = 1024 };
 
-static const char *const ends[] = {"named", "unnamed", "silent", "hung up", "refused", "out of time"};
+static const char *const ends[] = {"named",   "unnamed", "silent",
+				   "hung up", "refused", "out of time"};
 
 static struct service_target targets[TARGETS];
 
