@@ -72,14 +72,14 @@ static uint32_t patience(const struct service_course *c, uint32_t base_ms)
 }
 
 /* The next request of the files that name the port. */
-static int named(struct service_course *c)
+static int named(struct service_course *c, bool alone)
 {
 	const struct probes *p = c->probes;
 
 	for (size_t i = 0; i < p->file_count; i++) {
 		const struct probe_file *f = &p->files[i];
 
-		if (!probes_has_port(p, f, c->port, c->over))
+		if (!probes_has_port(p, f, c->port, c->over) || (alone && !f->alone))
 			continue;
 		for (size_t k = f->request; k < f->request + f->request_count; k++) {
 			const struct probe_request *q = &p->requests[k];
@@ -89,6 +89,17 @@ static int named(struct service_course *c)
 		}
 	}
 	return PROBE_NONE;
+}
+
+/* Is the port one on which nothing may be guessed (printers print it)? */
+static bool is_alone(const struct service_course *c)
+{
+	const struct probes *p = c->probes;
+
+	for (size_t i = 0; i < p->file_count; i++)
+		if (p->files[i].alone && probes_has_port(p, &p->files[i], c->port, c->over))
+			return true;
+	return false;
 }
 
 static bool has_file(const struct service_course *c, uint8_t over, bool greets)
@@ -156,6 +167,7 @@ static int guess(struct service_course *c, uint32_t *wait_ms)
 
 int service_course_next(struct service_course *c, uint32_t *wait_ms)
 {
+	bool alone = is_alone(c);
 	int event;
 
 	if (c->hint_count) {
@@ -167,15 +179,18 @@ int service_course_next(struct service_course *c, uint32_t *wait_ms)
 	}
 	if (begin(c, wait_ms))
 		return PROBE_GREETING;
-	if (c->over == PROBE_OVER_TCP && !c->tls_tried && has_file(c, PROBE_OVER_TLS, false)) {
+	if (!alone && c->over == PROBE_OVER_TCP && !c->tls_tried &&
+	    has_file(c, PROBE_OVER_TLS, false)) {
 		*wait_ms = patience(c, PROBE_WAIT_MS);
 		return ask(c, PROBE_TLS);
 	}
-	event = named(c);
+	event = named(c, alone);
 	if (event != PROBE_NONE) {
 		*wait_ms = patience(c, c->probes->requests[event].wait_ms);
 		return ask(c, event);
 	}
+	if (alone)
+		return PROBE_NONE;
 	event = guess(c, wait_ms);
 	if (event == PROBE_NONE && c->round == FIRST_ROUND && !c->heard) {
 		c->round = SECOND_ROUND;

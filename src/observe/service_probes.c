@@ -338,6 +338,12 @@ static void file_greets(struct probe_reader *r, const yaml_node_t *n, void *f)
 	r->p->files[r->file].greets = probe_truth(r, n);
 }
 
+static void file_alone(struct probe_reader *r, const yaml_node_t *n, void *f)
+{
+	(void)f;
+	r->p->files[r->file].alone = probe_truth(r, n);
+}
+
 static void file_requests(struct probe_reader *r, const yaml_node_t *n, void *f)
 {
 	(void)f;
@@ -370,10 +376,9 @@ static void file_starttls(struct probe_reader *r, const yaml_node_t *n, void *f)
 }
 
 static const struct probe_key file_keys[] = {
-	{"protocol", file_protocol}, {"ports", file_ports},
-	{"greets", file_greets},     {"requests", file_requests},
-	{"matches", file_matches},   {"notes", file_notes},
-	{"starttls", file_starttls}, {NULL, NULL},
+	{"protocol", file_protocol}, {"ports", file_ports},	  {"greets", file_greets},
+	{"alone", file_alone},	     {"requests", file_requests}, {"matches", file_matches},
+	{"notes", file_notes},	     {"starttls", file_starttls}, {NULL, NULL},
 };
 
 static void read_document(struct probe_reader *r)

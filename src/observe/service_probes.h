@@ -77,7 +77,8 @@ struct probe_request {
 struct probe_file {
 	const char *name, *protocol;
 	bool greets;
-	size_t port, port_count;       /* in probes.ports */
+	bool alone;		 /* on its ports nothing else is asked, but for what a match says */
+	size_t port, port_count; /* in probes.ports */
 	size_t request, request_count; /* in probes.requests */
 	size_t step, step_count;       /* of STARTTLS, in probes.steps */
 };

@@ -82,7 +82,8 @@ static void start_asking(struct talk *t, int64_t now_ms)
 		write_request(t, q->send);
 	t->asked_ms = now_ms;
 	t->due_ms = now_ms + t->wait_ms;
-	if (q)
+	t->held = q && q->after_greeting && !t->greeted;
+	if (q && !t->held)
 		wait_for(t, TALK_ASKING, POLLOUT);
 	else
 		wait_for(t, TALK_LISTENING, POLLIN);
@@ -119,6 +120,7 @@ static void open_connection(struct talk *t, int64_t now_ms)
 		return;
 	}
 	t->asked_ms = now_ms;
+	t->greeted = false;
 	if (t->wire.target->udp) {
 		start_asking(t, now_ms);
 		return;
@@ -364,6 +366,14 @@ static bool is_whole(struct talk *t, int64_t now_ms)
 	return false;
 }
 
+/* The server greeted, or had the time to: now the request goes. */
+static void stop_holding(struct talk *t)
+{
+	buf_clear(&t->answer);
+	t->held = false;
+	wait_for(t, TALK_ASKING, POLLOUT);
+}
+
 static void listen_to(struct talk *t, int64_t now_ms)
 {
 	char bytes[8192];
@@ -377,6 +387,7 @@ static void listen_to(struct talk *t, int64_t now_ms)
 		if (t->wire.target->udp)
 			break;
 	}
+	t->greeted |= came;
 	if (t->answer.failed) {
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 	} else if (t->step) {
@@ -386,6 +397,8 @@ static void listen_to(struct talk *t, int64_t now_ms)
 			take_step(t, now_ms);
 	} else if (n < 0 && t->wire.target->udp && !came) {
 		finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
+	} else if (n >= 0 && came && t->held) {
+		stop_holding(t);
 	} else if (n < 0 || (came && is_whole(t, now_ms))) {
 		judge(t, n < 0, now_ms);
 	}
@@ -400,6 +413,9 @@ static void time_is_over(struct talk *t, int64_t now_ms)
 		wait_for(t, TALK_ASKING, POLLOUT);
 	} else if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
+	} else if (t->held) {
+		t->due_ms = now_ms + t->wait_ms;
+		stop_holding(t);
 	} else {
 		judge(t, false, now_ms);
 	}

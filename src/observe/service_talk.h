@@ -39,6 +39,8 @@ struct talk {
 	struct buf request, answer;
 	size_t sent;
 	bool resent;
+	bool greeted; /* something came on this connection */
+	bool held;    /* the request waits until something came */
 	int64_t start_ms, asked_ms;
 	int64_t due_ms;	     /* talk_go() at the latest then */
 	size_t step;	     /* STARTTLS: the next step, from 1; 0: it was not begun */

@@ -18,18 +18,22 @@ static const char text[] = "protocol: x\n"
 static const char greets[] = "protocol: y\nports: [22/tcp]\ngreets: true\n"
 			     "requests: {hello: {send: a}}\n";
 
-enum { OWN, LATE, RARE, FIRST, SECOND, UDP, HELLO };
+static const char alone[] = "protocol: z\nports: [9100/tcp]\nalone: true\n"
+			    "requests: {blank: {send: a}}\n";
+
+enum { OWN, LATE, RARE, FIRST, SECOND, UDP, HELLO, BLANK };
 
 static struct probes probes;
 
 static int set_up(void **state)
 {
 	const struct probe_text texts[] = {{"x", text, sizeof(text) - 1},
-					   {"y", greets, sizeof(greets) - 1}};
+					   {"y", greets, sizeof(greets) - 1},
+					   {"z", alone, sizeof(alone) - 1}};
 	struct err e = {0};
 
 	(void)state;
-	return probes_read(&probes, texts, 2, &e);
+	return probes_read(&probes, texts, 3, &e);
 }
 
 static int tear_down(void **state)
@@ -156,6 +160,19 @@ static void test_hints(void **state)
 	service_course_done(&c);
 }
 
+/* A printer prints what it gets. */
+static void test_alone(void **state)
+{
+	struct service_course c = begin(9100, PROBE_OVER_TCP);
+
+	(void)state;
+	expect(&c, BLANK, 2040);
+	assert_true(service_course_hint(&c, FIRST));
+	expect(&c, FIRST, 2040);
+	expect(&c, PROBE_NONE, 0);
+	service_course_done(&c);
+}
+
 static void test_udp(void **state)
 {
 	struct service_course c = begin(53, PROBE_OVER_UDP);
@@ -184,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_port_that_greets),
 		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
