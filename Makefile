@@ -137,7 +137,8 @@ $(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
 	$(call say,GEN,$@)
 	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
 
-$(G)/probe_texts.c: $(PROBES) tools/gen-probes
+# the directory too: a file may come, or go
+$(G)/probe_texts.c: $(PROBES) data/probes tools/gen-probes
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-probes $(PROBES) > $@
