@@ -39,7 +39,11 @@ void service_matcher_done(struct service_matcher *m)
 bool service_fits(struct service_matcher *m, const pcre2_code *pattern, const void *answer,
 		  size_t len)
 {
-	return pcre2_match(pattern, (PCRE2_SPTR)answer, len, 0, 0, m->data, m->context) >= 0;
+	int groups = pcre2_match(pattern, (PCRE2_SPTR)answer, len, 0, 0, m->data, m->context);
+
+	/* 0: more than there is room for */
+	m->groups = groups > 0 ? (unsigned)groups : groups == 0 ? GROUP_LIMIT : 0;
+	return groups >= 0;
 }
 
 /* One round over the matches on the event: those of the request's own file, or the others. */
@@ -85,7 +89,7 @@ static struct group group(struct service_matcher *m, const void *answer, unsigne
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->data);
 	struct group g = {(const uint8_t *)answer, 0};
 
-	if (number >= pcre2_get_ovector_count(m->data) || at[2 * number] == PCRE2_UNSET ||
+	if (number >= m->groups || at[2 * number] == PCRE2_UNSET ||
 	    at[2 * number + 1] < at[2 * number])
 		return g;
 	g.bytes += at[2 * number];

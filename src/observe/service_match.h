@@ -13,6 +13,7 @@ struct service_matcher {
 	pcre2_match_context *context;
 	pcre2_match_data *data;
 	pcre2_jit_stack *stack;
+	unsigned groups; /* how many the last match set, the whole being one */
 };
 
 /* The probes must live longer. 0 or -ENOMEM; service_matcher_done() in every case. */
