@@ -29,8 +29,9 @@ MORE_DAEMON_PACKAGES="$DAEMON_PACKAGES apache2-bin avahi-daemon beanstalkd bind9
 	prometheus prometheus-node-exporter prosody python3-tornado python3-werkzeug rabbitmq-server radicale
 	rpcbind samba slapd squid stunnel4 subversion tftpd-hpa tgt tomcat10 tor transmission-daemon uvicorn
 	varnish webfs x11vnc xauth xrdp xvfb zabbix-agent zookeeper
+	libidn12 libhiredis0.14 libmemcached11 libmemcachedutil2 libowfat0 libtre5 libhttp-parser2.9 libmaxminddb0
 	unpack:chrony unpack:exim4-daemon-light unpack:inspircd unpack:proftpd-core unpack:pure-ftpd
-	unpack:pure-ftpd-common unpack:opentracker unpack:mumble-server unpack:pgbouncer"
+	unpack:pure-ftpd-common unpack:opentracker unpack:pgbouncer"
 # What `make bench` compares with; without it that part is left out, with a note.
 BENCH_PACKAGES="nmap"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
