@@ -10,6 +10,7 @@
 #   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
 #   make check-frontends  ufw, firewalld, Docker, podman and others in namespaces (root, Debian)
+#   make check-daemons  a hundred real daemons in namespaces: what portero says they are (root, Debian)
 #   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
@@ -91,7 +92,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-daemons check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -220,6 +221,12 @@ FRONTENDS ?= tests/frontends
 
 check-frontends: all $(B)/netns/oracle
 	$(PYTEST) $(FRONTENDS)
+
+# Real daemons asked what they are: all of them, or DAEMONS="redis nginx"; NMAP=1 asks nmap as well, for the table.
+DAEMONS ?= all
+
+check-daemons: all $(NETNS_TOOLS)
+	DAEMONS="$(DAEMONS)" NMAP=$(NMAP) BUILD="$(B)" $(PYTEST) tests/daemons
 
 # The judge of reach shares no code with portero.
 $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile

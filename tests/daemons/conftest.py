@@ -36,7 +36,7 @@ def layer():
     guard = room.Guard()
     small = not os.environ.get("DAEMONS")
     made = room.Layer(room.packages("DAEMON_PACKAGES" if small else "MORE_DAEMON_PACKAGES"),
-                      daemon.CACHE / ("small" if small else "all"))
+                      daemon.CACHE / ("small" if small else "all"), 1800)
     try:
         yield made
     finally:

@@ -92,8 +92,10 @@ class Daemon:
     def package_version(self):
         """What Debian calls it: without epoch and revision."""
         package = self.recipe["package"]
-        said = self.case.run(f"dpkg-query -W -f '${{Version}}' {package} 2>/dev/null || "
-                             f"apt-cache policy {package} | awk '/Candidate/ {{ print $2 }}'")
+        said = self.case.run(f"""
+            said=$(dpkg-query -W -f '${{Version}}' {package} 2>/dev/null || true)
+            [ -n "$said" ] || said=$(apt-cache policy {package} | awk '/Candidate/ {{ print $2 }}')
+            echo "$said" """)
         return re.sub(r"-[^-]*$", "", re.sub(r"^\d+:", "", said.strip()))
 
     def close(self):

@@ -161,7 +161,7 @@ def main(names):
     all_daemons = daemon.load()
     all_probes = probes.Probes()
     ANSWERS.mkdir(parents=True, exist_ok=True)
-    layer = room.Layer(room.packages("MORE_DAEMON_PACKAGES"), daemon.CACHE / "all")
+    layer = room.Layer(room.packages("MORE_DAEMON_PACKAGES"), daemon.CACHE / "all", 1800)
     try:
         with ThreadPoolExecutor(4) as pool:
             for told in pool.map(lambda name: record(layer, name, all_daemons[name], all_probes),

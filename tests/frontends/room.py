@@ -41,7 +41,7 @@ def child_of(process):
 class Layer:
     """The installed packages, for all cases of a run. Skips where there can be none."""
 
-    def __init__(self, names=None, cache=CACHE):
+    def __init__(self, names=None, cache=CACHE, seconds=400):
         for program in ("apt-get", "unshare", "nsenter", "tar"):
             need_feature(f"program {program}", shutil.which(program))
         need_feature("overlay", "\toverlay\n" in Path("/proc/filesystems").read_text())
@@ -57,7 +57,7 @@ class Layer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.complaints,
             preexec_fn=die_with_parent))
         try:
-            read_line(self.process, 400)
+            read_line(self.process, seconds)
         except AssertionError:
             self.complaints.seek(0)
             why = self.complaints.read().strip()[-600:]

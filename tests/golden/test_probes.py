@@ -25,7 +25,7 @@ def all_names():
     return {f"{file.name}/{request}" for file in ALL.files.values() for request in file.requests}
 
 
-@pytest.mark.parametrize("file", ALL.files.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize("file", ALL.files.values(), ids=list(ALL.files))
 def test_a_file_is_well_formed(file):
     assert set(file.keys) <= KEYS
     assert re.fullmatch(r"[a-z0-9-]+", file.name) and re.fullmatch(r"[a-z0-9-]+", file.protocol)
@@ -47,7 +47,7 @@ def test_a_file_is_well_formed(file):
             probes.compile_pattern(step["expect"])
 
 
-@pytest.mark.parametrize("file", ALL.files.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize("file", ALL.files.values(), ids=list(ALL.files))
 def test_what_matches_name_is_there(file):
     names = all_names()
     for match in file.matches + file.notes:
@@ -101,7 +101,7 @@ def test_there_are_answers():
     assert len(FILES) >= 100
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 def test_what_a_daemon_answered_is_told(path):
     for said, notes, answer in read_records(path):
         on = said.pop("on")
@@ -110,7 +110,7 @@ def test_what_a_daemon_answered_is_told(path):
         assert list(ALL.notes(on, answer)) == notes
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 def test_no_other_protocol_takes_an_answer(path):
     """Whatever the order of the files: another protocol fits only where it is weaker."""
     for said, _, answer in read_records(path):
@@ -123,7 +123,7 @@ def test_no_other_protocol_takes_an_answer(path):
 HTTP = {"http-proxy", "ipp", "https", "socks5", "mongodb"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 def test_the_half_of_an_answer_says_nothing_else(path):
     """An answer that is cut off may tell less, not something else: no other protocol."""
     for said, _, answer in read_records(path):
