@@ -199,9 +199,10 @@ golden: all $(B)/netns/policy_rules
 
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
+	BUILD="$(B)" $(PYTEST) tests/daemons
 
 # A thousand random rulesets, which takes an hour; a slice of them is in check.
-check-long: all $(NETNS_TOOLS) $(B)/netns/oracle
+check-long: all $(NETNS_TOOLS) $(B)/netns/oracle check-daemons
 	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
 
 # What runs inside of the virtual machines besides portero.
