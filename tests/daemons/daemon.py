@@ -54,7 +54,7 @@ class Daemon:
                           for key, value in {"MORE": "", "BANNER": "",
                                              **self.recipe.get("environment", {})}.items())
         self.case.write("/tmp/start", PRELUDE + exports + self.recipe["start"])
-        self.case.run("setsid sh -c 'bash /tmp/start; echo ended: $?' </dev/null >/tmp/log 2>&1 &")
+        self.case.run("setsid unshare --uts sh -c 'hostname dm.test; bash /tmp/start; echo ended: $?' </dev/null >/tmp/log 2>&1 &")
 
     def wait(self, ports, seconds):
         """Until all of them are bound."""

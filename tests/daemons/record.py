@@ -5,6 +5,7 @@ record.py [DAEMON...]: starts the daemons and writes down what each answers to w
 ports, and to GET /, as tests/unit/data/answers/PROTOCOL-DAEMON.txt. What the matches say of it goes into the
 file, to be read by a person before it is committed. Run as root.
 """
+import os
 import re
 import socket
 import ssl
@@ -23,7 +24,7 @@ ANSWERS = room.ROOT / "tests" / "unit" / "data" / "answers"
 MOST = 20000  # bytes of an answer
 
 
-def receive(s, most=MOST, silence=1.5):
+def receive(s, most=MOST, silence=3):
     """Until it is closed, or silent for a while."""
     data = b""
     s.settimeout(silence)
@@ -83,6 +84,11 @@ class Asker:
             return receive(s)
 
 
+def unnamed(answer):
+    """Without what only this machine has: its kernel."""
+    return answer.replace(os.uname().release.encode(), b"6.1.0-amd64")
+
+
 def escape(data):
     """A string of C for each line."""
     lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
@@ -103,7 +109,7 @@ def answers_of(asker, all_probes, port):
     greeting = asker.greeting()
     todo = [name for name in all_probes.at_port(port) if not name.startswith("http")]
     if greeting:
-        yield "greeting", greeting
+        yield "greeting", unnamed(greeting)
         match, _ = all_probes.match("greeting", greeting)
         todo = ([match.then] if match and match.then else []) + todo
     elif asker.proto == "tcp":
@@ -114,7 +120,7 @@ def answers_of(asker, all_probes, port):
             continue
         done.add(name)
         try:
-            answer = asker.ask(all_probes.request(name))
+            answer = unnamed(asker.ask(all_probes.request(name)))
         except OSError:
             answer = b""
         yield name, answer
@@ -139,7 +145,9 @@ def record_port(running, all_probes, port):
                 records.append("\n".join(head) + "\n\n" + escape(answer) + "\n")
     except OSError as e:
         told.append(f"    {e}")
-    if records:
+    if not records:
+        told.append("    its log: " + running.log()[-600:])
+    else:
         file = ANSWERS / f"{protocol}-{running.name}-{port.replace('/', '-')}.txt"
         file.write_text("\n".join(records), encoding="utf-8")
     return told
