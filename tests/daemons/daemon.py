@@ -80,9 +80,9 @@ class Daemon:
         self.case.nft(f"""
             table ip other {{
                 chain pre {{ type nat hook prerouting priority -100;
-                    {proto} dport {OTHER_PORT} redirect to :{number} }}
+                    {proto} dport {OTHER_PORT} redirect to :{number}; }}
                 chain out {{ type nat hook output priority -100;
-                    ip daddr 127.0.0.1 {proto} dport {OTHER_PORT} redirect to :{number} }}
+                    ip daddr 127.0.0.1 {proto} dport {OTHER_PORT} redirect to :{number}; }}
             }}""")
         return f"{OTHER_PORT}/{proto}"
 
