@@ -21,16 +21,16 @@ FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns con
 DAEMON_PACKAGES="openssh-server nginx-light lighttpd redis-server memcached rsync mosquitto
 	microsocks unbound dnsmasq-base snmpd dovecot-imapd dovecot-pop3d vsftpd tinyproxy ngircd"
 MORE_DAEMON_PACKAGES="$DAEMON_PACKAGES apache2-bin avahi-daemon beanstalkd bind9 caddy coturn cups-daemon
-	dante-server default-jre-headless distcc docker.io dropbear-bin etcd-server freeradius
+	dante-server default-jre-headless docker.io dropbear-bin etcd-server freeradius
 	gearman-job-server git gpsd gunicorn haproxy icecast2 influxdb iperf3 jupyter-notebook kamailio knot krb5-kdc
 	libcoap3-bin libgnutls-dane0 mariadb-server mini-httpd minidlna monit mpd
 	munin-node nagios-nrpe-server nats-server nbd-server nsd ntpsec nut-server oidentd openbsd-inetd
 	inetutils-telnetd fingerd openvpn pdns-server pdns-backend-bind php8.2-cli postfix postgresql-15 privoxy
 	prometheus prometheus-node-exporter prosody python3-werkzeug rabbitmq-server radicale
-	rpcbind samba slapd squid stunnel4 subversion tftpd-hpa tgt tomcat10 tor transmission-daemon uvicorn
+	rpcbind samba slapd squid stunnel4 subversion tftpd-hpa tomcat10 tor transmission-daemon uvicorn
 	varnish webfs x11vnc xauth xrdp xvfb zabbix-agent zookeeper
 	libidn12 libhiredis0.14 libmemcached11 libmemcachedutil2 libowfat0 libtre5 libhttp-parser2.9 libmaxminddb0
-	unpack:chrony unpack:exim4-daemon-light unpack:inspircd unpack:proftpd-core unpack:pure-ftpd
+	unpack:chrony unpack:exim4-daemon-light unpack:proftpd-core unpack:pure-ftpd
 	unpack:pure-ftpd-common unpack:opentracker unpack:pgbouncer"
 # What `make bench` compares with; without it that part is left out, with a note.
 BENCH_PACKAGES="nmap"
