@@ -94,7 +94,7 @@ def unescape(line):
                     for octal, letter, plain in re.findall(r'\\(?:(\d{3})|(.))|(.)', line[1:-1]))
 
 
-HTTP = {"http-proxy", "ipp", "https", "socks5", "mongodb", "tor-control"}  # answer it as HTTP does
+HTTP = {"http-proxy", "ipp", "socks5", "mongodb", "tor-control"}  # answer it as HTTP does
 FILES = sorted(ANSWERS.glob("*.txt"))
 
 
