@@ -10,6 +10,7 @@
 #   make pot        messages from the sources into po/
 #   make fuzz       a short run of every fuzzer (FUZZ_SECONDS=10 each)
 #   make check-frontends  ufw, firewalld, Docker, podman and others in namespaces (root, Debian)
+#   make check-daemons  a hundred real daemons in namespaces: what portero says they are (root, Debian; DAEMONS=: the small ones)
 #   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
 #   make install    DESTDIR= PREFIX=/usr
@@ -64,7 +65,7 @@ endif
 # The product is optimized as a whole; tests link the objects as they are. clang would need lld for it.
 LTO := $(if $(filter 00,$(IS_CLANG)$(SAN)),-flto=auto -ffat-lto-objects)
 
-PKGS     := libsodium libbpf libmnl libmd jansson yaml-0.1
+PKGS     := libsodium libbpf libmnl libmd jansson yaml-0.1 libpcre2-8 openssl libseccomp
 CPPFLAGS += -D_GNU_SOURCE -DPORTERO_VERSION='"$(VERSION)"' -DPORTERO_PREFIX='"$(PREFIX)"' -Isrc -isystem $(G)
 CFLAGS   ?= -O2 -g
 OURFLAGS := -std=gnu17 $(WARNINGS) $(HARDENING) $(shell pkg-config --cflags $(PKGS)) -pthread
@@ -77,9 +78,10 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/probe_texts.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
+PROBES   := $(sort $(wildcard data/probes/*.yaml))
 BPF_SRC  := $(wildcard src/bpf/*.bpf.c)
 # light skeletons are for what runs at every look; the guard is loaded once, and pinned
 SKEL     := $(patsubst src/bpf/%.bpf.c,$(G)/%.skel.h,$(BPF_SRC)) \
@@ -90,7 +92,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-daemons check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,6 +137,12 @@ $(G)/front_ends_table.c: data/front-ends.tsv tools/gen-front-ends
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-front-ends data/front-ends.tsv > $@
+
+# the directory too: a file may come, or go
+$(G)/probe_texts.c: $(PROBES) data/probes tools/gen-probes
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-probes $(PROBES) > $@
 
 $(G)/risks_table.c: data/risks.tsv tools/gen-risks
 	@mkdir -p $(@D)
@@ -222,7 +230,7 @@ check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
 # A thousand random rulesets, which takes an hour; a slice of them is in check.
-check-long: all $(NETNS_TOOLS) $(B)/netns/oracle
+check-long: all $(NETNS_TOOLS) $(B)/netns/oracle check-daemons
 	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
 
 # What runs inside of the virtual machines besides portero.
@@ -242,6 +250,12 @@ FRONTENDS ?= tests/frontends
 
 check-frontends: all $(B)/netns/oracle
 	$(PYTEST) $(FRONTENDS)
+
+# Real daemons asked what they are: all of them, or DAEMONS="redis nginx"; NMAP=1 asks nmap as well, for the table.
+DAEMONS ?= all
+
+check-daemons: all $(NETNS_TOOLS)
+	DAEMONS="$(DAEMONS)" NMAP=$(NMAP) BUILD="$(B)" $(PYTEST) tests/daemons
 
 # The judge of reach shares no code with portero.
 $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Makefile

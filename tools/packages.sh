@@ -3,8 +3,9 @@
 # .ci/run; the one place where a package is named.
 
 BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
-	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev libsodium-dev gettext nftables"
-TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema iproute2 lsof procps nmap
+	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev libsodium-dev libpcre2-dev
+	libssl-dev libseccomp-dev gettext nftables"
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema python3-yaml iproute2 lsof procps nmap
 	util-linux systemd nginx-light openssh-server locales zsh fish
 	iptables ipset nftables arptables"
 VM_PACKAGES="qemu-system-x86 busybox-static"
@@ -15,6 +16,22 @@ VM_KERNELS="5.10 6.1 6.12"
 # tests/frontends/make-layer.
 FRONTEND_PACKAGES="ufw firewalld dbus docker.io podman netavark aardvark-dns conmon runc crun
 	containernetworking-plugins fail2ban python3-systemd busybox-static ipset iptables nftables"
+# The daemons that service detection is tried on, not installed on the machine either; the first are
+# small and few. "unpack:" where apt would not have both.
+DAEMON_PACKAGES="openssh-server nginx-light lighttpd redis-server memcached rsync mosquitto
+	microsocks unbound dnsmasq-base snmpd dovecot-imapd dovecot-pop3d vsftpd tinyproxy ngircd"
+MORE_DAEMON_PACKAGES="$DAEMON_PACKAGES apache2-bin avahi-daemon beanstalkd bind9 caddy coturn cups-daemon
+	dante-server default-jre-headless docker.io dropbear-bin etcd-server freeradius
+	gearman-job-server git gpsd gunicorn haproxy icecast2 influxdb iperf3 jupyter-notebook kamailio knot krb5-kdc
+	libcoap3-bin libgnutls-dane0 mariadb-server mini-httpd minidlna monit mpd
+	munin-node nagios-nrpe-server nats-server nbd-server nsd ntpsec nut-server oidentd openbsd-inetd
+	inetutils-telnetd fingerd openvpn pdns-server pdns-backend-bind php8.2-cli postfix postgresql-15 privoxy
+	prometheus prometheus-node-exporter prosody python3-werkzeug rabbitmq-server radicale
+	rpcbind samba slapd squid stunnel4 subversion tftpd-hpa tomcat10 tor transmission-daemon uvicorn
+	varnish webfs x11vnc xauth xrdp xvfb zabbix-agent zookeeper
+	libidn12 libhiredis0.14 libmemcached11 libmemcachedutil2 libowfat0 libtre5 libhttp-parser2.9 libmaxminddb0
+	unpack:chrony unpack:exim4-daemon-light unpack:proftpd-core unpack:pure-ftpd
+	unpack:pure-ftpd-common unpack:opentracker unpack:pgbouncer"
 # What `make bench` compares with; without it that part is left out, with a note.
 BENCH_PACKAGES="nmap masscan"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"

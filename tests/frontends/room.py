@@ -26,9 +26,9 @@ TABLE = {}  # key: [what the front end says, what packets do, what portero says]
 COMPARED = []  # (test, truth.Comparison)
 
 
-def packages():
-    """FRONTEND_PACKAGES of tools/packages.sh."""
-    text = subprocess.run(["sh", "-c", '. tools/packages.sh; echo $FRONTEND_PACKAGES'], cwd=ROOT,
+def packages(variable):
+    """Those of a variable of tools/packages.sh."""
+    text = subprocess.run(["sh", "-c", f'. tools/packages.sh; echo ${variable}'], cwd=ROOT,
                           capture_output=True, text=True, check=True).stdout
     return text.split()
 
@@ -41,28 +41,28 @@ def child_of(process):
 class Layer:
     """The installed packages, for all cases of a run. Skips where there can be none."""
 
-    def __init__(self):
+    def __init__(self, names=None, cache=CACHE, seconds=400):
         for program in ("apt-get", "unshare", "nsenter", "tar"):
             need_feature(f"program {program}", shutil.which(program))
         need_feature("overlay", "\toverlay\n" in Path("/proc/filesystems").read_text())
         self.dir = tempfile.mkdtemp(prefix=janitor.PREFIX + "layer-")
         self.cases = 0
-        CACHE.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         self.ns = Netns()
-        self.complaints = open(CACHE / "complaints", "w+")
+        self.complaints = open(cache / "complaints", "w+")
         self.process = janitor.add(subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.ns.name}", "unshare", "-m", "-p", "-f",
              "--kill-child", "--propagation", "private", str(HERE / "make-layer"), self.dir,
-             str(CACHE), f"/proc/{os.getpid()}/ns/net", *packages()],
+             str(cache), f"/proc/{os.getpid()}/ns/net", *(names or packages("FRONTEND_PACKAGES"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.complaints,
             preexec_fn=die_with_parent))
         try:
-            read_line(self.process, 400)
+            read_line(self.process, seconds)
         except AssertionError:
             self.complaints.seek(0)
             why = self.complaints.read().strip()[-600:]
             self.close()
-            need_feature("packages of the front ends", False, why)
+            need_feature("packages", False, why)
         self.holder = child_of(self.process)
         check_apart(self.holder)
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What speaks on a port: servers that are odd, slow, broken or mean. None crashes it, hangs it, or
+writes on the terminal; a server of one worker never has more than one connection.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import PORTERO, PYTHON, SLOW, die_with_parent, janitor, wait_until
+
+TOOL = Path(PORTERO).resolve().parent / "netns" / "service"
+SPEAKERS = Path(__file__).with_name("speakers.py")
+LIMIT = 60 * SLOW
+
+
+@pytest.fixture
+def speakers(ns):
+    """speakers("web", "silent") serves these on the ports 40000, 40001 ..., and returns the ports."""
+    def start(*kinds, first=40000):
+        ports = list(range(first, first + len(kinds)))
+        p = ns.start([PYTHON, str(SPEAKERS), *(f"{k}:{n}" for k, n in zip(kinds, ports))],
+                     ready=True)
+        assert p.line.strip() == "ready"
+        start.process = p
+        return ports
+    return start
+
+
+def begin(ns, *ports, address="127.0.0.1"):
+    with ns:
+        p = subprocess.Popen([TOOL, address, *map(str, ports)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    return janitor.add(p)
+
+
+def finish(p, code=0):
+    out, err = p.communicate(timeout=LIMIT)
+    janitor.end(p)
+    assert p.returncode == code, (p.returncode, err)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", out), repr(out)
+    return {line["port"]: line for line in map(json.loads, out.splitlines())}
+
+
+def ask(ns, *ports, **how):
+    return finish(begin(ns, *ports, **how))
+
+
+def test_what_is_said(ns, speakers):
+    kinds = {"web": "http", "slow_web": "http", "single-web": "http", "tls_web": "http",
+             "greets_late": "ssh", "paints": "ssh", "echoes": "echo", "mail": "smtp"}
+    ports = speakers(*kinds)
+    found = ask(ns, *ports)
+    assert {k: found[p]["protocol"] for k, p in zip(kinds, ports)} == kinds
+    by_kind = {k: found[p] for k, p in zip(kinds, ports)}
+    assert (by_kind["web"]["product"], by_kind["web"]["version"]) == ("nginx", "1.2.3")
+    assert by_kind["web"]["notes"]["title"] == "a page?[1m"
+    assert by_kind["web"]["connections"] == 1 and by_kind["web"]["tls"] is None
+    assert by_kind["greets_late"]["version"] == "9.9"
+    assert by_kind["paints"]["version"] == "9.2"
+    for k in ("tls_web", "mail"):
+        tls = by_kind[k]["tls"]
+        assert tls["version"] == "TLSv1.3" and tls["subject"] == "www.example"
+        assert tls["names"] == "a.example, b.example, 192.0.2.1"
+        assert tls["self_signed"] is True and tls["key"] == "RSA 2048"
+
+
+def test_ipv6(ns, speakers):
+    web, tls = speakers("web", "tls_web")
+    found = ask(ns, web, tls, address="::1")
+    assert found[web]["product"] == found[tls]["product"] == "nginx"
+
+
+def test_what_says_nothing(ns, speakers):
+    kinds = {"silent": "silent", "closes": "hung up", "resets": "silent", "babbles": "unnamed",
+             "endless": "unnamed", "trickles": "unnamed", "tls_garbage": "unnamed"}
+    ports = speakers(*kinds)
+    found = ask(ns, *ports, 39999)
+    ends = {k: found[p]["end"] for k, p in zip(kinds, ports)}
+    ends.pop("resets")  # that it answers to nothing may be seen in two ways
+    assert ends == {k: v for k, v in kinds.items() if k != "resets"}
+    assert all(found[p]["protocol"] is None for p in ports)
+    babble = found[ports[list(kinds).index("babbles")]]
+    assert bytes.fromhex(babble["answer"]) == b"what do you mean?\r\n"
+    assert babble["asked"]
+    assert found[39999]["end"] == "refused"
+
+
+def test_one_worker(ns, speakers):
+    """One connection after the other, none kept idle: it would block a server of one worker."""
+    port, = speakers("single-silent")
+    found = ask(ns, port)
+    assert found[port]["end"] == "silent"
+    port, = speakers("single-tls_web", first=40100)
+    assert ask(ns, port)[port]["product"] == "nginx"
+
+
+def test_udp(ns, speakers):
+    ports = speakers("udp_echoes", "udp_elsewhere")
+    found = ask(ns, *(f"{p}/udp" for p in ports))
+    assert set(found) == set(ports)
+
+
+def child_of(p):
+    wait_until(lambda: Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split(),
+               what="a child")
+    return int(Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()[0])
+
+
+def status_of(pid):
+    return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", Path(f"/proc/{pid}/status").read_text(), re.M))
+
+
+def test_child_has_no_privileges(ns, speakers):
+    port, = speakers("silent")
+    p = begin(ns, port)
+    child = child_of(p)
+    wait_until(lambda: status_of(child)["Seccomp"] == "2", what="seccomp")
+    status = status_of(child)
+    assert set(status["Uid"].split()) == {"65534"} and set(status["Gid"].split()) == {"65534"}
+    assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
+    assert int(status["CapPrm"], 16) == 0 and status["Groups"] == ""
+    finish(p)
+
+
+def test_child_dies(ns, speakers):
+    """It is begun again: the others are told, and at the end also the one that is always near."""
+    ports = speakers("web", "silent", "web", "silent")
+    p = begin(ns, *ports)
+    os.kill(child_of(p), signal.SIGKILL)
+    found = finish(p)
+    assert set(found) == set(ports)
+    assert found[ports[0]]["product"] == found[ports[2]]["product"] == "nginx"
+
+
+def test_parent_dies(ns, speakers):
+    port, = speakers("silent")
+    p = begin(ns, port)
+    child = child_of(p)
+    wait_until(lambda: status_of(child)["Seccomp"] == "2", what="seccomp")
+    fd = os.pidfd_open(child)
+    p.kill()
+    p.wait(10)
+    wait_until(lambda: not os.path.exists(f"/proc/{child}"), what="the child's end")
+    os.close(fd)
+    janitor.end(p)
+
+
+def test_many(ns, speakers):
+    """As many ports as a host may have, most of them of one kind."""
+    ports = speakers(*["web"] * 100)
+    found = ask(ns, *ports)
+    assert all(found[p]["product"] == "nginx" and found[p]["connections"] == 1 for p in ports)
