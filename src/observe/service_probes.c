@@ -438,7 +438,7 @@ static int find_request(const struct probes *p, const struct probe_reference *f)
 
 static void resolve(struct probe_reader *r, int *event)
 {
-	if (*event < 0 || r->code)
+	if (*event < 0 || r->code || !r->references)
 		return;
 	const struct probe_reference *f = &r->references[*event];
 

@@ -77,7 +77,7 @@ ssize_t service_wire_get(struct service_wire *w, void *bytes, size_t len)
 	union {
 		struct sockaddr any;
 		struct sockaddr_storage room;
-	} from;
+	} from = {.room = {0}};
 	socklen_t from_len = sizeof(from);
 	ssize_t n;
 
