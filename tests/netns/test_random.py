@@ -60,8 +60,9 @@ def test_random_rulesets():
 
 # --- what random rulesets have found ------------------------------------------------------------
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world():
+    """Its own for each: tables of iptables-legacy, once there, stay, and are asked, too."""
     with World() as made:
         yield made
 
