@@ -187,6 +187,8 @@ atexit.register(janitor.clean)
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # a shell ignores it for what it starts in the background, and that is inherited
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ip(*args, check=True):
