@@ -82,6 +82,12 @@ static void add_time(struct buf *out, int64_t time_ns)
 		buf_printf(out, "\"%s.%06dZ\"", text, (int)(time_ns % 1000000000 / 1000));
 }
 
+/* What readers can hold: a signed number of 64 bits. */
+static void add_count(struct buf *out, uint64_t count)
+{
+	buf_printf(out, ",\"count\":%lld", (long long)(count < INT64_MAX ? count : INT64_MAX));
+}
+
 static const char *word(bool is_true)
 {
 	return is_true ? "true" : "false";
@@ -178,7 +184,8 @@ static void add_portero(struct buf *out, const struct watch_event *w)
 	buf_printf(out, ",\"portero\":{\"enforced\":%s,\"home\":%s,\"netns\":%u,\"netns_name\":",
 		   word(e->enforced && e->home), word(e->home), (unsigned)e->netns);
 	add_safe(out, w->who->netns);
-	buf_printf(out, ",\"count\":%llu,\"declared_for\":", (unsigned long long)e->count);
+	add_count(out, e->count);
+	buf_add_text(out, ",\"declared_for\":");
 	add_safe(out, w->owner);
 	buf_add_text(out, "}}\n");
 }
@@ -209,11 +216,10 @@ int json_watch_add_lost(int64_t time_ns, uint64_t count, const char *reason, str
 {
 	add_head(out, time_ns);
 	add_event(out, "events-lost", true, reason);
-	buf_printf(out,
-		   ",\"process\":null,\"user\":null,\"destination\":null,\"source\":null,"
-		   "\"network\":null,\"service\":null,\"container\":null,\"portero\":{"
-		   "\"enforced\":null,\"home\":null,\"netns\":null,\"netns_name\":null,"
-		   "\"count\":%llu,\"declared_for\":null}}\n",
-		   (unsigned long long)count);
+	buf_add_text(out, ",\"process\":null,\"user\":null,\"destination\":null,\"source\":null,"
+			  "\"network\":null,\"service\":null,\"container\":null,\"portero\":{"
+			  "\"enforced\":null,\"home\":null,\"netns\":null,\"netns_name\":null");
+	add_count(out, count);
+	buf_add_text(out, ",\"declared_for\":null}}\n");
 	return out->failed ? -ENOMEM : 0;
 }
