@@ -139,6 +139,8 @@ void probe_each(struct probe_reader *r, const yaml_node_t *n,
 void probe_mapping(struct probe_reader *r, const yaml_node_t *n, const struct probe_key *keys,
 		   void *data)
 {
+	unsigned seen = 0; /* bits of keys */
+
 	if (!n || n->type != YAML_MAPPING_NODE) {
 		probe_fail(r, n, "keys are expected here", NULL);
 		return;
@@ -153,8 +155,11 @@ void probe_mapping(struct probe_reader *r, const yaml_node_t *n, const struct pr
 			k++;
 		if (!k->name)
 			probe_fail(r, at, "there is no such key", name);
+		else if (seen & 1u << (k - keys))
+			probe_fail(r, at, "this key stands here twice", name);
 		if (r->code)
 			return;
+		seen |= 1u << (k - keys);
 		k->take(r, probe_node(r, p->value), data);
 	}
 }

@@ -41,6 +41,8 @@ static void test_errors(void **state)
 		{"protocol: [x", "one.yaml:2: did not find expected"},
 		{"ports: [1/tcp]", "one.yaml:1: a file needs the key 'protocol'"},
 		{"protocol: x\nport: [1/tcp]", "one.yaml:2: there is no such key: port"},
+		{"protocol: x\nmatches:\n- {on: greeting, pattern: a, pattern: b}",
+		 "one.yaml:3: this key stands here twice: pattern"},
 		{"protocol: x\nports: [0/tcp]", "one.yaml:2: a port such as 443/tls"},
 		{"protocol: x\nports: [65536/tcp]", "one.yaml:2: a port such as 443/tls"},
 		{"protocol: x\nports: [9-8/tcp]",
