@@ -85,6 +85,6 @@ void service_check(struct service *s)
 		s->answer_len = sizeof(s->answer);
 	if (!(s->confidence >= 0 && s->confidence <= 1))
 		s->confidence = 0;
-	if (s->end > SERVICE_OUT_OF_TIME)
-		s->end = SERVICE_OUT_OF_TIME;
+	if (s->end > SERVICE_LOST)
+		s->end = SERVICE_LOST;
 }

@@ -34,6 +34,7 @@ enum service_end {
 	SERVICE_HUNG_UP, /* closes each connection before it says anything */
 	SERVICE_REFUSED, /* no connection could be made */
 	SERVICE_OUT_OF_TIME,
+	SERVICE_LOST, /* not known: the process that asked it died */
 };
 
 struct service {

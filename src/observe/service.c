@@ -102,7 +102,7 @@ static int run_child(struct detection *d)
 /* The child died of what the first one of these said, as it was alone with it. */
 static int tell_the_culprit(struct detection *d)
 {
-	struct service s = {.end = SERVICE_UNNAMED};
+	struct service s = {.end = SERVICE_LOST};
 
 	return tell(d, d->left[0], &s);
 }

@@ -256,7 +256,7 @@ static void test_check(void **state)
 		assert_true(s.note_count <= SERVICE_NOTE_LIMIT);
 		assert_true(s.answer_len <= sizeof(s.answer));
 		assert_true(s.confidence >= 0 && s.confidence <= 1);
-		assert_true(s.end <= SERVICE_OUT_OF_TIME);
+		assert_true(s.end <= SERVICE_LOST);
 		for (const char *c = s.extra; *c; c++)
 			assert_true((unsigned char)*c >= 0x20 && *c != 0x7f);
 	}

@@ -13,8 +13,8 @@
 
 enum { TARGETS = 1024 };
 
-static const char *const ends[] = {"named",   "unnamed", "silent",
-				   "hung up", "refused", "out of time"};
+static const char *const ends[] = {"named",   "unnamed",     "silent", "hung up",
+				   "refused", "out of time", "lost"};
 
 static struct service_target targets[TARGETS];
 
