@@ -92,7 +92,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-daemons check-long check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-daemons check-long vm-build check-vm lint fuzz-build fuzz bench install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -263,7 +263,9 @@ $(B)/netns/oracle: $(wildcard tests/netns/oracle/*.c tests/netns/oracle/*.h) Mak
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(OURFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
-check-vm: all $(VM_TOOLS)
+vm-build: $(VM_TOOLS)
+
+check-vm: all vm-build
 	VM_TOOLS="$(abspath $(VM_TOOLS))" $(PYTEST) tests/vm
 
 FUZZ_FLAGS = -O1 -g -std=gnu17 -pthread $(shell pkg-config --cflags $(PKGS))
@@ -285,8 +287,11 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 
 fuzz-build: $(FUZZ)
 
-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do tools/run-fuzzer $$f $(FUZZ_SECONDS) || exit 1; done
+fuzz: $(FUZZ:%=%.run)
+
+.PHONY: $(FUZZ:%=%.run)
+$(FUZZ:%=%.run): %.run: %
+	@tools/run-fuzzer $< $(FUZZ_SECONDS)
 
 bench: all $(B)/netns/policy_rules $(B)/netns/guard_load
 	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
