@@ -41,6 +41,7 @@ int command_restore(const struct options *o);
 int command_guard(const struct options *o);
 int command_watch(const struct options *o);
 int command_scan(const struct options *o);
+int command_verify(const struct options *o);
 int command_doctor(const struct options *o);
 int command_completion(const struct options *o);
 int command_help(const struct options *o);

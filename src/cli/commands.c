@@ -167,6 +167,22 @@ const struct command commands[] = {
 	    "\n"
 	    "Exit code: 0; 2 when a target is out of scope, or not all could be found out."),
 	 SCOPE_SCAN, command_scan},
+	{"verify", N_("[ADDRESS]..."), N_("this machine from outside, compared with the inside"),
+	 N_("Makes a visitor, a network namespace whose packets come in like any from a network,\n"
+	    "looks from there at all TCP ports of this machine's addresses (or those given), and\n"
+	    "compares what answers with who listens and what the rules say. With --from HOST the "
+	    "look\n"
+	    "is from another machine, where portero scan runs by ssh. The visitor is gone "
+	    "afterwards.\n"
+	    "Disagreements are looked at twice:\n"
+	    "ghost: answers outside, and nobody is known to listen;\n"
+	    "believed closed: answers, although the rules keep it out;\n"
+	    "shadowed: listens and is let in, and yet is not open outside;\n"
+	    "middlebox: nearly all ports answer, whoever listens.\n"
+	    "\n"
+	    "Exit code: 0 when both agree; 1 on a disagreement; 2 when not all could be looked "
+	    "at."),
+	 SCOPE_VERIFY, command_verify},
 	{"doctor", "", N_("what this kernel and these privileges let portero see"),
 	 N_("Tries every source that portero reads and says what is missing, what that hides,\n"
 	    "and how to get it. Exit code: 0, or 2 when something is hidden."),

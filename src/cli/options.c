@@ -24,10 +24,10 @@
 		0, name, NULL, NULL, NULL, NULL, OPTION_FLAG, offsetof(struct options, field),     \
 			SCOPE_SCAN, help, nmap                                                     \
 	}
-#define NMAP_TEXT(nmap, name, argument, field, help)                                               \
+#define NMAP_TEXT(nmap, name, argument, field, scope, help)                                        \
 	{                                                                                          \
 		0, name, argument, NULL, NULL, NULL, OPTION_TEXT, offsetof(struct options, field), \
-			SCOPE_SCAN, help, nmap                                                     \
+			scope, help, nmap                                                          \
 	}
 #define PLACE(name, argument, variable, standard, field, help)                                     \
 	{                                                                                          \
@@ -38,12 +38,16 @@
 const struct option_row option_rows[] = {
 	FLAG('t', "tcp", tcp, SCOPE_STATUS | SCOPE_REACH, N_("TCP ports only (with -u: both)")),
 	FLAG('u', "udp", udp, SCOPE_STATUS | SCOPE_REACH, N_("UDP ports only (with -t: both)")),
-	FLAG('4', "ipv4", ipv4, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN,
+	FLAG('4', "ipv4", ipv4,
+	     SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN | SCOPE_VERIFY,
 	     N_("IPv4 only")),
-	FLAG('6', "ipv6", ipv6, SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN,
+	FLAG('6', "ipv6", ipv6,
+	     SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN | SCOPE_VERIFY,
 	     N_("IPv6 only")),
-	TEXT("from", N_("ADDRESS"), NULL, from, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,
-	     N_("only from this address (open: networks and classes too, by commas)")),
+	TEXT("from", N_("ADDRESS"), NULL, from,
+	     SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN | SCOPE_VERIFY,
+	     N_("only from this address (open: networks and classes too, by commas; verify: from "
+		"this host, by ssh)")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets to this address of the machine (or behind it)")),
 	TEXT("in", N_("INTERFACE"), NULL, in, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,
@@ -98,11 +102,11 @@ const struct option_row option_rows[] = {
 	     N_("do not confirm yet, but wait that long from now (120s, 5m, 2h)")),
 	FLAG(0, "when-due", when_due, SCOPE_ROLLBACK, NULL),
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
-	NMAP_TEXT("p", "ports", N_("PORTS"), ports,
+	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN | SCOPE_VERIFY,
 		  N_("these only, as in 22,80,8000-8100; as it is without: all 65,535")),
-	NMAP_TEXT("iL", "targets", N_("FILE"), targets,
+	NMAP_TEXT("iL", "targets", N_("FILE"), targets, SCOPE_SCAN,
 		  N_("targets from a file too (- for the input), separated by blanks")),
-	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude,
+	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude, SCOPE_SCAN,
 		  N_("not these addresses and networks, separated by commas")),
 	NMAP_FLAG("sS", "by-packets", by_packets,
 		  N_("by packets of portero's own, as it is without; needs root")),
@@ -110,9 +114,9 @@ const struct option_row option_rows[] = {
 		  N_("by connections, which are ended at once; needs no privileges")),
 	NMAP_FLAG("Pn", "no-discovery", no_discovery,
 		  N_("for who is used to nmap: portero asks every host's ports anyway")),
-	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate,
+	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate, SCOPE_SCAN,
 		  N_("packets a second, at most; as it is without: 10000 on a shared link")),
-	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout,
+	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout, SCOPE_SCAN,
 		  N_("no host takes longer (30s, 5m): then what is not known is unknown")),
 	FLAG('n', "numeric", numeric, SCOPE_ALL, N_("numbers for users; no service names")),
 	FLAG(0, "json", json, SCOPE_ALL, N_("JSON instead of a table")),
@@ -252,7 +256,8 @@ static int take_nmap(struct parse *p, const char *text)
 
 static bool is_after_scan(const struct parse *p)
 {
-	return p->o->word_count && p->o->words[0] && strcmp(p->o->words[0], "scan") == 0;
+	return p->o->word_count && p->o->words[0] &&
+	       (strcmp(p->o->words[0], "scan") == 0 || strcmp(p->o->words[0], "verify") == 0);
 }
 
 static int take_letters(struct parse *p, const char *letters)

@@ -40,7 +40,7 @@ struct row_texts {
 	char port[TEXT_SIZE], service[TEXT_SIZE];
 };
 
-static const char *state_word(enum scan_state state)
+const char *scan_words_state(enum scan_state state)
 {
 	switch (state) {
 	case SCAN_OPEN:
@@ -102,8 +102,8 @@ static int print_table(const struct view *v, const struct scan *s, const struct 
 		snprintf(text->port, TEXT_SIZE, "%u/tcp", s->ports[i]);
 		name_service(v, s->ports[i], text->service);
 		cell[0].text = text->port;
-		cell[1] =
-			(struct table_cell){.text = state_word(state), .color = state_color(state)};
+		cell[1] = (struct table_cell){.text = scan_words_state(state),
+					      .color = state_color(state)};
 		cell[2].text = text->service;
 		cell[3].text = scan_reply_reason(host->replies[i]);
 		t.row_count++;
@@ -125,7 +125,7 @@ static void print_not_shown(const struct view *v, const size_t counts[SCAN_STATE
 		if (text.len)
 			buf_add_text(&text, ", ");
 		view_number(counts[i], &text);
-		buf_printf(&text, " %s", state_word((enum scan_state)i));
+		buf_printf(&text, " %s", scan_words_state((enum scan_state)i));
 	}
 	if (text.len)
 		view_print_line(v, _("Not listed: %s."), buf_text(&text));

@@ -9,5 +9,7 @@
 
 /* For machines: "no-neighbour", ...; NULL: none. */
 const char *scan_words_trouble_id(enum scan_trouble trouble);
+/* For a person: "open", ... */
+const char *scan_words_state(enum scan_state state);
 /* All hosts, and the sums. 0 or -ENOMEM. */
 int scan_words_print(const struct view *v, const struct scan *s);

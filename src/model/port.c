@@ -157,7 +157,7 @@ static bool all_zero(const uint8_t *bytes, size_t len)
 	return true;
 }
 
-static size_t address_len(const struct address *a)
+size_t address_len(const struct address *a)
 {
 	return a->family == AF_INET ? 4 : 16;
 }

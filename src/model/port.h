@@ -56,6 +56,7 @@ enum { ADDRESS_TEXT_SIZE = 46 };
 void address_format(const struct address *a, char text[ADDRESS_TEXT_SIZE]);
 /* "10.0.0.1", "2001:db8::1". 0 or -EINVAL; *ret on success only. */
 int address_parse(const char *text, struct address *ret);
+size_t address_len(const struct address *a); /* bytes: 4 or 16 */
 bool address_is_any(const struct address *a);
 bool address_is_loopback(const struct address *a); /* 127/8, ::1 */
 bool address_is_multicast(const struct address *a);

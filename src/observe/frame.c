@@ -56,11 +56,6 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-static size_t address_len(const struct address *a)
-{
-	return a->family == AF_INET6 ? 16 : 4;
-}
-
 /* With the pseudo header of RFC 9293 and RFC 8200. */
 static uint16_t transport_checksum(const struct frame_knock *k, const uint8_t *transport,
 				   size_t len, uint8_t protocol)

@@ -21,16 +21,11 @@ enum { IF_INET6_LIMIT = 4 << 20, DISCARD_PORT = 9, ADDRESS_DIGITS = 32, LINK_SCO
 
 enum { VALID = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY };
 
-static uint8_t address_bytes(const struct address *a)
-{
-	return a->family == AF_INET6 ? 16 : 4;
-}
-
 static bool take_address(struct cur value, uint8_t family, struct address *ret)
 {
 	struct address a = {.family = family};
 
-	if (value.left != address_bytes(&a))
+	if (value.left != address_len(&a))
 		return false;
 	cur_read(&value, a.bytes, value.left);
 	*ret = a;
@@ -152,11 +147,11 @@ static int ask(struct nl *route, struct buf *request, uint16_t type, struct answ
 static int ask_route(struct nl *route, const struct address *to, struct answer *ret, struct err *e)
 {
 	struct rtmsg head = {.rtm_family = to->family,
-			     .rtm_dst_len = (unsigned char)(address_bytes(to) * 8)};
+			     .rtm_dst_len = (unsigned char)(address_len(to) * 8)};
 	struct buf cleanup_call(buf_done) b = {0};
 	size_t at = nla_begin_message(&b, RTM_GETROUTE, 0, &head, sizeof(head));
 
-	nla_put(&b, RTA_DST, to->bytes, address_bytes(to));
+	nla_put(&b, RTA_DST, to->bytes, address_len(to));
 	nla_end_message(&b, at);
 	return ask(route, &b, RTM_NEWROUTE, ret, e);
 }
@@ -235,7 +230,7 @@ static void put_neighbour(struct buf *b, uint16_t type, uint16_t flags, uint8_t 
 			     .ndm_flags = neighbour_flags};
 	size_t at = nla_begin_message(b, type, flags, &head, sizeof(head));
 
-	nla_put(b, NDA_DST, w->hop.bytes, address_bytes(&w->hop));
+	nla_put(b, NDA_DST, w->hop.bytes, address_len(&w->hop));
 	nla_end_message(b, at);
 }
 

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verify: this machine as it looks from outside, compared with what is known inside.
+ */
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/verify_look.h"
+#include "cli/verify_words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int read_host(const struct options *o, struct verify_look *l, struct err *e)
+{
+	if (!o->from)
+		return 0;
+	if (!o->from[0] || o->from[0] == '-' || strlen(o->from) >= sizeof(l->from))
+		return err_set(
+			e, -EINVAL,
+			_("--from cannot be '%.64s': write a host as for ssh (HOST, USER@HOST)"),
+			o->from);
+	snprintf(l->from, sizeof(l->from), "%s", o->from);
+	return 0;
+}
+
+static int read_question(const struct options *o, struct verify_look *l, struct err *e)
+{
+	struct address a;
+	int r = read_host(o, l, e);
+
+	for (size_t i = 0; i < o->word_count && r == 0; i++) {
+		if (address_parse(o->words[i], &a) < 0)
+			return err_set(e, -EINVAL,
+				       _("'%.64s' is no IP address of this machine, such as "
+					 "198.51.100.7 or 2001:db8::7"),
+				       o->words[i]);
+		r = scan_targets_add(&l->targets, &a, e);
+	}
+	if (r < 0)
+		return r;
+	l->ports = calloc(UINT16_MAX, sizeof(*l->ports));
+	if (!l->ports)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	r = scan_ports_parse(o->ports ? o->ports : "-", l->ports, e);
+	if (r < 0)
+		return r;
+	l->port_count = (size_t)r;
+	return 0;
+}
+
+int command_verify(const struct options *o)
+{
+	struct verify_look l = {.options = o, .visitor.ns = -1};
+	struct err e = {0};
+	int r = read_question(o, &l, &e), code;
+
+	if (r == 0)
+		r = verify_look_take(&l, &e);
+	if (r < 0)
+		code = command_fail("%s", e.msg);
+	else if ((o->json ? verify_json_print(&l) : verify_words_print(&l)) < 0)
+		code = command_fail(_("out of memory"));
+	else if (l.found.count)
+		code = EXIT_DIFFERENT;
+	else
+		code = verify_is_complete(&l) ? EXIT_DECLARED : EXIT_BLIND;
+	verify_look_done(&l);
+	return code;
+}

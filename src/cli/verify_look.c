@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/verify_look.h"
+#include "base/file.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/ns.h"
+#include "base/text.h"
+#include "cli/verify_remote.h"
+#include "observe/reach.h"
+#include "observe/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	/* seconds for which the kernel remembers a connection that was refused
+	 * (nf_conntrack_tcp_timeout_close) */
+	REMEMBERED_S = 10,
+	RATE_LEAST = 500, /* packets a second */
+};
+
+/* --- the look from inside ----------------------------------------------------------------------
+ */
+
+static const struct address *source_of(const struct verify_look *l, uint8_t family)
+{
+	if (!l->from[0])
+		return visitor_address(&l->visitor, family);
+	return l->remote.family == family ? &l->remote : NULL;
+}
+
+static struct reach_options ask_for(const struct verify_look *l, const struct address *to)
+{
+	return (struct reach_options){
+		.in = l->from[0] ? l->remote_ifname : l->visitor.ifname,
+		.from = *source_of(l, to->family),
+		.to = *to,
+		.protos = 1U << PROTO_TCP,
+	};
+}
+
+/* Who listens; what the rules do with packets is asked for each address. */
+static int look_inside(struct verify_look *l, struct err *e)
+{
+	struct reach_options ask = {.in = l->from[0] ? l->remote_ifname : l->visitor.ifname,
+				    .protos = 1U << PROTO_TCP,
+				    .only_port = 1};
+	const struct view_wish wish = {.reach = true, .ask = &ask};
+
+	view_done(&l->view);
+	l->view = (struct view){0};
+	return view_take(&l->view, l->options, &wish, e);
+}
+
+static bool is_wanted(const struct verify_look *l, const struct address *a)
+{
+	const struct options *o = l->options;
+
+	if (o->ipv4 != o->ipv6 && (a->family == AF_INET ? o->ipv6 : o->ipv4))
+		return false;
+	return source_of(l, a->family) != NULL;
+}
+
+static int choose_targets(struct verify_look *l, struct err *e)
+{
+	const struct snapshot *s = &l->view.snapshot;
+	int r = 0;
+
+	for (size_t i = 0; i < s->address_count && r == 0; i++) {
+		const struct interface_address *a = &s->addresses[i];
+
+		if (a->netns == 0 && !a->loopback && !address_is_loopback(&a->address) &&
+		    !address_is_link_local(&a->address) && is_wanted(l, &a->address))
+			r = scan_targets_add(&l->targets, &a->address, e);
+	}
+	if (r == 0 && !l->targets.count)
+		return err_set(
+			e, -EADDRNOTAVAIL,
+			_("this machine has no address that could be looked at from outside"));
+	return r;
+}
+
+static int check_targets(const struct verify_look *l, struct err *e)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->targets.count; i++) {
+		const struct address *a = &l->targets.items[i];
+
+		address_format(a, text);
+		if (address_is_loopback(a) || address_is_link_local(a) || !scan_is_own(a))
+			return err_set(e, -EINVAL,
+				       _("%s is no address of this machine that others can reach: "
+					 "portero verify compares this machine with itself"),
+				       text);
+		if (!source_of(l, a->family))
+			return err_set(e, -EINVAL,
+				       _("%s cannot be looked at: the one who looks has no address "
+					 "of that family"),
+				       text);
+	}
+	return 0;
+}
+
+/* --- the look from outside ---------------------------------------------------------------------
+ */
+
+static bool read_number(const char *path, uint64_t *ret)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	size_t len;
+
+	if (file_read_at(AT_FDCWD, path, 64, &text) < 0)
+		return false;
+	len = strcspn(buf_text(&text), "\n");
+	return text_parse_number(buf_text(&text), len, UINT32_MAX, ret) == 0;
+}
+
+/*
+ * The kernel keeps an entry for each connection that is let in and refused, and drops everybody's
+ * packets when there is no room for more: at most half of what is free is used.
+ */
+static double bearable_rate(const struct verify_look *l, size_t hosts)
+{
+	uint64_t limit, used, room;
+
+	if (!read_number("/proc/sys/net/netfilter/nf_conntrack_max", &limit) ||
+	    !read_number("/proc/sys/net/netfilter/nf_conntrack_count", &used) || !limit)
+		return 0;
+	room = limit > used ? (limit - used) / 2 : 0;
+	if (hosts * l->port_count <= room)
+		return 0;
+	return room / REMEMBERED_S > RATE_LEAST ? (double)(room / REMEMBERED_S) : RATE_LEAST;
+}
+
+struct visit {
+	struct scan *scan;
+	const struct scan_wish *wish;
+	struct err *e;
+};
+
+static int visit(void *context)
+{
+	const struct visit *v = context;
+
+	return scan_run(v->scan, v->wish, v->e);
+}
+
+static int look_outside(const struct verify_look *l, struct scan *s, struct err *e)
+{
+	const struct scan_wish wish = {.max_rate = bearable_rate(l, s->host_count)};
+	struct visit v = {s, &wish, e};
+
+	return l->from[0] ? verify_remote_scan(l->from, s, e) : ns_run(l->visitor.ns, visit, &v, e);
+}
+
+/* --- both --------------------------------------------------------------------------------------
+ */
+
+static int compare(struct verify_look *l, const struct scan *s, struct verify *ret, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->host_count && r == 0; i++) {
+		struct reach_options ask = ask_for(l, &s->hosts[i].address);
+		struct view asked = {0};
+
+		r = view_take_other(&asked, &l->view, &ask, e);
+		if (r == 0) {
+			const struct verify_inside in = {&asked.list, &asked.reach, &asked.join};
+
+			r = verify_compare(&in, s, &s->hosts[i], ret);
+			if (r < 0)
+				err_set(e, r, _("out of memory"));
+		}
+		view_done_other(&asked);
+	}
+	return r;
+}
+
+/*
+ * The ports of the disagreements, in ports[]; all of them when one is about an address as a whole.
+ * Returns how many.
+ */
+static size_t doubtful_ports(const struct verify_look *l, uint16_t *ports)
+{
+	bool cleanup_free *doubtful = calloc((size_t)UINT16_MAX + 1, sizeof(*doubtful));
+	size_t count = 0;
+
+	for (size_t i = 0; doubtful && i < l->found.count; i++)
+		doubtful[l->found.differences[i].port] = true;
+	for (size_t i = 0; i < l->port_count; i++)
+		if (!doubtful || doubtful[0] || doubtful[l->ports[i]])
+			ports[count++] = l->ports[i];
+	return count;
+}
+
+/* What the second look has not is no disagreement: something came or went in between. */
+static void keep_persistent(struct verify_look *l, const struct verify *again)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->found.count; i++) {
+		const struct verify_difference *d = verify_find(again, &l->found.differences[i]);
+
+		if (d)
+			l->found.differences[kept++] = *d;
+	}
+	l->changed = l->found.count - kept;
+	l->found.count = kept;
+}
+
+static int look_again(struct verify_look *l, struct err *e)
+{
+	uint16_t cleanup_free *ports = calloc(l->port_count, sizeof(*ports));
+	struct verify cleanup_call(verify_done) again = {0};
+	struct scan cleanup_call(scan_done) s = {0};
+	int r;
+
+	if (!ports ||
+	    scan_init(&s, l->targets.items, l->targets.count, ports, doubtful_ports(l, ports)) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	r = look_inside(l, e);
+	if (r == 0)
+		r = look_outside(l, &s, e);
+	if (r == 0)
+		r = compare(l, &s, &again, e);
+	if (r == 0)
+		keep_persistent(l, &again);
+	return r;
+}
+
+static int look(struct verify_look *l, struct err *e)
+{
+	int r = look_inside(l, e);
+
+	if (r == 0)
+		r = l->targets.count ? check_targets(l, e) : choose_targets(l, e);
+	if (r < 0)
+		return r;
+	if (scan_init(&l->scan, l->targets.items, l->targets.count, l->ports, l->port_count) < 0)
+		return err_set(e, -ENOMEM, _("out of memory"));
+	r = look_outside(l, &l->scan, e);
+	if (r == 0)
+		r = compare(l, &l->scan, &l->found, e);
+	return r == 0 && l->found.count ? look_again(l, e) : r;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int verify_look_take(struct verify_look *l, struct err *e)
+{
+	uint64_t begun = now_ms();
+	int r;
+
+	l->visitor.ns = -1;
+	r = l->from[0] ? verify_remote_find(l, e) : visitor_open(&l->visitor, e);
+	if (r == 0)
+		r = look(l, e);
+	l->took_ms = now_ms() - begun;
+	return r;
+}
+
+void verify_look_done(struct verify_look *l)
+{
+	visitor_close(&l->visitor);
+	verify_done(&l->found);
+	scan_done(&l->scan);
+	scan_targets_done(&l->targets);
+	view_done(&l->view);
+	free(l->ports);
+}

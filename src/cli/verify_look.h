@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verify_look: both looks at this machine, from outside and from inside, and their comparison.
+ */
+#pragma once
+
+#include "cli/view.h"
+#include "decide/scan_targets.h"
+#include "decide/verify.h"
+#include "observe/visitor.h"
+
+struct verify_look {
+	const struct options *options;
+	struct visitor visitor;	 /* ns is -1 with --from */
+	char from[64];		 /* --from: the name of the host; else "" */
+	struct address remote;	 /* ... and the address that it comes from */
+	uint32_t remote_ifindex; /* ... by this interface */
+	char remote_ifname[16];
+	struct scan_targets targets;
+	uint16_t *ports;
+	size_t port_count;
+	struct view view; /* who listens, in the last look */
+	struct scan scan; /* the first look from outside */
+	struct verify found;
+	size_t changed; /* disagreements of the first look that were gone in the second */
+	uint64_t took_ms;
+};
+
+/*
+ * Looks. 0, or a negative errno with a sentence; verify_look_done() in every case. *l is zeroed by
+ * the caller but for options, targets and ports, which may be empty: then all of this machine's.
+ */
+int verify_look_take(struct verify_look *l, struct err *e);
+void verify_look_done(struct verify_look *l);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/verify_remote.h"
+#include "base/i18n.h"
+#include "base/mem.h"
+#include "base/nl.h"
+#include "base/run.h"
+#include "cli/scan_words.h"
+#include "cli/verify_look.h"
+#include "observe/scan.h"
+#include "observe/scan_way.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	FIND_PATIENCE_MS = 30 * 1000,
+	SCAN_PATIENCE_MS = 60 * 60 * 1000,
+	OUTPUT_LIMIT = 64 << 20,
+};
+
+/* Runs a command there; portero's own 2 (not all is known) is no failure. 0 or a negative errno. */
+static int run_there(const char *host, const char *command, int patience_ms, struct buf *out,
+		     struct err *e)
+{
+	const char *const argv[] = {"ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
+				    "--",  host, command,	  NULL};
+	const char *agent = getenv("SSH_AUTH_SOCK");
+	struct buf cleanup_call(buf_done) errors = {0}, extra = {0};
+	struct run wish = {.argv = argv,
+			   .limit = OUTPUT_LIMIT,
+			   .patience_ms = patience_ms,
+			   .out = out,
+			   .errors = &errors};
+	int r;
+
+	if (agent) {
+		buf_printf(&extra, "SSH_AUTH_SOCK=%s", agent);
+		wish.extra = buf_text(&extra);
+	}
+	r = run_with(&wish);
+	if (r == 0 || (r == 2 && out->len))
+		return 0;
+	if (r == -ENOENT)
+		return err_set(e, r, _("there is no ssh here: install openssh-client"));
+	if (r == -ETIMEDOUT)
+		return err_set(e, r, _("%s did not answer in time"), host);
+	if (r < 0)
+		return err_set(e, r, _("ssh to %s failed: %s"), host, strerror(-r));
+	if (r == 127)
+		return err_set(e, -ENOENT, _("there is no portero on %s: install it there"), host);
+	while (errors.len && errors.data[errors.len - 1] == '\n')
+		errors.len--;
+	return err_set(e, -EIO, _("%s: %.*s"), host, (int)(errors.len < 300 ? errors.len : 300),
+		       errors.len ? errors.data : "?");
+}
+
+/* --- who it is ---------------------------------------------------------------------------------
+ */
+
+/* SSH_CONNECTION, ssh(1): our address and port as they arrive there, its address and port. */
+static int read_connection(const char *text, struct address *own, struct address *remote)
+{
+	char ours[64], theirs[64];
+
+	if (sscanf(text, "%63s %*u %63s %*u", ours, theirs) != 2 || address_parse(ours, own) < 0 ||
+	    address_parse(theirs, remote) < 0)
+		return -EINVAL;
+	address_unmap(own);
+	address_unmap(remote);
+	return 0;
+}
+
+static int find_interface(struct verify_look *l, struct err *e)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	struct scan_way way = {0};
+	struct nl route;
+	int r = nl_open(&route, NETLINK_ROUTE, e);
+
+	if (r < 0)
+		return r;
+	r = scan_way_find(&route, &l->remote, &way, e);
+	nl_close(&route);
+	address_format(&l->remote, text);
+	if (r == 0 && way.way.own)
+		return err_set(e, -EINVAL,
+			       _("%s is this machine itself (%s): name another, or leave --from "
+				 "out"),
+			       l->from, text);
+	if (r == 0)
+		l->remote_ifindex = (uint32_t)way.way.to.link.sll_ifindex;
+	if (r == 0 && !if_indextoname(l->remote_ifindex, l->remote_ifname))
+		r = err_set(e, -errno, _("the interface to %s has gone"), text);
+	return r;
+}
+
+int verify_remote_find(struct verify_look *l, struct err *e)
+{
+	struct buf cleanup_call(buf_done) out = {0};
+	char text[ADDRESS_TEXT_SIZE];
+	struct address own;
+	int r;
+
+	r = run_there(l->from, "echo \"$SSH_CONNECTION\"", FIND_PATIENCE_MS, &out, e);
+	if (r < 0)
+		return r;
+	if (read_connection(buf_text(&out), &own, &l->remote) < 0)
+		return err_set(e, -EBADMSG, _("%s does not say who is connected to it"), l->from);
+	r = find_interface(l, e);
+	if (r < 0 || l->targets.count)
+		return r;
+	address_format(&own, text);
+	if (!scan_is_own(&own))
+		return err_set(e, -EADDRNOTAVAIL,
+			       _("%s sees this machine as %s, which is none of its addresses: say "
+				 "which one to look at (portero verify --from %s ADDRESS)"),
+			       l->from, text, l->from);
+	return scan_targets_add(&l->targets, &own, e);
+}
+
+/* --- what it saw -------------------------------------------------------------------------------
+ */
+
+static int bad_answer(const char *host, struct err *e)
+{
+	return err_set(e, -EBADMSG,
+		       _("what portero on %s printed is no portero.scan/1 of these addresses: is "
+			 "it of another version?"),
+		       host);
+}
+
+static void buf_add_command(const struct scan *s, struct buf *out)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	buf_add_text(out, "portero scan --json -p ");
+	for (size_t i = 0, first = 0; i < s->port_count; i++) {
+		if (i + 1 < s->port_count && s->ports[i + 1] == s->ports[i] + 1)
+			continue;
+		buf_printf(out, "%s%u-%u", first ? "," : "", s->ports[first], s->ports[i]);
+		first = i + 1;
+	}
+	for (size_t i = 0; i < s->host_count; i++) {
+		address_format(&s->hosts[i].address, text);
+		buf_printf(out, " %s", text);
+	}
+}
+
+static int find_reply(const char *reason)
+{
+	for (int i = 0; reason && i < SCAN_REPLY_COUNT; i++)
+		if (strcmp(reason, scan_reply_reason((enum scan_reply)i)) == 0)
+			return i;
+	return -1;
+}
+
+static int find_trouble(const char *id)
+{
+	for (int i = SCAN_FINE + 1; id && i <= SCAN_LOSSY; i++)
+		if (strcmp(id, scan_words_trouble_id((enum scan_trouble)i)) == 0)
+			return i;
+	return SCAN_FINE;
+}
+
+/* Ports that were not asked for are passed over. */
+static int take_interval(const struct scan *s, struct scan_host *host, const json_t *interval)
+{
+	json_int_t first = json_integer_value(json_object_get(interval, "first")),
+		   last = json_integer_value(json_object_get(interval, "last"));
+	int reply = find_reply(json_string_value(json_object_get(interval, "reason")));
+
+	if (reply < 0 || first < 1 || last < first || last > UINT16_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < s->port_count; i++)
+		if (s->ports[i] >= first && s->ports[i] <= last)
+			host->replies[i] = (uint8_t)reply;
+	return 0;
+}
+
+static struct scan_host *find_host(const struct scan *s, const char *text)
+{
+	struct address a;
+
+	if (!text || address_parse(text, &a) < 0)
+		return NULL;
+	for (size_t i = 0; i < s->host_count; i++)
+		if (address_equal(&s->hosts[i].address, &a))
+			return &s->hosts[i];
+	return NULL;
+}
+
+static int take_host(struct scan *s, const json_t *from)
+{
+	struct scan_host *host = find_host(s, json_string_value(json_object_get(from, "address")));
+	const json_t *interval;
+	size_t i;
+
+	if (!host)
+		return -EBADMSG;
+	host->trouble = (enum scan_trouble)find_trouble(
+		json_string_value(json_object_get(from, "trouble")));
+	json_array_foreach(json_object_get(from, "intervals"), i,
+			   interval) if (take_interval(s, host, interval) < 0) return -EBADMSG;
+	return 0;
+}
+
+static int take_scan(struct scan *s, const json_t *root)
+{
+	const char *schema = json_string_value(json_object_get(root, "schema"));
+	const json_t *hosts = json_object_get(root, "hosts"), *host;
+	size_t i;
+
+	if (!schema || strcmp(schema, "portero.scan/1") != 0 ||
+	    json_array_size(hosts) != s->host_count)
+		return -EBADMSG;
+	json_array_foreach(hosts, i, host) if (take_host(s, host) < 0) return -EBADMSG;
+	return 0;
+}
+
+int verify_remote_scan(const char *host, struct scan *s, struct err *e)
+{
+	struct buf cleanup_call(buf_done) command = {0}, out = {0};
+	json_t *root;
+	int r;
+
+	buf_add_command(s, &command);
+	r = run_there(host, buf_text(&command), SCAN_PATIENCE_MS, &out, e);
+	if (r < 0)
+		return r;
+	root = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
+	r = root ? take_scan(s, root) : -EBADMSG;
+	json_decref(root);
+	return r < 0 ? bad_answer(host, e) : 0;
+}

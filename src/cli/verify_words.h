@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verify_words: where the looks from outside and from inside disagree, as a person reads it, and
+ * as JSON (portero.verify/1).
+ */
+#pragma once
+
+#include "cli/verify_look.h"
+
+/* 0 or -ENOMEM. */
+int verify_words_print(const struct verify_look *l);
+int verify_json_print(const struct verify_look *l);
+/* Could both sides be asked about everything? */
+bool verify_is_complete(const struct verify_look *l);

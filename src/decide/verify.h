@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verify: what a look from outside found x what is known inside: who listens, and what the firewall
+ * does with a packet of the one who looked. Where they disagree, one of them is wrong. Pure.
+ */
+#pragma once
+
+#include "decide/reach_join.h"
+#include "model/scan.h"
+
+enum verify_kind {
+	VERIFY_GHOST,		/* it answers outside, and inside nobody is known to listen */
+	VERIFY_BELIEVED_CLOSED, /* it answers, although the rules keep this packet out */
+	VERIFY_SHADOWED,	/* somebody listens and is let in, and outside it is not open */
+	VERIFY_MIDDLEBOX,	/* of an address: nearly all ports answer, whoever listens */
+	VERIFY_KIND_COUNT,
+};
+const char *verify_kind_id(enum verify_kind kind); /* "ghost", ...: in JSON */
+
+struct verify_difference {
+	enum verify_kind kind;
+	struct address address;
+	uint16_t port;	       /* 0: of the address as a whole */
+	enum verdict verdict;  /* what becomes of the visitor's packet, as the rules say */
+	enum scan_reply reply; /* what came back */
+	bool listens;	       /* somebody does, inside */
+	uint32_t owner;	       /* ... in processes[] of the snapshot, or SNAPSHOT_NONE */
+};
+
+struct verify {
+	struct verify_difference *differences;
+	size_t count, cap;
+	size_t open;	 /* ports that are open on both sides */
+	size_t not_open; /* ... on neither */
+	/* ports of which one side cannot say whether they are open: the inside, the outside */
+	size_t unsure_inside, unsure_outside;
+};
+
+/* What the inside says of packets of the one who looked, to the address that was looked at. */
+struct verify_inside {
+	const struct listener_list *list;
+	const struct reach *reach;
+	const struct reach_join *join; /* of both */
+};
+
+/*
+ * Compares one address. Appends to *ret (zeroed by the
+ * caller, who ends it with verify_done() in every case). 0 or -ENOMEM.
+ */
+int verify_compare(const struct verify_inside *inside, const struct scan *scan,
+		   const struct scan_host *host, struct verify *ret);
+void verify_done(struct verify *v);
+/* The difference of the same kind at the same port; NULL: there is none. */
+const struct verify_difference *verify_find(const struct verify *v,
+					    const struct verify_difference *d);
