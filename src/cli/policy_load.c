@@ -20,6 +20,13 @@ static bool has_interface(void *context, const char *name)
 	return policy_names_has_interface(context, name);
 }
 
+static bool is_elsewhere(void *context, const struct policy_source *network, const char *interface,
+			 char ret[POLICY_FOUND_SIZE])
+{
+	return policy_names_is_elsewhere(context, &network->network, network->prefix_len, interface,
+					 ret, POLICY_FOUND_SIZE);
+}
+
 static bool has_unit(void *context, const char *name)
 {
 	return policy_names_has_unit(context, name);
@@ -92,6 +99,7 @@ int policy_load_files(const struct policy_files *files, struct policy *ret,
 		.now_s = time(NULL),
 		.context = &names,
 		.has_interface = has_interface,
+		.is_elsewhere = is_elsewhere,
 		.has_unit = has_unit,
 		.has_user = has_user,
 		.has_program = has_program,

@@ -204,6 +204,30 @@ static void warn_absent(struct review *r, const struct opening *o)
 	warn_writable(r, o);
 }
 
+/* A rule that never fits, unless rp_filter and the routes let the network in by two ways. */
+static void warn_elsewhere(struct review *r, const struct opening *o)
+{
+	const struct policy_facts *f = r->facts;
+	char found[POLICY_FOUND_SIZE], network[ADDRESS_TEXT_SIZE];
+
+	for (uint32_t i = 0; f->is_elsewhere && i < o->source_count * o->interface_count; i++) {
+		const struct policy_source *s =
+			&r->p->sources[o->first_source + i / o->interface_count];
+		const char *name = policy_text(
+			r->p, r->p->interfaces[o->first_interface + i % o->interface_count]);
+		struct policy_place place = place_of(r, &s->place);
+
+		if (s->class != SOURCE_LISTED || !f->is_elsewhere(f->context, s, name, found))
+			continue;
+		address_format(&s->network, network);
+		policy_problems_add(r->problems, false, &place, NULL,
+				    _("%s/%u is a network of %.64s: its packets do not come in by "
+				      "%.64s, unless they are forged or routed in a circle"),
+				    network, s->prefix_len, found, name);
+		return;
+	}
+}
+
 int policy_review(const struct policy *p, const struct policy_facts *facts,
 		  struct policy_problems *problems)
 {
@@ -214,6 +238,7 @@ int policy_review(const struct policy *p, const struct policy_facts *facts,
 		warn_wide(&r, &p->openings[i]);
 		warn_until(&r, &p->openings[i]);
 		warn_absent(&r, &p->openings[i]);
+		warn_elsewhere(&r, &p->openings[i]);
 	}
 	if (code == 0)
 		policy_guard_review(p, facts, problems);

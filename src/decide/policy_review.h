@@ -20,6 +20,9 @@ struct policy_facts {
 	int64_t now_s;
 	void *context;
 	bool (*has_interface)(void *context, const char *name); /* "eth0"; "veth*": any of these */
+	/* Is another interface attached to the network, and this one not? Then *ret is that one. */
+	bool (*is_elsewhere)(void *context, const struct policy_source *network,
+			     const char *interface, char ret[POLICY_FOUND_SIZE]);
 	bool (*has_unit)(void *context, const char *name);
 	bool (*has_user)(void *context, const char *name); /* a name, not a number */
 	bool (*has_program)(void *context, const char *path);

@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,8 @@ void policy_names_done(struct policy_names *n)
 {
 	if (n->interfaces)
 		if_freenameindex(n->interfaces);
+	if (n->addresses)
+		freeifaddrs(n->addresses);
 	map_done(&n->units);
 	free(n->reserved);
 	*n = (struct policy_names){0};
@@ -45,6 +49,50 @@ bool policy_names_has_interface(struct policy_names *n, const char *name)
 		if (wild ? strncmp(i->if_name, name, len - 1) == 0 : strcmp(i->if_name, name) == 0)
 			return true;
 	return false;
+}
+
+static bool read_sockaddr(const struct sockaddr *from, struct address *ret)
+{
+	*ret = (struct address){.family = from ? (uint8_t)from->sa_family : 0};
+	if (ret->family == AF_INET)
+		memcpy(ret->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+	else if (ret->family == AF_INET6)
+		memcpy(ret->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+		       16);
+	return ret->family == AF_INET || ret->family == AF_INET6;
+}
+
+/* Is the interface's address in a network that has all of the other? */
+static bool is_attached(const struct ifaddrs *to, const struct address *network, unsigned bits)
+{
+	struct address own, mask;
+	unsigned own_bits = 0;
+
+	if (!read_sockaddr(to->ifa_addr, &own) || !read_sockaddr(to->ifa_netmask, &mask) ||
+	    own.family != network->family)
+		return false;
+	while (own_bits < 128 && mask.bytes[own_bits / 8] & 0x80 >> own_bits % 8)
+		own_bits++;
+	return bits >= own_bits && !address_is_link_local(&own) &&
+	       address_in_network(network, &own, own_bits);
+}
+
+bool policy_names_is_elsewhere(struct policy_names *n, const struct address *network, unsigned bits,
+			       const char *name, char *ret, size_t size)
+{
+	bool found = false;
+
+	if (strchr(name, '*') || (!n->addresses && getifaddrs(&n->addresses) < 0))
+		return false;
+	for (const struct ifaddrs *i = n->addresses; i; i = i->ifa_next) {
+		if (!is_attached(i, network, bits))
+			continue;
+		if (strcmp(i->ifa_name, name) == 0)
+			return false;
+		found = true;
+		snprintf(ret, size, "%s", i->ifa_name);
+	}
+	return found;
 }
 
 /* "web@1.service" comes from the file "web@.service". "" when it is no instance. */

@@ -15,7 +15,8 @@
 struct policy_names {
 	/* read when they are first asked for */
 	struct if_nameindex *interfaces; /* of the own namespace */
-	struct map units;		 /* hashes of the names of unit files */
+	struct ifaddrs *addresses;
+	struct map units; /* hashes of the names of unit files */
 	bool units_read, units_known;
 	struct port_range chosen; /* ports that the kernel chooses from (ip_local_port_range) */
 	uint8_t *reserved;	  /* a bit for each port that it leaves out */
@@ -25,6 +26,12 @@ struct policy_names {
 void policy_names_done(struct policy_names *n);
 /* "eth0"; "veth*": one that begins so. */
 bool policy_names_has_interface(struct policy_names *n, const char *name);
+/*
+ * Is another interface attached to a network that has all of this one, and the interface `name` to
+ * none? Then *ret is the name of that interface. A pattern ("veth*") is attached to any.
+ */
+bool policy_names_is_elsewhere(struct policy_names *n, const struct address *network, unsigned bits,
+			       const char *name, char *ret, size_t size);
 /* A service or socket, from files as systemd would find them: of scopes and slices there need be
  * none. Without systemd: true. */
 bool policy_names_has_unit(struct policy_names *n, const char *name);

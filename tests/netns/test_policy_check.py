@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import AS_NOBODY, ROOT, portero
+from harness import AS_NOBODY, ROOT, Netns, ip, portero, require_namespaces
 
 SCHEMA = json.loads((ROOT / "data" / "policy.schema.json").read_text())
 jsonschema.Draft202012Validator.check_schema(SCHEMA)
@@ -22,12 +22,12 @@ def policy(tmp_path):
     folder = tmp_path / "policy.d"
     folder.mkdir(mode=0o755)
 
-    def check(*args, code=(0, 1, 2), **files):
+    def check(*args, code=(0, 1, 2), ns=None, **files):
         for name, text in files.items():
             path = folder / f"{name.replace('_', '-')}.yaml"
             path.write_bytes(text.encode() if isinstance(text, str) else text)
             path.chmod(0o644)
-        return portero("policy", "check", *args, folder, code=code)
+        return portero("policy", "check", *args, folder, code=code, ns=ns)
 
     check.folder = folder
     return check
@@ -469,3 +469,19 @@ def test_file_names(policy):
     result = portero("policy", "check", policy.folder, code=2)
     assert r"a\x1b[31m.yaml:1:1: error" in result.text
     assert portero("policy", "check", "--json", policy.folder, code=2).json["errors"] == 1
+
+
+def test_network_of_another_interface(policy):
+    """Only forged packets have its addresses elsewhere."""
+    require_namespaces()
+    with Netns() as ns:
+        for name, address in (("eth0", "10.1.0.1/16"), ("eth1", "10.2.0.1/16")):
+            ip("link", "add", name, "netns", ns.name, "type", "veth", "peer", "name", name + "p",
+               "netns", ns.name)
+            ip("-n", ns.name, "addr", "add", address, "dev", name)
+        text = opening(**{"from": "10.1.2.0/24", "interfaces": "[eth0, eth1]"})
+        assert "10.1.2.0/24 is a network of eth0: its packets do not come in by eth1" in policy(
+            code=1, ns=ns, a=text).text
+        policy(code=0, ns=ns, a=opening(**{"from": "10.1.2.0/24", "interfaces": "[eth0]"}))
+        policy(code=0, ns=ns, a=opening(**{"from": "10.3.0.0/24", "interfaces": "[eth1]"}))
+        policy(code=0, ns=ns, a=opening(**{"from": "10.1.2.0/24", "interfaces": "'eth*'"}))

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "policy_load_scene.h"
 
+#include <sys/socket.h>
 #include <time.h>
 
 enum { NOW = 1800000000 }; /* 2027-01-15 */
@@ -51,11 +52,23 @@ static const char *find_stray_proxy(void *context)
 	return NULL;
 }
 
+/* 10.1.0.0/16 is a network of eth0. */
+static bool is_elsewhere(void *context, const struct policy_source *network, const char *interface,
+			 char ret[POLICY_FOUND_SIZE])
+{
+	const struct address eth0 = {AF_INET, {10, 1}};
+
+	(void)context;
+	snprintf(ret, POLICY_FOUND_SIZE, "eth0");
+	return address_in_network(&network->network, &eth0, 16) && strcmp(interface, "eth0") != 0;
+}
+
 static void review(struct policy_scene *s)
 {
 	const struct policy_facts facts = {.now_s = NOW,
 					   .context = &s->p,
 					   .has_interface = has_known,
+					   .is_elsewhere = is_elsewhere,
 					   .has_unit = has_known,
 					   .has_user = has_known,
 					   .has_program = has_known,
@@ -176,6 +189,12 @@ static const struct case_ {
 	 NULL},
 	{"- {ports: 22/tcp, from: internet, interfaces: [eth0, absent0]}\n", "warning 1:3 ",
 	 "no interface absent0"},
+	/* what does not come in by that interface */
+	{"- {ports: 22/tcp, from: 10.1.2.0/24, interfaces: eth0}\n", "", NULL},
+	{"- {ports: 22/tcp, from: 10.2.0.0/16, interfaces: eth1}\n", "", NULL},
+	{"- {ports: 22/tcp, from: internet, interfaces: eth1}\n", "", NULL},
+	{"- {ports: 22/tcp, from: [10.2.0.0/16, 10.1.2.0/24], interfaces: [eth0, eth1]}\n",
+	 "warning 1:39 ", "10.1.2.0/24 is a network of eth0: its packets do not come in by eth1"},
 	{"- {ports: 22/tcp, from: internet, unit: absent}\n", "warning 1:3 ",
 	 "no unit absent.service"},
 	{"- {ports: 22/tcp, from: internet, unit: absent, container: x}\n", "", NULL},
