@@ -55,8 +55,10 @@ static int run_there(const char *host, const char *command, int patience_ms, str
 		return err_set(e, -ENOENT, _("there is no portero on %s: install it there"), host);
 	while (errors.len && errors.data[errors.len - 1] == '\n')
 		errors.len--;
+	if (!errors.len)
+		return err_set(e, -EIO, _("ssh to %s failed: its exit code is %d"), host, r);
 	return err_set(e, -EIO, _("%s: %.*s"), host, (int)(errors.len < 300 ? errors.len : 300),
-		       errors.len ? errors.data : "?");
+		       errors.data);
 }
 
 /* --- who it is ---------------------------------------------------------------------------------

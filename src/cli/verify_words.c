@@ -157,21 +157,20 @@ static void print_sums(const struct verify_look *l)
 
 	view_number(l->scan.host_count * l->port_count, &asked);
 	view_print_line(&l->view,
-			_("%s ports of %zu addresses in %.1f s: %zu open on both sides, %zu "
-			  "disagreements."),
-			buf_text(&asked), l->scan.host_count, (double)l->took_ms / 1e3, f->open,
-			f->count);
+			_("Asked: %s ports, in %.1f s. Open on both sides: %zu. Disagreements: "
+			  "%zu."),
+			buf_text(&asked), (double)l->took_ms / 1e3, f->open, f->count);
 	if (l->changed)
-		view_print_line(&l->view, _("%zu ports changed while they were looked at."),
-				l->changed);
+		view_print_line(&l->view, _("Changed while they were looked at: %zu."), l->changed);
 	if (f->unsure_inside)
-		view_print_line(&l->view,
-				_("Of %zu ports the inside cannot say whether they are open to "
-				  "the one who looked: portero reach tells why."),
-				f->unsure_inside);
+		view_print_line(
+			&l->view,
+			_("Ports of which the inside cannot say whether they are open to the one "
+			  "who looked (portero reach tells why): %zu."),
+			f->unsure_inside);
 	if (f->unsure_outside)
 		view_print_line(&l->view,
-				_("Of %zu ports the outside could not tell what they are."),
+				_("Ports of which the outside could not tell what they are: %zu."),
 				f->unsure_outside);
 }
 

@@ -500,8 +500,12 @@ def expected_code(answer):
         return 2 if answer["errors"] else 1 if answer["warnings"] else 0
     if answer["schema"].startswith("portero.guard"):
         return 1 if answer["faults"] else 0
+    if answer["schema"].startswith("portero.verify") and answer["disagreements"]:
+        return 1
     if answer["complete"] is not True:
         return 2
+    if answer["schema"].startswith("portero.verify"):
+        return 0
     if "proof" in answer:
         if not answer["proof"]["holds"] or answer["proof"]["unknown"] or \
                 not answer["proof"]["complete"]:
@@ -528,8 +532,8 @@ OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "-
                        "--cgroup", "--ports", "-p", "--targets", "-iL", "--exclude", "--max-rate",
                        "--host-timeout"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
-                  "confirm", "rollback", "restore", "guard", "watch", "scan", "doctor", "completion",
-                  "help", "version"}
+                  "confirm", "rollback", "restore", "guard", "watch", "scan", "verify", "doctor",
+                  "completion", "help", "version"}
 
 
 def command_of(args):
@@ -637,6 +641,14 @@ AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--b
 
 
 # --- reading the answers ------------------------------------------------------------------------
+
+def in_place_of(tools, replacement):
+    """A command behind which those tools are another file."""
+    binds = "".join(f"t=$(readlink -f \"$(command -v {t})\") && mount --bind {replacement} $t\n"
+                    for t in tools)
+    return ("unshare", "-m", "--propagation", "private", "sh", "-e", "-c",
+            f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{binds}exec \"$@\"", "sh")
+
 
 def rows(status):
     """Every listener of a status with its port: a flat list of dicts."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from follow import Follower, explain, run, take_away
-from harness import AS_NOBODY, SLOW, ip, need_feature, need_program, portero, scene, Netns
+from harness import (
+    AS_NOBODY, SLOW, Netns, in_place_of, ip, need_feature, need_program, portero, scene)
 
 FROM, INSIDE = "203.0.114.7", "10.77.0.9"
 
@@ -471,14 +472,6 @@ def test_without_root(host):
 # --- tools that list rules ----------------------------------------------------------------------
 
 TOOLS = ("nft", "xtables-nft-multi", "xtables-legacy-multi")
-
-
-def in_place_of(tools, replacement):
-    """A command behind which those tools are another file."""
-    binds = "".join(f"t=$(readlink -f \"$(command -v {t})\") && mount --bind {replacement} $t\n"
-                    for t in tools)
-    return ("unshare", "-m", "--propagation", "private", "sh", "-e", "-c",
-            f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{binds}exec \"$@\"", "sh")
 
 
 @pytest.fixture

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verify: each thing that the inside may know of a port x each thing that may come back from it.
+ * What nobody is sure of is never a disagreement.
+ */
+#include "base/mem.h"
+#include "decide/verify.h"
+#include "unit.h"
+
+#include <sys/socket.h>
+
+enum { PORT = 80, NONE = VERIFY_KIND_COUNT, NO_WAY = VERDICT_COUNT };
+
+static const struct address own = {AF_INET, {10, 5, 0, 1}};
+
+/* What the inside knows: the rules' verdict, and of a listener's way the verdict (NO_WAY: none). */
+struct inside {
+	enum verdict rules;
+	bool forwarded;
+	int way;
+	/* what it is to be called when it is seen open, and when it is seen closed or silent */
+	int open, not_open;
+	bool unsure;
+};
+
+static const struct inside insides[] = {
+	{VERDICT_ACCEPT, false, NO_WAY, VERIFY_GHOST, NONE, false},
+	{VERDICT_DROP, false, NO_WAY, VERIFY_GHOST, NONE, false},
+	{VERDICT_REJECT, false, NO_WAY, VERIFY_GHOST, NONE, false},
+	{VERDICT_ACCEPT, false, VERDICT_ACCEPT, NONE, VERIFY_SHADOWED, false},
+	{VERDICT_ACCEPT, true, VERDICT_ACCEPT, NONE, VERIFY_SHADOWED, false},
+	{VERDICT_DROP, false, VERDICT_DROP, VERIFY_BELIEVED_CLOSED, NONE, false},
+	{VERDICT_REJECT, false, VERDICT_REJECT, VERIFY_BELIEVED_CLOSED, NONE, false},
+	/* nobody is sure */
+	{VERDICT_UNKNOWN, false, NO_WAY, NONE, NONE, true},
+	{VERDICT_RATE_LIMITED, false, NO_WAY, NONE, NONE, true},
+	{VERDICT_ACCEPT, true, NO_WAY, NONE, NONE, true},
+	{VERDICT_ACCEPT, false, VERDICT_UNKNOWN, NONE, NONE, true},
+	{VERDICT_RATE_LIMITED, false, VERDICT_RATE_LIMITED, NONE, NONE, true},
+};
+
+struct scene {
+	struct reach reach;
+	struct reach_join join;
+	struct listener_list list;
+	struct listener listener;
+	struct reach_way ways[2];
+	struct scan scan;
+	struct verify found;
+};
+
+static void add_intervals(struct scene *s, const struct inside *in)
+{
+	const uint16_t ends[][2] = {{1, PORT - 1}, {PORT, PORT}, {PORT + 1, 65535}};
+	struct reach_class *c = reach_add_class(&s->reach);
+
+	*c = (struct reach_class){.proto = PROTO_TCP,
+				  .source_class = SOURCE_LINK,
+				  .ifindex = 7,
+				  .destination = own,
+				  .interval_count = ARRAY_LEN(ends)};
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		*reach_add_interval(&s->reach) = (struct reach_interval){
+			.first = ends[i][0],
+			.last = ends[i][1],
+			.verdict = ends[i][0] == PORT ? in->rules : VERDICT_DROP,
+			.forwarded = ends[i][0] == PORT && in->forwarded};
+}
+
+static void begin(struct scene *s, const struct inside *in, const uint16_t *ports, size_t count)
+{
+	*s = (struct scene){.reach = {.available = true, .complete = true},
+			    .listener = {.owner = 5}};
+	add_intervals(s, in);
+	s->list.listeners = &s->listener;
+	s->list.listener_count = 1;
+	s->join.ways = s->ways;
+	if (in->way != NO_WAY)
+		s->ways[s->join.way_count++] =
+			(struct reach_way){.port = PORT, .verdict = (enum verdict)in->way};
+	assert_int_equal(scan_init(&s->scan, &own, 1, ports, count), 0);
+}
+
+static void compare(struct scene *s)
+{
+	const struct verify_inside in = {&s->list, &s->reach, &s->join};
+
+	assert_int_equal(verify_compare(&in, &s->scan, &s->scan.hosts[0], &s->found), 0);
+}
+
+static void end(struct scene *s)
+{
+	verify_done(&s->found);
+	scan_done(&s->scan);
+	reach_done(&s->reach);
+}
+
+static void expect(const struct scene *s, int kind, bool listens)
+{
+	assert_int_equal(s->found.count, kind == NONE ? 0 : 1);
+	if (kind == NONE)
+		return;
+	assert_int_equal(s->found.differences[0].kind, kind);
+	assert_int_equal(s->found.differences[0].port, PORT);
+	assert_int_equal(s->found.differences[0].listens, listens);
+	assert_int_equal(s->found.differences[0].owner, listens ? 5 : SNAPSHOT_NONE);
+	assert_ptr_equal(verify_find(&s->found, &s->found.differences[0]),
+			 &s->found.differences[0]);
+}
+
+static void test_matrix(void **state)
+{
+	const uint16_t port = PORT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(insides); i++)
+		for (int reply = SCAN_UNASKED; reply < SCAN_REPLY_COUNT; reply++) {
+			const struct inside *in = &insides[i];
+			enum scan_state seen = scan_reply_state((enum scan_reply)reply);
+			struct scene s;
+
+			begin(&s, in, &port, 1);
+			s.scan.hosts[0].replies[0] = (uint8_t)reply;
+			compare(&s);
+			expect(&s,
+			       seen == SCAN_UNKNOWN ? NONE
+			       : seen == SCAN_OPEN  ? in->open
+						    : in->not_open,
+			       in->way != NO_WAY);
+			assert_int_equal(s.found.unsure_outside, seen == SCAN_UNKNOWN);
+			assert_int_equal(s.found.unsure_inside, seen != SCAN_UNKNOWN && in->unsure);
+			end(&s);
+		}
+}
+
+/* Of two listeners of one port one may be unknown: so is the port, whichever comes first. */
+static void test_two_listeners(void **state)
+{
+	const enum verdict orders[][2] = {{VERDICT_ACCEPT, VERDICT_UNKNOWN},
+					  {VERDICT_UNKNOWN, VERDICT_ACCEPT}};
+	const uint16_t port = PORT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		struct scene s;
+
+		begin(&s, &insides[0], &port, 1);
+		for (size_t k = 0; k < 2; k++)
+			s.ways[s.join.way_count++] =
+				(struct reach_way){.port = PORT, .verdict = orders[i][k]};
+		s.scan.hosts[0].replies[0] = SCAN_NO_REPLY;
+		compare(&s);
+		assert_int_equal(s.found.count, 0);
+		assert_int_equal(s.found.unsure_inside, 1);
+		end(&s);
+	}
+}
+
+/* Nothing was asked about the address, or nothing could be: then nothing is known. */
+static void test_not_asked(void **state)
+{
+	const uint16_t port = PORT;
+	struct scene s;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		begin(&s, &insides[0], &port, 1);
+		s.scan.hosts[0].replies[0] = SCAN_SYN_ACK;
+		if (i == 0)
+			s.reach.available = false;
+		else if (i == 1)
+			s.reach.classes[0].destination.bytes[3] = 9;
+		else if (i == 2)
+			s.reach.classes[0].behind = true;
+		else
+			s.reach.classes[0].source_class = SOURCE_HOST;
+		compare(&s);
+		assert_int_equal(s.found.count, 0);
+		assert_int_equal(s.found.unsure_inside, 1);
+		end(&s);
+	}
+}
+
+static void test_middlebox(void **state)
+{
+	uint16_t ports[2000];
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+		ports[i] = (uint16_t)(i + 1);
+	begin(&s, &insides[3], ports, ARRAY_LEN(ports));
+	memset(s.scan.hosts[0].replies, SCAN_SYN_ACK, ARRAY_LEN(ports));
+	s.scan.hosts[0].replies[PORT - 1] = SCAN_RST;
+	compare(&s);
+	assert_int_equal(s.found.count, 2);
+	assert_int_equal(s.found.differences[0].kind, VERIFY_MIDDLEBOX);
+	assert_int_equal(s.found.differences[0].port, 0);
+	assert_int_equal(s.found.differences[1].kind, VERIFY_SHADOWED);
+	end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matrix),
+		cmocka_unit_test(test_two_listeners),
+		cmocka_unit_test(test_not_asked),
+		cmocka_unit_test(test_middlebox),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
