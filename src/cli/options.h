@@ -71,7 +71,8 @@ struct option_row {
 	size_t offset; /* in struct options */
 	unsigned scope;
 	const char *help; /* N_(); NULL: no person needs it, so it is not shown */
-	const char *nmap; /* behind the words scan and verify: how nmap writes it, without '-'; or NULL */
+	const char *nmap; /* behind the words scan and verify: how nmap writes it, without '-'; or
+			     NULL */
 };
 
 extern const struct option_row option_rows[];
@@ -79,8 +80,8 @@ extern const size_t option_row_count;
 
 /*
  * Reads argv[1..argc) into *o: options anywhere, `--` ends them, `--name=value` and `--name value`,
- * letters joined as in -tn; behind the words scan and verify also as nmap has them (-p22,80 -iL FILE). Returns
- * 0, or -EINVAL with a sentence that names the nearest option. o->words must be freed by the
- * caller.
+ * letters joined as in -tn; behind the words scan and verify also as nmap has them (-p22,80 -iL
+ * FILE). Returns 0, or -EINVAL with a sentence that names the nearest option. o->words must be
+ * freed by the caller.
  */
 int options_parse(int argc, char **argv, struct options *o, struct err *e);
