@@ -125,7 +125,7 @@ static bool read_number(const char *path, uint64_t *ret)
  */
 static double bearable_rate(const struct verify_look *l, size_t hosts)
 {
-	uint64_t limit, used, room;
+	uint64_t limit, used, room, rate;
 
 	if (!read_number("/proc/sys/net/netfilter/nf_conntrack_max", &limit) ||
 	    !read_number("/proc/sys/net/netfilter/nf_conntrack_count", &used) || !limit)
@@ -133,7 +133,8 @@ static double bearable_rate(const struct verify_look *l, size_t hosts)
 	room = limit > used ? (limit - used) / 2 : 0;
 	if (hosts * l->port_count <= room)
 		return 0;
-	return room / REMEMBERED_S > RATE_LEAST ? (double)(room / REMEMBERED_S) : RATE_LEAST;
+	rate = room / REMEMBERED_S;
+	return rate > RATE_LEAST ? (double)rate : RATE_LEAST;
 }
 
 struct visit {
