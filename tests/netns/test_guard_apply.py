@@ -271,6 +271,38 @@ def test_off_takes_away_half_a_guard(host, pins):
     assert "no guard is there" in host.portero("guard", "refresh", code=2)
 
 
+def in_force(host):
+    """What doctor says of the guard that is there."""
+    found, = (c for c in host.json("doctor", code=(0, 2))["checks"] if c["id"] == "guard-in-force")
+    return found
+
+
+def test_a_replacement_that_was_not_ended(host):
+    """Somebody was killed before a new guard had taken the place of the old one, or in the middle of it."""
+    host.portero("apply", "--yes", "--no-confirm")
+    assert in_force(host)["health"] == "ok"
+    whole, pins, beside = pins_of(host), host.pins, host.bpffs / "portero-next"
+    host.pins = beside
+    host.load("enforce", f"80/tcp=program:{host.good}")
+    host.pins = pins
+    look = host.json("guard", code=1)
+    fault, = look["faults"]
+    assert (fault["id"], fault["severity"], look["mode"]) == ("unfinished", "high", "enforce")
+    assert "portero guard refresh" in host.portero("guard", code=1)
+    assert in_force(host)["health"] == "note" and in_force(host)["state"] == fault["sentence"]
+    host.portero("guard", "refresh")
+    assert host.json("guard")["intact"] and pins_of(host) == whole and not beside.exists()
+    # ... after the old one went, and before the new one has its name
+    host.pins.rename(beside)
+    look = host.json("guard", code=1)
+    assert (look["there"], look["mode"]) == (True, "enforce")
+    assert [f["id"] for f in look["faults"]] == ["unfinished"]
+    assert set(look["attached_parts"]) == set(LINKS)
+    assert host.wins(host.start(), 80) == "EPERM"
+    host.portero("guard", "refresh")
+    assert host.json("guard")["intact"] and pins_of(host) == whole and not beside.exists()
+
+
 def test_changed_maps_are_told(host):
     host.portero("apply", "--yes", "--no-confirm")
     half = host.bpftool("map", "dump", "pinned", host.pins / "guard_active")
