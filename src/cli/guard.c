@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TURNS = 40 }; /* of half a second, which it takes to be told that somebody has the lock */
+
 /* --- status -------------------------------------------------------------------------------------
  */
 
@@ -206,6 +208,19 @@ static size_t count_refused(const struct guard_programs *p)
 	return count;
 }
 
+/* Services whose start learns (see the man page) do so one after the other. */
+static int begin_in_turn(const struct options *o, struct guard_look *l, struct err *e)
+{
+	struct rollback_end ended;
+	int r = changes_begin(o, &l->states, false, &ended, e);
+
+	for (int turn = 1; r == -EBUSY && turn < TURNS; turn++) {
+		states_close(&l->states);
+		r = changes_begin(o, &l->states, false, &ended, e);
+	}
+	return r;
+}
+
 /* `only`: the program that a person accepts; NULL: only packages do. */
 static int learn(const struct options *o, const char *only)
 {
@@ -217,13 +232,12 @@ static int learn(const struct options *o, const char *only)
 	struct guard_programs cleanup_call(guard_programs_done) programs = {0};
 	struct guard_report cleanup_call(guard_report_done) report = {0};
 	struct guard_wish wish;
-	struct rollback_end ended;
 	struct err e = {0};
 	int r;
 
 	if (!l)
 		return command_fail(_("out of memory"));
-	r = changes_begin(o, &l->states, false, &ended, &e);
+	r = begin_in_turn(o, l, &e);
 	if (r >= 0)
 		r = guard_look_read(l, &e);
 	if (r < 0)

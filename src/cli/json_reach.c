@@ -79,11 +79,10 @@ static json_t *holes(const struct view *v)
 	for (size_t i = 0; i < v->join.hole_count; i++) {
 		const struct hole *h = &v->join.holes[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first, "to",
-						h->last, "proto", proto_name(h->proto), "family",
-						json_families_id(h->families),
-						"widest", source_class_id(h->widest)));
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first,
+						      "to", h->last, "proto", proto_name(h->proto),
+						      "family", json_families_id(h->families),
+						      "widest", source_class_id(h->widest)));
 	}
 	return list;
 }

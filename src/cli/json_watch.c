@@ -147,7 +147,8 @@ static void add_head(struct buf *out, int64_t time_ns)
 
 static void add_event(struct buf *out, const char *action, bool failed, const char *reason)
 {
-	buf_add_text(out, ",\"event\":{\"kind\":\"event\",\"category\":[\"network\"],\"action\":\"");
+	buf_add_text(out,
+		     ",\"event\":{\"kind\":\"event\",\"category\":[\"network\"],\"action\":\"");
 	buf_add_text(out, action);
 	buf_add_text(out, failed ? "\",\"outcome\":\"failure\",\"reason\":"
 				 : "\",\"outcome\":\"success\",\"reason\":");
@@ -278,7 +279,8 @@ int json_watch_add_lost(int64_t time_ns, uint64_t count, const char *reason, str
 	add_event(out, "events-lost", true, reason);
 	buf_add_text(out, ",\"process\":null,\"user\":null,\"destination\":null,\"source\":null,"
 			  "\"network\":null,\"service\":null,\"container\":null,\"portero\":{"
-			  "\"enforced\":null,\"home\":null,\"ephemeral\":null,\"netns\":null,\"netns_name\":null");
+			  "\"enforced\":null,\"home\":null,\"ephemeral\":null,\"netns\":null,"
+			  "\"netns_name\":null");
 	add_count(out, count);
 	buf_add_text(out, ",\"declared_for\":null}}\n");
 	return out->failed ? -ENOMEM : 0;

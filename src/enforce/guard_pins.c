@@ -334,8 +334,7 @@ char *guard_pins_beside(const struct guard_place *place)
 	return asprintf(&path, "%s-next", pins_of(place)) < 0 ? NULL : path;
 }
 
-int guard_pins_look_beside(const struct guard_place *place, struct guard_pinned *ret,
-			   struct err *e)
+int guard_pins_look_beside(const struct guard_place *place, struct guard_pinned *ret, struct err *e)
 {
 	char cleanup_free *path = guard_pins_beside(place);
 	const struct guard_place beside = {.cgroup = place->cgroup, .pins = path};

@@ -55,22 +55,22 @@ class Host(Guard):
         return [PORTERO, "--policy-dir", self.policy, "--state-dir", self.states, "--runtime-dir",
                 self.folder / "run", "--pin-dir", self.pins, "--cgroup", self.cgroup, *args]
 
-    def start_portero(self, *args, **kw):
+    def start_portero(self, *args, env=(), **kw):
         with self.ns:
             return janitor.add(subprocess.Popen(
-                self.argv(*args), stdin=subprocess.DEVNULL, env=base_environment(),
+                self.argv(*args), stdin=subprocess.DEVNULL, env=base_environment() | dict(env),
                 preexec_fn=die_with_parent, **kw))
 
-    def portero(self, *args, code=0):
-        p = self.start_portero(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def portero(self, *args, code=0, env=()):
+        p = self.start_portero(*args, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         out, err = p.communicate(timeout=60 * SLOW)
         janitor.end(p)
         assert p.returncode in (code if isinstance(code, tuple) else (code,)), \
             (p.returncode, out, err)
         return out + err
 
-    def json(self, *args, code=0):
-        out = self.portero(*args, "--json", code=code)
+    def json(self, *args, **kw):
+        out = self.portero(*args, "--json", **kw)
         return json.loads(out[out.index("{"):out.rindex("}") + 1])
 
     def undo_processes(self):
