@@ -234,7 +234,8 @@ static const struct case_ {
 	{"- {ports: 22/tcp, from: host, program: /sh/nginx}\n" GUARD("enforce"), "", NULL},
 	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n" GUARD("off"), "", NULL},
 	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n", "", NULL},
-	{"- {ports: 22/sctp, from: host, program: /bin/sh}\n" GUARD("enforce"), "", NULL},
+	{"- {ports: 22/sctp, from: host, program: /bin/sh}\n" GUARD("enforce"), "warning 1:3 ",
+	 "no program may listen on 22/sctp"},
 	{"- {ports: 22/tcp, from: host, program: /bin/sh}\n"
 	 "settings: {guard: enforce, protect: 20-22/tcp}\n",
 	 "", NULL},
