@@ -331,7 +331,7 @@ static int check_beside(struct checking *c, bool alone, struct err *e)
 	char cleanup_free *path = guard_pins_beside(c->place);
 	const struct guard_place beside = {.cgroup = c->place->cgroup, .pins = path};
 	struct checking other = {.place = &beside, .r = c->r, .ret = c->ret};
-	struct guard_pinned pinned;
+	struct guard_pinned pinned = {0};
 	int r = path ? guard_pins_look_beside(c->place, &pinned, e)
 		     : err_set(e, -ENOMEM, _("out of memory"));
 
