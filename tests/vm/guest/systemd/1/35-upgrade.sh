@@ -23,15 +23,15 @@ cat >/run/upgraded.d/10.yaml <<-'POLICY'
 	settings:
 	  guard: enforce
 	openings:
-	  - ports: [8921-8924/tcp]
+	  - ports: [8921-8923/tcp]
 	    from: [internet]
 	    program: /opt/app/busybox
 POLICY
-for port in 8921 8922 8923 8924; do
+for port in 8921 8922 8923; do
 	printf '[Service]\nUser=65534\nProtectSystem=strict\nPrivateTmp=yes\nExecStart=/opt/app/busybox nc -ll -p %s -e echo hello\n' \
 		$port >$units/app-$port.service
 done
-for port in 8922 8923 8924; do
+for port in 8922 8923; do
 	mkdir $units/app-$port.service.d
 	printf '[Service]\nExecStartPre=-+/usr/bin/portero guard refresh -q %s\n' "$places" \
 		>$units/app-$port.service.d/refresh.conf
@@ -51,8 +51,8 @@ unpack 2
 vouch
 start app-8921
 ask without 8921
-start app-8922 app-8923 app-8924
-for port in 8922 8923 8924; do
+start app-8922 app-8923
+for port in 8922 8923; do
 	ask with-$port $port
 done
 start app-8921
@@ -61,6 +61,6 @@ ask again 8921
 unpack 3
 start app-8922
 ask unvouched 8922
-systemctl stop app-8921 app-8922 app-8923 app-8924
+systemctl stop app-8921 app-8922 app-8923
 show off portero guard off $places
 show rollback portero rollback 0 --no-confirm $places
