@@ -68,16 +68,22 @@ void buf_add_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
+/* Into the room that is there; once more, if that was too little. */
 void buf_printf(struct buf *b, const char *format, ...)
 {
+	size_t room = b->failed ? 0 : b->cap - b->len;
 	va_list args, again;
 	int len;
 
 	va_start(args, format);
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(room ? b->data + b->len : NULL, room, format, args);
+	if (room && (len < 0 || (size_t)len >= room))
+		b->data[b->len] = '\0';
 	if (len < 0)
 		b->failed = true;
+	else if ((size_t)len < room)
+		b->len += (size_t)len;
 	else if (buf_reserve(b, (size_t)len))
 		b->len += (size_t)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
 	va_end(again);

@@ -21,7 +21,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum { PASS = 1, REFUSE = 0 };
+enum { PASS = 1, REFUSE = 0, IPV6_HEADER = 40 };
 
 /* --- bind ---------------------------------------------------------------------------------------
  */
@@ -337,6 +337,25 @@ static __always_inline __u8 judge_packet(struct arrival *a, struct guard_socket 
 	return GUARD_REASON_UNDECLARED;
 }
 
+/* Where TCP and UDP have it; behind further headers of IPv6 it is not looked for: 0. */
+static __always_inline __u16 read_peer_port(struct __sk_buff *skb, const struct arrival *a)
+{
+	__u32 at = IPV6_HEADER;
+	__be16 port = 0;
+	__u8 byte = 0;
+
+	if (skb->protocol == bpf_htons(0x0800)) {
+		bpf_skb_load_bytes(skb, 0, &byte, 1);
+		at = (byte & 15) * 4;
+	} else {
+		bpf_skb_load_bytes(skb, 6, &byte, 1);
+		if (byte != a->proto)
+			return 0;
+	}
+	bpf_skb_load_bytes(skb, at, &port, sizeof(port));
+	return bpf_ntohs(port);
+}
+
 static __always_inline void tell_packet(struct __sk_buff *skb, const struct arrival *a,
 					struct guard_socket *s, __u8 reason)
 {
@@ -368,6 +387,7 @@ static __always_inline void tell_packet(struct __sk_buff *skb, const struct arri
 		bpf_skb_load_bytes(skb, 8, e->peer, 16);
 		bpf_skb_load_bytes(skb, 24, e->address, 16);
 	}
+	e->peer_port = read_peer_port(skb, a);
 	event_end(e, a->c);
 }
 

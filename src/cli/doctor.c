@@ -6,11 +6,13 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/guard_look.h"
 #include "cli/guard_words.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "enforce/guard_kernel.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -228,6 +230,30 @@ static void check_guard(struct report *r)
 			"start; Debian's do since 12)"));
 }
 
+/* The one that was applied, if one was. */
+static void check_guard_in_force(struct report *r)
+{
+	struct guard_look cleanup_call(guard_look_free) *l = guard_look_new();
+	const char *what = _("Guard in force");
+	struct err e = {0};
+	int taken = l ? guard_look_take(l, r->v->options->state_dir, &e) : -ENOMEM;
+	char text[1024];
+	struct check *c;
+
+	if (taken == 0 || (taken > 0 && !l->check.there && !l->check.fault_total))
+		return;
+	if (taken < 0) {
+		c = add(r, "guard-in-force", HEALTH_NOTE, what, e.msg);
+		say(c, _("whether the guard is what was applied"), _("run portero as root"));
+	} else if (!l->check.fault_total) {
+		add(r, "guard-in-force", HEALTH_GOOD, what, _("it is what was applied"));
+	} else {
+		guard_words_fault(&l->check.faults[0], text, sizeof(text));
+		c = add(r, "guard-in-force", HEALTH_NOTE, what, text);
+		say(c, "", _("portero guard tells all that is wrong with it"));
+	}
+}
+
 static void build_report(struct report *r, const struct view *v)
 {
 	*r = (struct report){.v = v};
@@ -239,6 +265,7 @@ static void build_report(struct report *r, const struct view *v)
 		check_table(r, (enum sock_table)i);
 	check_reach(r);
 	check_guard(r);
+	check_guard_in_force(r);
 }
 
 static void print_remark(const struct view *v, const char *label, const char *remark)
@@ -303,7 +330,6 @@ static void print_human(const struct report *r)
 		return;
 	print_places(o);
 	putchar('\n');
-	printf("%s\n", _("Not there yet in this version: scans."));
 	view_print_gaps(r->v);
 	printf("%s\n", is_healthy(r) ? _("portero sees every listener of this machine.")
 				     : _("portero does not see everything: see MISSING above."));

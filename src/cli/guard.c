@@ -9,6 +9,7 @@
 #include "cli/applying_guard.h"
 #include "cli/changes.h"
 #include "cli/command.h"
+#include "cli/guard_look.h"
 #include "cli/guard_words.h"
 #include "cli/json.h"
 #include "enforce/guard_state.h"
@@ -20,56 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The guard as the states have it. */
-struct look {
-	struct states states;
-	struct guard_where where;
-	struct guard_rules rules;
-	uint32_t state; /* whose rules they are; 0: none */
-	struct guard_check check;
-};
-
-static void look_done(struct look *l)
-{
-	guard_rules_done(&l->rules);
-	states_close(&l->states);
-	free(l);
-}
-
-static void look_cleanup(struct look **l)
-{
-	if (*l)
-		look_done(*l);
-}
-
-static struct look *look_new(void)
-{
-	struct look *l = calloc(1, sizeof(*l));
-
-	if (l)
-		l->states.dir_fd = l->states.lock_fd = -1;
-	return l;
-}
-
-/* What is pending is in force already. */
-static int find_state(const struct states *s, uint32_t *ret, struct err *e)
-{
-	struct pending cleanup_call(pending_done) p = {0};
-	int r = pending_read(s, &p, e);
-
-	if (r == 1)
-		*ret = p.state;
-	return r == 0 ? states_confirmed(s, ret, e) : r < 0 ? r : 0;
-}
-
-static int read_states(struct look *l, struct err *e)
-{
-	int r = guard_state_where(&l->states, &l->where, e);
-
-	if (r >= 0)
-		r = find_state(&l->states, &l->state, e);
-	return r < 0 ? r : guard_state_read(&l->states, l->state, &l->rules, e);
-}
+enum { TURNS = 40 }; /* of half a second, which it takes to be told that somebody has the lock */
 
 /* --- status -------------------------------------------------------------------------------------
  */
@@ -94,7 +46,7 @@ static void add_attached(const struct guard_check *c, struct buf *out)
 			buf_printf(out, "%s%s", out->len ? ", " : "", guard_part_name(part));
 }
 
-static void print_words(const struct look *l)
+static void print_words(const struct guard_look *l)
 {
 	const struct guard_check *c = &l->check;
 
@@ -151,7 +103,7 @@ static json_t *pack_parts(unsigned parts)
 	return list;
 }
 
-static int print_json(const struct look *l)
+static int print_json(const struct guard_look *l)
 {
 	const struct guard_check *c = &l->check;
 	json_t *root = json_pack(
@@ -177,7 +129,7 @@ static int print_json(const struct look *l)
 	return json_print(root);
 }
 
-static int print_status(const struct options *o, const struct look *l)
+static int print_status(const struct options *o, const struct guard_look *l)
 {
 	if (o->json && print_json(l) < 0)
 		return command_fail(_("out of memory"));
@@ -188,20 +140,13 @@ static int print_status(const struct options *o, const struct look *l)
 
 static int status(const struct options *o)
 {
-	struct look cleanup_call(look_cleanup) *l = look_new();
+	struct guard_look cleanup_call(guard_look_free) *l = guard_look_new();
 	struct err e = {0};
-	int r;
 
 	if (!l)
 		return command_fail(_("out of memory"));
-	r = states_open(&l->states, o->state_dir, false, &e);
-	if (r == -ENOENT) /* nothing was ever applied */
-		return print_status(o, l);
-	if (r == 0)
-		r = read_states(l, &e);
-	if (r == 0)
-		r = guard_check(&l->states, &l->where.place, &l->rules, true, &l->check, &e);
-	return r < 0 ? command_fail("%s", e.msg) : print_status(o, l);
+	return guard_look_take(l, o->state_dir, &e) < 0 ? command_fail("%s", e.msg)
+							: print_status(o, l);
 }
 
 /* --- off ----------------------------------------------------------------------------------------
@@ -209,7 +154,7 @@ static int status(const struct options *o)
 
 static int off(const struct options *o)
 {
-	struct look cleanup_call(look_cleanup) *l = look_new();
+	struct guard_look cleanup_call(guard_look_free) *l = guard_look_new();
 	struct rollback_end ended;
 	struct err e = {0};
 	int r;
@@ -263,10 +208,23 @@ static size_t count_refused(const struct guard_programs *p)
 	return count;
 }
 
+/* Services whose start learns (see the man page) do so one after the other. */
+static int begin_in_turn(const struct options *o, struct guard_look *l, struct err *e)
+{
+	struct rollback_end ended;
+	int r = changes_begin(o, &l->states, false, &ended, e);
+
+	for (int turn = 1; r == -EBUSY && turn < TURNS; turn++) {
+		states_close(&l->states);
+		r = changes_begin(o, &l->states, false, &ended, e);
+	}
+	return r;
+}
+
 /* `only`: the program that a person accepts; NULL: only packages do. */
 static int learn(const struct options *o, const char *only)
 {
-	struct look cleanup_call(look_cleanup) *l = look_new();
+	struct guard_look cleanup_call(guard_look_free) *l = guard_look_new();
 	const struct guard_acceptance a = {.accept_new = only != NULL,
 					   .accept_changed = only != NULL,
 					   .only = only,
@@ -274,15 +232,14 @@ static int learn(const struct options *o, const char *only)
 	struct guard_programs cleanup_call(guard_programs_done) programs = {0};
 	struct guard_report cleanup_call(guard_report_done) report = {0};
 	struct guard_wish wish;
-	struct rollback_end ended;
 	struct err e = {0};
 	int r;
 
 	if (!l)
 		return command_fail(_("out of memory"));
-	r = changes_begin(o, &l->states, false, &ended, &e);
+	r = begin_in_turn(o, l, &e);
 	if (r >= 0)
-		r = read_states(l, &e);
+		r = guard_look_read(l, &e);
 	if (r < 0)
 		return command_fail("%s", e.msg);
 	if (l->rules.mode == GUARD_OFF)

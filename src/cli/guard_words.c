@@ -36,6 +36,10 @@ static const char *sentence(enum guard_fault fault)
 			 "look at its rules (portero guard refresh puts this one's in its place)");
 	case GUARD_FAULT_ELSEWHERE:
 		return _("the guard that is there guards another network namespace, not this one");
+	case GUARD_FAULT_UNFINISHED:
+		return _("somebody is putting a new guard in the place of this one, or was killed "
+			 "meanwhile: until that is ended, both refuse (portero guard refresh ends "
+			 "it)");
 	case GUARD_FAULT_CLOCK:
 		return _("the clock was set since the guard got its rules: openings with an end "
 			 "(until) end at another time for it than for the firewall (portero guard "

@@ -77,6 +77,14 @@ static json_t *losing(const struct planned *p, const struct plan_row *row)
 	return list;
 }
 
+static json_t *why(const struct planned *p, const struct plan_row *row)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	plan_words_why(p, row, &text);
+	return text.len ? json_string(buf_text(&text)) : json_null();
+}
+
 static json_t *change(const struct planned *p, const struct plan_row *row)
 {
 	const struct view *v = row->before == PLAN_NONE ? &p->after : &p->now;
@@ -87,8 +95,9 @@ static json_t *change(const struct planned *p, const struct plan_row *row)
 
 	view_port(port, &name);
 	return json_pack(
-		"{s:s, s:s, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "port", buf_text(&name),
-		"change", plan_kind_id(row->kind), "program",
+		"{s:s, s:s?, s:s, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "port",
+		buf_text(&name), "family", row->families ? json_families_id(row->families) : NULL,
+		"change", plan_kind_id(row->kind), "why", why(p, row), "program",
 		owner ? escaped(snapshot_text(&v->snapshot, owner->program_str)) : json_null(),
 		"published", port->published, "declared", declared_id(row->declared), "opening",
 		row->opening == POLICY_NO_OPENING

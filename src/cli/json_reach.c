@@ -67,6 +67,11 @@ static json_t *class(const struct view *v, const struct reach_class *c)
 			 family(c), "proto", proto_name(c->proto), "intervals", intervals);
 }
 
+const char *json_families_id(uint8_t families)
+{
+	return families == FAMILY_IPV4 ? "ipv4" : families == FAMILY_IPV6 ? "ipv6" : "both";
+}
+
 static json_t *holes(const struct view *v)
 {
 	json_t *list = json_array();
@@ -74,13 +79,10 @@ static json_t *holes(const struct view *v)
 	for (size_t i = 0; i < v->join.hole_count; i++) {
 		const struct hole *h = &v->join.holes[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first, "to",
-						h->last, "proto", proto_name(h->proto), "family",
-						h->families == FAMILY_IPV4   ? "ipv4"
-						: h->families == FAMILY_IPV6 ? "ipv6"
-									     : "both",
-						"widest", source_class_id(h->widest)));
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s, s:s}", "from", h->first,
+						      "to", h->last, "proto", proto_name(h->proto),
+						      "family", json_families_id(h->families),
+						      "widest", source_class_id(h->widest)));
 	}
 	return list;
 }

@@ -16,3 +16,5 @@ json_t *json_reach_port(const struct view *v, const struct port_row *rows, size_
 			const struct port_row *most);
 /* The member "rest" of the status: holes, and what is sent on to where nobody is seen. */
 json_t *json_reach_rest(const struct view *v);
+/* Of FAMILY_* flags, at least one: "ipv4", "ipv6", "both". */
+const char *json_families_id(uint8_t families);

@@ -31,6 +31,16 @@ static const char *const reasons[] = {
  * A line is written as it stands: a tree of it would take longer than all else that is done.
  */
 
+/* How many characters from here on stand for themselves in a quoted string. */
+static size_t plain_run(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] >= ' ' && text[n] <= '~' && text[n] != '"' && text[n] != '\\')
+		n++;
+	return n;
+}
+
 /* RFC 8259, 7, in ASCII; `text` is escaped, so it is UTF-8 without control characters. */
 static void add_quoted(struct buf *out, const char *text, size_t len)
 {
@@ -38,6 +48,10 @@ static void add_quoted(struct buf *out, const char *text, size_t len)
 	for (size_t at = 0, used; at < len; at += used) {
 		uint32_t code;
 
+		used = plain_run(text + at, len - at);
+		buf_add(out, text + at, used);
+		if (used)
+			continue;
 		used = text_decode_utf8(text + at, len - at, &code);
 		if (!used)
 			break;
@@ -63,29 +77,58 @@ static void add_safe(struct buf *out, const char *text)
 		buf_add_text(out, "null");
 		return;
 	}
+	if (plain_run(text, strlen(text)) == strlen(text)) {
+		add_quoted(out, text, strlen(text));
+		return;
+	}
 	text_escape(&safe, text, strlen(text), false);
 	add_quoted(out, buf_text(&safe), safe.len);
 	out->failed |= safe.failed;
 }
 
-/* RFC 3339 in UTC, with microseconds. */
+static void put_digits(char *to, size_t digits, uint64_t value)
+{
+	for (; digits; value /= 10)
+		to[--digits] = (char)('0' + value % 10);
+}
+
+static void add_number(struct buf *out, uint64_t value)
+{
+	char text[21] = "";
+	size_t digits = 1;
+
+	for (uint64_t rest = value / 10; rest; rest /= 10)
+		digits++;
+	put_digits(text, digits, value);
+	buf_add(out, text, digits);
+}
+
+/* RFC 3339 in UTC, with microseconds; strftime() would take as long as half of the line. */
 static void add_time(struct buf *out, int64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000);
-	char text[40];
+	char text[] = "\"0000-00-00T00:00:00.000000Z\"";
 	struct tm tm;
 
-	if (time_ns <= 0 || !gmtime_r(&seconds, &tm) ||
-	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+	if (time_ns <= 0 || !gmtime_r(&seconds, &tm)) {
 		buf_add_text(out, "null");
-	else
-		buf_printf(out, "\"%s.%06dZ\"", text, (int)(time_ns % 1000000000 / 1000));
+		return;
+	}
+	put_digits(text + 1, 4, (uint32_t)tm.tm_year + 1900);
+	put_digits(text + 6, 2, (uint32_t)tm.tm_mon + 1);
+	put_digits(text + 9, 2, (uint32_t)tm.tm_mday);
+	put_digits(text + 12, 2, (uint32_t)tm.tm_hour);
+	put_digits(text + 15, 2, (uint32_t)tm.tm_min);
+	put_digits(text + 18, 2, (uint32_t)tm.tm_sec);
+	put_digits(text + 21, 6, (uint32_t)(time_ns % 1000000000 / 1000));
+	buf_add_text(out, text);
 }
 
 /* What readers can hold: a signed number of 64 bits. */
 static void add_count(struct buf *out, uint64_t count)
 {
-	buf_printf(out, ",\"count\":%lld", (long long)(count < INT64_MAX ? count : INT64_MAX));
+	buf_add_text(out, ",\"count\":");
+	add_number(out, count < INT64_MAX ? count : INT64_MAX);
 }
 
 static const char *word(bool is_true)
@@ -104,10 +147,11 @@ static void add_head(struct buf *out, int64_t time_ns)
 
 static void add_event(struct buf *out, const char *action, bool failed, const char *reason)
 {
-	buf_printf(out,
-		   ",\"event\":{\"kind\":\"event\",\"category\":[\"network\"],\"action\":\"%s\","
-		   "\"outcome\":\"%s\",\"reason\":",
-		   action, failed ? "failure" : "success");
+	buf_add_text(out,
+		     ",\"event\":{\"kind\":\"event\",\"category\":[\"network\"],\"action\":\"");
+	buf_add_text(out, action);
+	buf_add_text(out, failed ? "\",\"outcome\":\"failure\",\"reason\":"
+				 : "\",\"outcome\":\"success\",\"reason\":");
 	add_safe(out, reason);
 	buf_add_char(out, '}');
 }
@@ -120,44 +164,53 @@ static void add_process(struct buf *out, const struct watch_event *w)
 		buf_add_text(out, ",\"process\":null,\"user\":null");
 		return;
 	}
-	buf_printf(out, ",\"process\":{\"pid\":%u,\"executable\":", (unsigned)id->pid);
+	buf_add_text(out, ",\"process\":{\"pid\":");
+	add_number(out, id->pid);
+	buf_add_text(out, ",\"executable\":");
 	add_safe(out, w->who->program);
 	buf_add_text(out, ",\"name\":");
 	add_safe(out, id->name);
 	buf_add_text(out, ",\"start\":");
 	add_time(out, w->start_ns);
-	buf_printf(out, "},\"user\":{\"id\":\"%u\",\"name\":", (unsigned)id->uid);
+	buf_add_text(out, "},\"user\":{\"id\":\"");
+	add_number(out, id->uid);
+	buf_add_text(out, "\",\"name\":");
 	add_safe(out, w->who->user);
 	buf_add_char(out, '}');
 }
 
 /* `bytes` NULL: there is none */
-static void add_address(struct buf *out, const char *key, const struct guard_event *e,
-			const uint8_t *bytes, uint16_t port)
+static void add_address(struct buf *out, const struct guard_event *e, const uint8_t *bytes,
+			uint16_t port)
 {
 	struct address a = {.family = e->family};
-	char text[ADDRESS_TEXT_SIZE], number[8] = "null";
+	char text[ADDRESS_TEXT_SIZE];
 
 	if (!bytes) {
-		buf_printf(out, ",\"%s\":null", key);
+		buf_add_text(out, "null");
 		return;
 	}
 	memcpy(a.bytes, bytes, sizeof(a.bytes));
 	address_format(&a, text);
+	buf_add_text(out, "{\"ip\":\"");
+	buf_add_text(out, text);
+	buf_add_text(out, "\",\"port\":");
 	if (port)
-		snprintf(number, sizeof(number), "%u", port);
-	buf_printf(out, ",\"%s\":{\"ip\":\"%s\",\"port\":%s}", key, text, number);
+		add_number(out, port);
+	else
+		buf_add_text(out, "null");
+	buf_add_char(out, '}');
 }
 
 static void add_network(struct buf *out, const struct guard_event *e)
 {
-	const char *type = e->family == AF_INET	   ? "\"ipv4\""
-			   : e->family == AF_INET6 ? "\"ipv6\""
-						   : "null";
 	char room[16];
 
-	buf_printf(out, ",\"network\":{\"transport\":\"%s\",\"type\":%s}",
-		   watch_words_proto(e, room), type);
+	buf_add_text(out, ",\"network\":{\"transport\":\"");
+	buf_add_text(out, watch_words_proto(e, room));
+	buf_add_text(out, e->family == AF_INET	  ? "\",\"type\":\"ipv4\"}"
+			  : e->family == AF_INET6 ? "\",\"type\":\"ipv6\"}"
+						  : "\",\"type\":null}");
 }
 
 static void add_container(struct buf *out, const struct guard_who *who)
@@ -181,8 +234,15 @@ static void add_portero(struct buf *out, const struct watch_event *w)
 {
 	const struct guard_event *e = w->event;
 
-	buf_printf(out, ",\"portero\":{\"enforced\":%s,\"home\":%s,\"netns\":%u,\"netns_name\":",
-		   word(e->enforced && e->home), word(e->home), (unsigned)e->netns);
+	buf_add_text(out, ",\"portero\":{\"enforced\":");
+	buf_add_text(out, word(e->enforced && e->home));
+	buf_add_text(out, ",\"home\":");
+	buf_add_text(out, word(e->home));
+	buf_add_text(out, ",\"ephemeral\":");
+	buf_add_text(out, word(e->who.flags & GUARD_EPHEMERAL));
+	buf_add_text(out, ",\"netns\":");
+	add_number(out, e->netns);
+	buf_add_text(out, ",\"netns_name\":");
 	add_safe(out, w->who->netns);
 	add_count(out, e->count);
 	buf_add_text(out, ",\"declared_for\":");
@@ -203,9 +263,10 @@ int json_watch_add(const struct watch_event *w, struct buf *out)
 	add_event(out, actions[kind], is_refusal && e->enforced && e->home,
 		  is_refusal ? reasons[e->reason] : NULL);
 	add_process(out, w);
-	add_address(out, "destination", e, kind == GUARD_EVENT_RAW ? NULL : e->address, e->port);
-	add_address(out, "source", e, kind == GUARD_EVENT_PACKET_REFUSED ? e->peer : NULL,
-		    e->peer_port);
+	buf_add_text(out, ",\"destination\":");
+	add_address(out, e, kind == GUARD_EVENT_RAW ? NULL : e->address, e->port);
+	buf_add_text(out, ",\"source\":");
+	add_address(out, e, kind == GUARD_EVENT_PACKET_REFUSED ? e->peer : NULL, e->peer_port);
 	add_network(out, e);
 	add_container(out, w->who);
 	add_portero(out, w);
@@ -218,7 +279,8 @@ int json_watch_add_lost(int64_t time_ns, uint64_t count, const char *reason, str
 	add_event(out, "events-lost", true, reason);
 	buf_add_text(out, ",\"process\":null,\"user\":null,\"destination\":null,\"source\":null,"
 			  "\"network\":null,\"service\":null,\"container\":null,\"portero\":{"
-			  "\"enforced\":null,\"home\":null,\"netns\":null,\"netns_name\":null");
+			  "\"enforced\":null,\"home\":null,\"ephemeral\":null,\"netns\":null,"
+			  "\"netns_name\":null");
 	add_count(out, count);
 	buf_add_text(out, ",\"declared_for\":null}}\n");
 	return out->failed ? -ENOMEM : 0;

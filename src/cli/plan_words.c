@@ -59,13 +59,18 @@ static const char *declared_word(enum declared declared)
 	return words[declared][0] ? _(words[declared]) : "";
 }
 
-static void add_declared(const struct planned *p, const struct plan_row *row, struct buf *out)
+void plan_words_why(const struct planned *p, const struct plan_row *row, struct buf *out)
 {
+	const char *why;
+
 	buf_add_text(out, declared_word(row->declared));
 	if (row->opening == POLICY_NO_OPENING)
 		return;
+	why = policy_text(&p->policy, p->policy.openings[row->opening].why_str);
 	buf_add_text(out, " (");
 	plan_words_place(p, row->opening, out);
+	buf_add_text(out, why[0] ? ": " : "");
+	text_escape(out, why, strlen(why), p->now.ascii);
 	buf_add_char(out, ')');
 }
 
@@ -220,7 +225,7 @@ static void print_heading(const struct planned *p, const struct plan_row *row)
 	buf_add_text(&text, "  ");
 	view_program(v, port, true, &text);
 	buf_add_text(&text, "  ");
-	add_declared(p, row, &text);
+	plan_words_why(p, row, &text);
 	if (p->now.colored)
 		printf("\033[%sm%s\033[0m\n", looks[row->kind].color, buf_text(&text));
 	else

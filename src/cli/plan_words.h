@@ -14,6 +14,8 @@ void plan_words_print(const struct planned *p);
 void plan_words_print_remarks(const struct planned *p);
 /* "10-web.yaml:12" */
 void plan_words_place(const struct planned *p, uint32_t opening, struct buf *out);
+/* Why it gets what it gets: "undeclared", "declared (10-web.yaml:12: public web site)", ... */
+void plan_words_why(const struct planned *p, const struct plan_row *row, struct buf *out);
 /* May who has the connection connect again? True also of what does not come from outside. */
 bool plan_words_may_come(const struct planned *p, const struct connection_info *c);
 /* Who is connected now, and could not connect again: at most `limit` addresses. Returns how many

@@ -60,6 +60,24 @@ static bool is_guarded(const struct policy *p, const struct opening *o)
 	return false;
 }
 
+/* The firewall lets them in; the guard keeps them from everybody. */
+static void warn_protocol(const struct review *r, const struct opening *o)
+{
+	for (uint32_t i = 0; i < o->port_count; i++) {
+		const struct port_range *range = &r->p->ports[o->first_port + i];
+		const char *proto = proto_name(range->proto);
+
+		if (range->proto == PROTO_TCP || range->proto == PROTO_UDP)
+			continue;
+		warn(r, o,
+		     _("the guard knows openings for tcp and udp alone: when it enforces, no "
+		       "program "
+		       "may listen on %u/%s (where the kernel lets it see %s: portero doctor)"),
+		     range->first, proto, proto);
+		return;
+	}
+}
+
 static bool names_nobody(const struct opening *o)
 {
 	return !o->program_str && !o->unit_str && !o->user_str && !o->container_str;
@@ -171,7 +189,10 @@ void policy_guard_review(const struct policy *p, const struct policy_facts *fact
 	for (size_t i = 0; i < p->opening_count; i++) {
 		const struct opening *o = &p->openings[i];
 
-		if (opening_is_over(o, facts->now_s) || !is_guarded(p, o))
+		if (opening_is_over(o, facts->now_s))
+			continue;
+		warn_protocol(&r, o);
+		if (!is_guarded(p, o))
 			continue;
 		warn_scripts(&r, o);
 		warn_unit(&r, o);

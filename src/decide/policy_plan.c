@@ -187,9 +187,10 @@ static int add_group(struct plan *plan, const struct plan_group *g)
 	return 0;
 }
 
-/* What one side lets in and the other does not. Returns how many, or -ENOMEM. */
+/* What one side lets in and the other does not. Adds to *ret_parts the families of which some
+ * addresses get something else. Returns how many, or -ENOMEM. */
 static int add_missing(struct plan *plan, const struct form *from, const struct form *to,
-		       uint32_t *ret_first, bool *ret_parts)
+		       uint32_t *ret_first, uint8_t *ret_parts)
 {
 	int count = 0;
 
@@ -199,7 +200,7 @@ static int add_missing(struct plan *plan, const struct form *from, const struct 
 		enum verdict verdict = other ? other->verdict : VERDICT_DROP;
 
 		if ((other ? other->exceptions : 0) != g->exceptions)
-			*ret_parts = true;
+			*ret_parts |= g->family;
 		if (rank(g->verdict) <= rank(verdict) || rank(g->verdict) < rank(VERDICT_UNKNOWN))
 			continue;
 		if (add_group(plan, g) < 0)
@@ -207,6 +208,16 @@ static int add_missing(struct plan *plan, const struct form *from, const struct 
 		count++;
 	}
 	return count;
+}
+
+/* Of all groups from `first` on. */
+static uint8_t group_families(const struct plan *plan, size_t first)
+{
+	uint8_t families = 0;
+
+	for (size_t i = first; i < plan->group_count; i++)
+		families |= plan->groups[i].family;
+	return families;
 }
 
 static bool gets_in(const struct plan_side *side, uint32_t row)
@@ -247,7 +258,7 @@ static int compare_row(struct plan *plan, const struct plan_side *before,
 {
 	struct form cleanup_call(form_done) was = {0};
 	struct form cleanup_call(form_done) is = {0};
-	bool parts = false;
+	uint8_t parts = 0;
 	int lost, gained;
 
 	if (form_row(before, row->before, &was) < 0 || form_row(after, row->after, &is) < 0)
@@ -259,7 +270,8 @@ static int compare_row(struct plan *plan, const struct plan_side *before,
 	row->lost_count = (uint32_t)lost;
 	row->gained_count = (uint32_t)gained;
 	row->maybe = is_doubtful(before, row->before);
-	row->kind = kind_of(row, before, after, parts);
+	row->kind = kind_of(row, before, after, parts != 0);
+	row->families = parts | group_families(plan, row->first_lost);
 	return 0;
 }
 

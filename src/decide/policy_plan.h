@@ -54,7 +54,8 @@ struct plan_row {
 	/* in groups[] of the plan: classes that got in as a whole, and do no more; and new ones */
 	uint32_t first_lost, lost_count;
 	uint32_t first_gained, gained_count;
-	bool maybe; /* what it was before is not fully known */
+	uint8_t families; /* FAMILY_*: whose packets get something else; 0: nobody's */
+	bool maybe;	  /* what it was before is not fully known */
 };
 
 struct plan {

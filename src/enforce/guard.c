@@ -349,14 +349,11 @@ int guard_load(const struct guard_wish *wish, const struct guard_rules *r, struc
 int guard_refresh(const struct guard_wish *wish, const struct guard_rules *r,
 		  struct guard_report *ret, struct err *e)
 {
-	struct guard_pinned pinned;
-	int result = guard_pins_look(wish->place, &pinned, e);
-
 	*ret = (struct guard_report){0};
-	if (result == 0 && !pinned.any)
-		result = err_set(e, -ENOENT,
-				 _("no guard is there: portero restore puts up what was applied"));
-	return result < 0 ? result : put_in_force(wish, r, ret, e);
+	if (!guard_pins_have_any(wish->place))
+		return err_set(e, -ENOENT,
+			       _("no guard is there: portero restore puts up what was applied"));
+	return put_in_force(wish, r, ret, e);
 }
 
 int guard_off(const struct guard_place *place, struct err *e)

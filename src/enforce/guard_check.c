@@ -42,6 +42,7 @@ const char *guard_fault_id(enum guard_fault fault)
 		[GUARD_FAULT_MAP_GONE] = "map-unpinned",
 		[GUARD_FAULT_VERSION] = "other-version",
 		[GUARD_FAULT_ELSEWHERE] = "other-namespace",
+		[GUARD_FAULT_UNFINISHED] = "unfinished",
 		[GUARD_FAULT_CLOCK] = "clock-was-set",
 		[GUARD_FAULT_PROGRAM_MISSING] = "program-missing",
 		[GUARD_FAULT_PROGRAM_CHANGED] = "program-changed",
@@ -313,6 +314,40 @@ static int check_remains(struct checking *c, const struct guard_pinned *p, struc
 	return check_links(c, false, e);
 }
 
+static int check_whole(struct checking *c, const struct states *s, bool thorough, struct err *e)
+{
+	int r = guard_kernel_find(c->place, &c->k, e);
+
+	if (r == 0)
+		r = check_all(c, s, thorough, e);
+	guard_programs_done(&c->programs);
+	guard_kernel_close(&c->k);
+	return r;
+}
+
+/* Where there is none, the one beside it may be all that there is: it was to be renamed. */
+static int check_beside(struct checking *c, bool alone, struct err *e)
+{
+	char cleanup_free *path = guard_pins_beside(c->place);
+	const struct guard_place beside = {.cgroup = c->place->cgroup, .pins = path};
+	struct checking other = {.place = &beside, .r = c->r, .ret = c->ret};
+	struct guard_pinned pinned = {0};
+	int r = path ? guard_pins_look_beside(c->place, &pinned, e)
+		     : err_set(e, -ENOMEM, _("out of memory"));
+
+	if (r < 0)
+		return r;
+	if (pinned.any)
+		add_fault(c->ret, GUARD_FAULT_UNFINISHED, "");
+	if (alone && !pinned.any && c->r->mode != GUARD_OFF)
+		add_fault(c->ret, GUARD_FAULT_ABSENT, "");
+	if (!alone || !pinned.any)
+		return 0;
+	c->ret->there = true;
+	note_mode(c->ret, &pinned);
+	return check_links(&other, false, e);
+}
+
 int guard_check(const struct states *s, const struct guard_place *place,
 		const struct guard_rules *r, bool thorough, struct guard_check *ret, struct err *e)
 {
@@ -323,21 +358,12 @@ int guard_check(const struct states *s, const struct guard_place *place,
 	*ret = (struct guard_check){0};
 	if (result < 0)
 		return result;
-	if (!pinned.any) {
-		ret->mode_known = true;
-		if (r->mode != GUARD_OFF)
-			add_fault(ret, GUARD_FAULT_ABSENT, "");
-		return 0;
-	}
-	ret->there = true;
-	ret->whole = guard_pins_are_whole(&pinned);
 	note_mode(ret, &pinned);
-	if (!ret->whole)
-		return check_remains(&c, &pinned, e);
-	result = guard_kernel_find(place, &c.k, e);
-	if (result == 0)
-		result = check_all(&c, s, thorough, e);
-	guard_programs_done(&c.programs);
-	guard_kernel_close(&c.k);
-	return result;
+	ret->mode_known |= !pinned.any;
+	ret->there = pinned.any;
+	ret->whole = guard_pins_are_whole(&pinned);
+	result = check_beside(&c, !pinned.any, e);
+	if (result < 0 || !pinned.any)
+		return result;
+	return ret->whole ? check_whole(&c, s, thorough, e) : check_remains(&c, &pinned, e);
 }

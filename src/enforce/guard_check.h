@@ -23,7 +23,9 @@ enum guard_fault {
 	GUARD_FAULT_MAP_GONE,  /* subject: the map; its pin is gone, what is attached uses it */
 	GUARD_FAULT_VERSION,   /* it is another version's, whose maps cannot be read */
 	GUARD_FAULT_ELSEWHERE, /* it guards another network namespace */
-	GUARD_FAULT_CLOCK,     /* the clock was set: openings that end do so at another time */
+	/* of nobody's intention */
+	GUARD_FAULT_UNFINISHED, /* a guard that is to take its place waits beside it, or alone */
+	GUARD_FAULT_CLOCK,	/* the clock was set: openings that end do so at another time */
 	/* what keeps declared programs from their ports */
 	GUARD_FAULT_PROGRAM_MISSING, /* subject: the path */
 	GUARD_FAULT_PROGRAM_CHANGED, /* ... is another than the one that was accepted */

@@ -334,6 +334,23 @@ char *guard_pins_beside(const struct guard_place *place)
 	return asprintf(&path, "%s-next", pins_of(place)) < 0 ? NULL : path;
 }
 
+int guard_pins_look_beside(const struct guard_place *place, struct guard_pinned *ret, struct err *e)
+{
+	char cleanup_free *path = guard_pins_beside(place);
+	const struct guard_place beside = {.cgroup = place->cgroup, .pins = path};
+
+	return path ? guard_pins_look(&beside, ret, e) : err_set(e, -ENOMEM, _("out of memory"));
+}
+
+bool guard_pins_have_any(const struct guard_place *place)
+{
+	struct guard_pinned pinned;
+	struct err ignored;
+
+	return guard_pins_look(place, &pinned, &ignored) < 0 || pinned.any ||
+	       guard_pins_look_beside(place, &pinned, &ignored) < 0 || pinned.any;
+}
+
 int guard_pins_take_over(const struct guard_place *place, struct err *e)
 {
 	char cleanup_free *beside = guard_pins_beside(place);

@@ -108,6 +108,11 @@ int guard_pins_remove(const struct guard_place *place, struct err *e);
 
 /* The path of PINS-next (a bpffs takes no names with dots); the caller's. NULL: out of memory. */
 char *guard_pins_beside(const struct guard_place *place);
+/* As guard_pins_look(), of PINS-next. */
+int guard_pins_look_beside(const struct guard_place *place, struct guard_pinned *ret,
+			   struct err *e);
+/* Is anything pinned, in PINS or in PINS-next? Also true when that cannot be looked at. */
+bool guard_pins_have_any(const struct guard_place *place);
 /* The guard in PINS-next, whose rules are in force, takes the place of the one in PINS. */
 int guard_pins_take_over(const struct guard_place *place, struct err *e);
 /* Ends what somebody who was killed has begun: PINS-next takes over, or is removed. */

@@ -57,14 +57,6 @@ int guard_state_where(const struct states *s, struct guard_where *ret, struct er
 			      s->dir, where_file);
 }
 
-static bool is_there(const struct guard_place *place)
-{
-	struct guard_pinned pinned;
-	struct err ignored;
-
-	return guard_pins_look(place, &pinned, &ignored) == 0 && pinned.any;
-}
-
 int guard_state_set_where(const struct states *s, const char *cgroup, const char *pins,
 			  struct err *e)
 {
@@ -82,7 +74,7 @@ int guard_state_set_where(const struct states *s, const char *cgroup, const char
 		return r;
 	if (r && strcmp(now->cgroup, cgroup) == 0 && strcmp(now->pins, pins) == 0)
 		return 0;
-	if (r && is_there(&now->place))
+	if (r && guard_pins_have_any(&now->place))
 		return err_set(
 			e, -EBUSY,
 			_("a guard is attached to %.200s, pinned in %.200s, and can be moved "
@@ -124,7 +116,7 @@ int guard_state_read(const struct states *s, uint32_t state, struct guard_rules 
 static int settle_for_less(const struct states *s, const struct guard_place *place, uint32_t state,
 			   int r, const struct err *e)
 {
-	if ((r != -EOPNOTSUPP && r != -EPERM && r != -EACCES) || is_there(place))
+	if ((r != -EOPNOTSUPP && r != -EPERM && r != -EACCES) || guard_pins_have_any(place))
 		return r;
 	change_log_add(s, CHANGE_FAILURE, state, state, e->msg, NULL);
 	return 0;

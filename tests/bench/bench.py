@@ -10,7 +10,7 @@ interleaved rounds: what slows the machine down for a while slows all of them do
   D  a host with 200 rules: portero reach from a twin, from the cache, and asking every port;
      portero with it and without; nmap -sS -p- from a peer, and that both find the same open ports
   E  policies of 1 to 10,000 openings with 50,000 networks: loading them, new connections and bytes,
-     next to naive rules of the same meaning and to no firewall (policy.py)
+     next to rules of the same meaning as others write them, and to no firewall (policy.py)
   F. the guard: listening, connecting, bytes and datagrams with it, next to without (guard.py)
   G. all TCP ports of a host over a veth: portero scan next to nmap and masscan, with and without
      packets lost, and that no open port is missed (scan.py)

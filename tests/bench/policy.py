@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Scene E of bench.py: what a policy costs. Its ruleset is made and loaded; then new connections and
-bytes from a peer, the best of interleaved rounds, against a naive ruleset of the same meaning (one rule for
-each port and network, one after the other, as ufw writes them too) and against no firewall at all.
+bytes from a peer, the best of interleaved rounds, against rulesets of the same meaning in the manner of
+others (rulesets.py: naive, ufw, firewalld) and against no firewall at all.
 """
 import os
 import random
@@ -13,14 +13,17 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import rulesets
+
 HERE = Path(__file__).resolve().parent
 HOST, PEER = "198.51.100.1", "198.51.100.2"
 SIZES, QUICK_SIZES = (1, 100, 1000, 10000), (1, 100)
 NETWORKS, QUICK_NETWORKS = 50000, 500  # of all openings
-NAIVE_LIMIT = 1000  # openings
+OTHERS_LIMIT = 1000  # openings: more take others minutes to load
 ASKED = 50  # ports that are connected to
 CONNECTIONS, POUR_MS = 2000, 200
 LOAD_S, FORMAT_S, THROUGHPUT, FLAT = 5.0, 1.0, 0.97, 1.25
+NOTHING = "no firewall"
 
 
 def openings_of(count, networks):
@@ -44,13 +47,15 @@ def policy_of(openings):
     return "\n".join(lines) + "\n"
 
 
-def naive_of(openings):
-    lines = ["*filter", ":INPUT DROP [0:0]", ":FORWARD ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
-             "-A INPUT -i lo -j ACCEPT",
-             "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]
-    lines += [f"-A INPUT -p tcp -s {source} --dport {port} -j ACCEPT"
-              for port, sources in openings for source in sources]
-    return "\n".join(lines) + "\nCOMMIT\n"
+def manners():
+    """{name: (who loads it, who writes it)}: ufw as Debian has it, on nf_tables."""
+    found = {}
+    legacy, compat = (shutil.which(f"iptables-{kind}-restore") for kind in ("legacy", "nft"))
+    if legacy or compat:
+        found["naive"] = ([legacy or compat], rulesets.naive)
+        found["ufw"] = ([compat or legacy], rulesets.ufw)
+    found["firewalld"] = (["nft", "-f", "-"], rulesets.firewalld)
+    return found
 
 
 @contextmanager
@@ -101,8 +106,6 @@ class Scene:
                         str(HERE / "traffic.c")], check=True)
         self.rules = str(Path(bench.portero[0]).parent / "netns" / "policy_rules")
         self.file = directory / "bench.yaml"
-        self.restore = shutil.which("iptables-legacy-restore") or \
-            shutil.which("iptables-nft-restore")
         self.peers = {}  # name: (namespace of the peer, ports)
         self.numbers = {}
 
@@ -116,7 +119,7 @@ class Scene:
 
     def prepare(self, stack):
         networks = QUICK_NETWORKS if self.quick else NETWORKS
-        self.add(stack, "no firewall", openings_of(ASKED, ASKED))
+        self.add(stack, NOTHING, openings_of(ASKED, ASKED))
         for count in QUICK_SIZES if self.quick else SIZES:
             openings = openings_of(count, networks)
             self.file.write_text(policy_of(openings))
@@ -125,12 +128,18 @@ class Scene:
             line = f"  {count:6} openings, {networks} networks: read and made in {made:.2f} s, " \
                    f"{len(script) / 1e6:.1f} MB, loaded in {loaded:.2f} s"
             self.numbers[f"portero {count}"] = {"made_s": made, "loaded_s": loaded}
-            if count <= NAIVE_LIMIT and self.restore:
-                took = self.add(stack, f"naive {count}", openings, [self.restore],
-                                naive_of(openings))
-                line += f" (naive rules: {took:.2f} s)"
-            print(line + self.bench.judge(f"{LOAD_S:.0f} s", f"{count} openings {made + loaded:.1f} s",
+            others = self.add_others(stack, openings) if count <= OTHERS_LIMIT else ""
+            print(line + others + self.bench.judge(f"{LOAD_S:.0f} s", f"{count} openings {made + loaded:.1f} s",
                                           loaded <= LOAD_S and made <= FORMAT_S))
+
+    def add_others(self, stack, openings):
+        took = []
+        for manner, (argv, write) in manners().items():
+            name = f"{manner} {len(openings)}"
+            loaded = self.add(stack, name, openings, argv, write(openings))
+            self.numbers[name] = {"loaded_s": loaded}
+            took.append(f"{manner} {loaded:.2f} s")
+        return f" ({', '.join(took)})"
 
     def measure(self):
         """{name: [seconds per connection]}, {name: [bytes per second]}"""
@@ -138,7 +147,8 @@ class Scene:
         bytes_ = {name: [] for name in self.peers}
         for number in range(self.rounds + 1):
             for name, (peer, ports) in self.peers.items():
-                count = CONNECTIONS // 10 if self.quick or name.startswith("naive") else CONNECTIONS
+                few = self.quick or not name.startswith(("portero", NOTHING))
+                count = CONNECTIONS // 10 if few else CONNECTIONS
                 took = int(timed([self.tool, peer, "connect", HOST, str(count),
                                   *map(str, ports)])[1])
                 poured = float(timed([self.tool, peer, "pour", HOST, str(ports[-1]),
@@ -158,24 +168,46 @@ def ratio(samples, name, other):
     return best(samples, name) / best(samples, other)
 
 
+def print_samples(connects, bytes_):
+    for name, samples in connects.items():
+        print(f"  {name:16}{min(samples) * 1e6:9.1f} us a connection (median "
+              f"{statistics.median(samples) * 1e6:.1f}), {ratio(connects, name, NOTHING):6.2f}x; "
+              f"{max(bytes_[name]) / 1e9:6.2f} GB/s (median "
+              f"{statistics.median(bytes_[name]) / 1e9:.2f}), {ratio(bytes_, name, NOTHING):5.2f}x")
+
+
+def print_flat(bench, connects):
+    """What a connection costs with many openings, by what it costs with one: of everybody."""
+    answers = {}
+    for manner in ("portero", *manners()):
+        sizes = [n for n in connects if n.startswith(manner + " ")]
+        answers[manner] = flat = ratio(connects, sizes[-1], sizes[0])
+        line = f"  {sizes[-1]} / {sizes[0]}: {flat:.2f}x a connection"
+        if manner == "portero":
+            line += bench.judge(f"{FLAT}x", f"{sizes[-1]} {flat:.2f}x {sizes[0]}", flat <= FLAT)
+        else:
+            same = f"portero {sizes[-1].split()[1]}"
+            line += f"; {ratio(connects, sizes[-1], same):.2f}x {same}"
+        print(line)
+    return answers["portero"]
+
+
+def print_kept(bench, name, what, kept):
+    print(f"  {name} / {NOTHING}: {kept:.2f} of the {what}"
+          + bench.judge(THROUGHPUT, f"{name} {kept:.2f} of the {what}", kept >= THROUGHPUT))
+
+
 def scene(bench, options, prefix):
     print("E. what a policy costs: made, loaded, and what a connection and a byte take")
     with ExitStack() as stack:
         s = Scene(bench, options, prefix)
         s.prepare(stack)
         connects, bytes_ = s.measure()
-    base = "no firewall"
-    for name, samples in connects.items():
-        print(f"  {name:22}{min(samples) * 1e6:9.1f} us a connection (median "
-              f"{statistics.median(samples) * 1e6:.1f}), {ratio(connects, name, base):6.2f}x; "
-              f"{max(bytes_[name]) / 1e9:6.2f} GB/s (median "
-              f"{statistics.median(bytes_[name]) / 1e9:.2f}), {ratio(bytes_, name, base):5.2f}x")
-    sizes = [n for n in connects if n.startswith("portero")]
-    flat = ratio(connects, sizes[-1], sizes[0])
-    through = ratio(bytes_, sizes[-1], base)
-    print(f"  {sizes[-1]} / {sizes[0]}: {flat:.2f}x a connection"
-          + bench.judge(f"{FLAT}x", f"{sizes[-1]} {flat:.2f}x {sizes[0]}", flat <= FLAT))
-    print(f"  {sizes[-1]} / {base}: {through:.2f} of the bytes"
-          + bench.judge(THROUGHPUT, f"{sizes[-1]} {through:.2f} of the bytes", through >= THROUGHPUT))
+    print_samples(connects, bytes_)
+    flat = print_flat(bench, connects)
+    last = [n for n in connects if n.startswith("portero")][-1]
+    through = ratio(bytes_, last, NOTHING)
+    print_kept(bench, last, "connections a second", 1 / ratio(connects, last, NOTHING))
+    print_kept(bench, last, "bytes a second", through)
     bench.results["E"] = {"load": s.numbers, "connect_s": connects, "bytes_per_s": bytes_}
-    return f"{sizes[-1].split()[1]} openings: {flat:.2f}x a connection of 1, {through:.2f} of the bytes"
+    return f"{last.split()[1]} openings: {flat:.2f}x a connection of 1, {through:.2f} of the bytes"

@@ -149,6 +149,9 @@ def test_plan_apply_confirm(host):
     kinds = {port: c["change"] for port, c in changes(plan).items()}
     assert kinds == {"22/tcp": "narrows", "6379/tcp": "closes", "8080/tcp": "closes"}
     assert changes(plan)["8080/tcp"]["published"]
+    assert {port: (c["family"], c["why"]) for port, c in changes(plan).items()} == {
+        "22/tcp": ("both", "declared (10.yaml:4: admins)"), "6379/tcp": ("both", "undeclared"),
+        "8080/tcp": ("ipv4", "undeclared")}
     assert host.table() == "", "a plan must not change anything"
     assert host.reaches(6379) and host.reaches(8080)
 

@@ -55,22 +55,22 @@ class Host(Guard):
         return [PORTERO, "--policy-dir", self.policy, "--state-dir", self.states, "--runtime-dir",
                 self.folder / "run", "--pin-dir", self.pins, "--cgroup", self.cgroup, *args]
 
-    def start_portero(self, *args, **kw):
+    def start_portero(self, *args, env=(), **kw):
         with self.ns:
             return janitor.add(subprocess.Popen(
-                self.argv(*args), stdin=subprocess.DEVNULL, env=base_environment(),
+                self.argv(*args), stdin=subprocess.DEVNULL, env=base_environment() | dict(env),
                 preexec_fn=die_with_parent, **kw))
 
-    def portero(self, *args, code=0):
-        p = self.start_portero(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def portero(self, *args, code=0, env=()):
+        p = self.start_portero(*args, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         out, err = p.communicate(timeout=60 * SLOW)
         janitor.end(p)
         assert p.returncode in (code if isinstance(code, tuple) else (code,)), \
             (p.returncode, out, err)
         return out + err
 
-    def json(self, *args, code=0):
-        out = self.portero(*args, "--json", code=code)
+    def json(self, *args, **kw):
+        out = self.portero(*args, "--json", **kw)
         return json.loads(out[out.index("{"):out.rindex("}") + 1])
 
     def undo_processes(self):
@@ -269,6 +269,38 @@ def test_off_takes_away_half_a_guard(host, pins):
     assert not host.pins.exists() and not pins_of(host)
     assert host.start().open("tcp", "0.0.0.0", 8080) == "ok"
     assert "no guard is there" in host.portero("guard", "refresh", code=2)
+
+
+def in_force(host):
+    """What doctor says of the guard that is there."""
+    found, = (c for c in host.json("doctor", code=(0, 2))["checks"] if c["id"] == "guard-in-force")
+    return found
+
+
+def test_a_replacement_that_was_not_ended(host):
+    """Somebody was killed before a new guard had taken the place of the old one, or in the middle of it."""
+    host.portero("apply", "--yes", "--no-confirm")
+    assert in_force(host)["health"] == "ok"
+    whole, pins, beside = pins_of(host), host.pins, host.bpffs / "portero-next"
+    host.pins = beside
+    host.load("enforce", f"80/tcp=program:{host.good}")
+    host.pins = pins
+    look = host.json("guard", code=1)
+    fault, = look["faults"]
+    assert (fault["id"], fault["severity"], look["mode"]) == ("unfinished", "high", "enforce")
+    assert "portero guard refresh" in host.portero("guard", code=1)
+    assert in_force(host)["health"] == "note" and in_force(host)["state"] == fault["sentence"]
+    host.portero("guard", "refresh")
+    assert host.json("guard")["intact"] and pins_of(host) == whole and not beside.exists()
+    # ... after the old one went, and before the new one has its name
+    host.pins.rename(beside)
+    look = host.json("guard", code=1)
+    assert (look["there"], look["mode"]) == (True, "enforce")
+    assert [f["id"] for f in look["faults"]] == ["unfinished"]
+    assert set(look["attached_parts"]) == set(LINKS)
+    assert host.wins(host.start(), 80) == "EPERM"
+    host.portero("guard", "refresh")
+    assert host.json("guard")["intact"] and pins_of(host) == whole and not beside.exists()
 
 
 def test_changed_maps_are_told(host):

@@ -2,13 +2,12 @@
 """Openings that the guard has to understand: those that end, and those for containers."""
 import hashlib
 import shutil
-import subprocess
 import time
 
 import pytest
 
 from guarding import HOME, TRY, need_guard
-from harness import need_program, wait_until
+from harness import need_program, preload, wait_until
 from test_guard_apply import Host, host  # noqa: F401
 
 DOCKER_PROXY = "/usr/sbin/docker-proxy"
@@ -33,28 +32,56 @@ def utc(seconds):
 
 # --- until --------------------------------------------------------------------------------------
 
-def test_an_end(host):
-    """Nobody gets the port any more, the listener is cut off, and what has no end goes on."""
-    end = int(time.time()) + 12
+HOUR = 3600
+
+
+class Clock:
+    """What portero does as if somebody had set the machine's clock. (A namespace of time has no wall clock.)"""
+
+    def __init__(self, host, directory):
+        self.host, self.library = host, preload(directory, "clock")
+
+    def at(self, by):
+        return self.library | {"CLOCK_SET": str(round(by))}
+
+    def refresh_before(self, end):
+        """The guard is told of the end anew, so that this is a moment away; True: it was not yet there
+        when that was done."""
+        for seconds in (2, 4, 8, 16, 32):
+            self.host.portero("guard", "refresh", env=self.at(end - time.time() - seconds))
+            if self.host.reach(HOME[0], 80) == "open":
+                return True
+        return False
+
+
+@pytest.fixture
+def clock(host, tool_dir):  # noqa: F811
+    return Clock(host, tool_dir)
+
+
+def declare_ends(host, end):
     declare(host, f"ports: [80/tcp, 80/udp], program: {host.good}, until: '{utc(end)}'",
             f"ports: [81/tcp], until: '{utc(end)}'", f"ports: [82/tcp], program: {host.good}")
     host.portero("apply", "--yes", "--no-confirm")
+
+
+def test_an_end(host, clock):  # noqa: F811
+    """Nobody gets the port any more, the listener is cut off, and what has no end goes on."""
+    end = int(time.time()) + HOUR
+    declare_ends(host, end)
     tcp, udp, any_, lasting = (host.start(p) for p in (host.good, host.good, host.other, host.good))
     assert host.wins(tcp, 80) is host.wins(udp, 80, "udp") is True
     assert host.wins(any_, 81) is host.wins(lasting, 82) is True
     assert host.wins(host.start(), 80) == "EPERM"
-    assert time.time() < end, "too slow to see it before its end"
     assert judgement(host.json("status"), 80) == "guarded"
-    # only the guard is left: it is not the firewall that closes them
-    subprocess.run(["ip", "netns", "exec", host.ns.name, "nft", "delete", "table", "inet",
-                    "portero"], check=True)
-    assert host.reach(HOME[0], 80) == "open"
-    wait_until(lambda: time.time() > end, 30, "the end")
+    # for the firewall that is an hour away: it is not what closes them
+    assert clock.refresh_before(end)
+    wait_until(lambda: host.reach(HOME[0], 80) == "dropped", 60, "the end")
     for program in (host.good, host.other):
         assert host.start(program).open("tcp", "0.0.0.0", 80) == "EPERM"
         assert host.start(program).open("udp", "0.0.0.0", 80) == "EPERM"
         assert host.start(program).open("tcp", "0.0.0.0", 81) == "EPERM"
-    assert host.reach(HOME[0], 80) == host.reach(HOME[0], 81) == "dropped"
+    assert host.reach(HOME[0], 81) == "dropped"
     assert not host.hears(udp, HOME[0], 80)
     assert host.reach(HOME[0], 82) == "open"
     # as of every port that nobody declared, the machine itself may have it
@@ -62,7 +89,29 @@ def test_an_end(host):
     look = host.json("status", code=(0, 1))
     assert judgement(look, 80) == "cut-off"
     assert judgement(look, 82) == "guarded"
+
+
+def test_the_clock_is_set(host, clock):  # noqa: F811
+    """While an opening has an end: nothing moves for the guard until it is told, and that it has to be is said."""
+    declare_ends(host, int(time.time()) + HOUR)
+    program, lasting = host.start(host.good), host.start(host.good)
+    assert host.wins(program, 80) is host.wins(lasting, 82) is True
     assert host.json("guard")["intact"]
+    for by, before, after in ((2 * HOUR, "open", "dropped"), (0, "dropped", "open"),
+                              (-HOUR, "open", "open")):
+        fault, = host.json("guard", code=1, env=clock.at(by))["faults"]
+        assert (fault["id"], fault["severity"]) == ("clock-was-set", "high"), by
+        assert "portero guard refresh" in host.portero("guard", code=1, env=clock.at(by))
+        assert host.reach(HOME[0], 80) == before, by
+        host.portero("guard", "refresh", env=clock.at(by))
+        assert host.json("guard", env=clock.at(by))["intact"], by
+        assert host.reach(HOME[0], 80) == after and host.reach(HOME[0], 82) == "open", by
+
+
+def test_the_clock_does_not_matter_without_ends(host, clock):  # noqa: F811
+    declare(host, f"ports: [80/tcp], program: {host.good}")
+    host.portero("apply", "--yes", "--no-confirm")
+    assert host.json("guard", env=clock.at(2 * HOUR))["intact"]
 
 
 # --- containers ---------------------------------------------------------------------------------

@@ -225,9 +225,12 @@ def test_json(enforced):
     assert tell(actor, "open", "udp", "::1", 53) == "ok"
     assert tell(actor, "open", "tcp", "0.0.0.0", 9000) == REFUSED
     assert tell(actor, "raw", "-", "-", 0) == "ok"
-    listen, bind, refused, raw = enforced.events()
-    assert [e["event"]["action"] for e in (listen, bind, refused, raw)] == \
-        ["listen", "bind", "bind-refused", "raw-socket"]
+    assert tell(actor, "open", "tcp", "0.0.0.0", 0) == "ok"
+    listen, bind, refused, raw, chosen = enforced.events()
+    assert [e["event"]["action"] for e in (listen, bind, refused, raw, chosen)] == \
+        ["listen", "bind", "bind-refused", "raw-socket", "listen"]
+    assert [e["portero"]["ephemeral"] for e in (listen, bind, refused, raw, chosen)] == \
+        [False, False, False, False, True]
     assert listen["process"] == {"pid": actor.pid, "executable": PYTHON,
                                  "name": os.path.basename(PYTHON),
                                  "start": listen["process"]["start"]}
@@ -301,12 +304,13 @@ def test_packets(guarded, make_ns):
     with s:
         for _ in range(5):
             s.sendto(b"x", ("198.18.7.1", 7777))
+        port = s.getsockname()[1]
     seen = guarded.events()
     assert [e["portero"]["count"] for e in seen] == [1, 2, 4]
     for e in seen:
         assert e["event"]["action"] == "packet-refused" and e["event"]["outcome"] == "failure"
         assert e["event"]["reason"] == "undeclared"
-        assert e["source"] == {"ip": "198.18.7.9", "port": None}
+        assert e["source"] == {"ip": "198.18.7.9", "port": port}
         assert e["destination"] == {"ip": "198.18.7.1", "port": 7777}
         assert e["process"]["pid"] == actor.pid and e["process"]["executable"] == PYTHON
     with peer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -315,6 +319,25 @@ def test_packets(guarded, make_ns):
     out, _ = guarded.look("-q", "--count", 1)
     assert re.match(r"\S+ \S+  a packet of 198\.18\.7\.9 to 7777/udp was dropped \(8 so far\): "
                     r"no opening has it  +\S+ \(pid \d+\), user root$", out)
+
+
+def test_packets_of_ipv6(guarded, make_ns):
+    peer = make_ns()
+    guarded.ns.connect(peer, addresses=("fd18::1/64",))
+    ip("-n", peer.name, "addr", "add", "fd18::9/64", "dev", "eth0", "nodad")
+    assert tell(guarded.actor(), "open", "tcp", "::", 7777) == "ok"
+    guarded.load("enforce", f"80/tcp=program:{PYTHON}")
+    with peer:
+        s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    with s:
+        s.setblocking(False)
+        s.connect_ex(("fd18::1", 7777))
+        port, found = s.getsockname()[1], []
+        wait_until(lambda: found.extend(guarded.events()) or found, what="the packet")
+    seen = found[0]
+    assert seen["event"]["action"] == "packet-refused"
+    assert seen["source"] == {"ip": "fd18::9", "port": port}
+    assert seen["destination"] == {"ip": "fd18::1", "port": 7777}
 
 
 # --- by whom ------------------------------------------------------------------------------------

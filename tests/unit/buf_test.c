@@ -67,6 +67,11 @@ static void test_growth(void **state)
 		buf_printf(&b, "%s", text);
 		assert_int_equal(b.len, len);
 		assert_string_equal(buf_text(&b), text);
+		buf_printf(&b, "%s|", text); /* some fit into the room that is left */
+		assert_int_equal(b.len, 2 * len + 1);
+		assert_memory_equal(b.data, text, len);
+		assert_memory_equal(b.data + len, text, len);
+		assert_string_equal(b.data + 2 * len, "|");
 		buf_done(&b);
 	}
 }

@@ -110,6 +110,7 @@ static void test_closes(void **state)
 	assert_int_equal(row->declared, DECLARED_NO);
 	assert_int_equal(row->lost_count, 2);
 	assert_int_equal(row->gained_count, 0);
+	assert_int_equal(row->families, FAMILY_IPV4);
 	assert_false(policy_plan_is_empty(&plan));
 }
 
@@ -125,7 +126,20 @@ static void test_the_same_in_parts(void **state)
 	add(&after, SOURCE_PRIVATE, "172.16.0.0/12, 192.168.0.0/16", VERDICT_ACCEPT);
 	add(&after, SOURCE_LISTED, "10.9.0.0/16", VERDICT_ACCEPT);
 	assert_int_equal(build()->kind, PLAN_STAYS);
+	assert_int_equal(plan.rows[0].families, 0);
 	assert_true(policy_plan_is_empty(&plan));
+}
+
+static void test_one_family(void **state)
+{
+	(void)state;
+	listen_on(WEB_PORT, "::");
+	add(&before, SOURCE_INTERNET, NULL, VERDICT_ACCEPT);
+	add(&before, SOURCE_INTERNET, NULL, VERDICT_ACCEPT)->destination = scene_address("fd00::5");
+	add(&after, SOURCE_INTERNET, NULL, VERDICT_ACCEPT);
+	add(&after, SOURCE_INTERNET, NULL, VERDICT_DROP)->destination = scene_address("fd00::5");
+	assert_int_equal(build()->kind, PLAN_NARROWS);
+	assert_int_equal(plan.rows[0].families, FAMILY_IPV6);
 }
 
 static void test_narrows(void **state)
@@ -154,6 +168,7 @@ static void test_a_part_alone(void **state)
 	add(&after, SOURCE_PRIVATE, NULL, VERDICT_ACCEPT);
 	add(&after, SOURCE_LISTED, "10.9.0.0/16", VERDICT_DROP);
 	assert_int_equal(build()->kind, PLAN_CHANGES);
+	assert_int_equal(plan.rows[0].families, FAMILY_IPV4);
 }
 
 static void test_opens_and_widens(void **state)
@@ -297,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_closes, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_same_in_parts, begin, end),
+		cmocka_unit_test_setup_teardown(test_one_family, begin, end),
 		cmocka_unit_test_setup_teardown(test_narrows, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_part_alone, begin, end),
 		cmocka_unit_test_setup_teardown(test_opens_and_widens, begin, end),

@@ -139,6 +139,16 @@ def test_a_port_is_its_programs(systemd):
     worked(systemd, "guard again-off", "guard rollback", "guard ended")
 
 
+def test_services_of_an_upgraded_package(systemd):
+    """They are refused their port, unless their start has the guard learn what dpkg vouches for."""
+    assert systemd.answer("upgrade apply").code == 0, systemd.answer("upgrade apply")
+    told = {name: systemd.answer(f"upgrade {name}").out for name in (
+        "first", "without", "with-8922", "with-8923", "again", "unvouched")}
+    assert told == {"first": "hello\n", "without": "", "with-8922": "hello\n",
+                    "with-8923": "hello\n", "again": "hello\n", "unvouched": ""}
+    worked(systemd, "upgrade off", "upgrade rollback")
+
+
 # --- portero.service ----------------------------------------------------------------------------
 
 def is_content(machine, name):
