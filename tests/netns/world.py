@@ -122,8 +122,7 @@ class World:
 
     # --- loading
 
-    def reset(self):
-        self.uses += 1
+    def clear_rules(self):
         run_in(self.host, ["nft", "flush", "ruleset"])
         for program in self.legacy:
             tables = "".join(f"*{t}\n{''.join(f':{c} ACCEPT [0:0]' + chr(10) for c in chains)}COMMIT\n"
@@ -137,6 +136,10 @@ class World:
             time.sleep(0.05)
         else:
             run_in(self.host, ["ipset", "destroy"])
+
+    def reset(self):
+        self.uses += 1
+        self.clear_rules()
         batch(self.host.name, self.undo)
         self.undo = []
         with self.host:
