@@ -68,7 +68,7 @@ class PacketFollower(Follower):
 
     def __init__(self, world, rules):
         super().__init__()
-        self.world, self.rules = world, rules
+        self.world, self.rules, self.sends = world, rules, 0
 
     def check(self, ns, answer):
         rule, said = answer["decided_by"], answer["verdict"]
@@ -98,9 +98,10 @@ class PacketFollower(Follower):
 
     def send(self, packet):
         iface = None if packet["interface"] in (None, "lo") else packet["interface"]
-        ports = {packet["port"]}
-        return self.world.send([(iface, packet["source"], packet["destination"], packet["proto"],
-                                 ports)])[0][packet["port"]]
+        probe = (iface, packet["source"], packet["destination"], packet["proto"],
+                 {packet["port"]})
+        self.sends += 1
+        return self.world.send([probe], first=self.sends)[0][packet["port"]]
 
     def is_excused(self, packet, said, seen):
         """As in Trial.judge (world.py): the answer was lost, or a count decides how it is refused."""

@@ -218,12 +218,16 @@ class World:
         result.json = json.loads(result.out)
         return result
 
-    def send(self, probes):
-        """probes: [(interface or None, source, destination, proto, ports)] -> [{port: verdict}]"""
+    def send(self, probes, first=0):
+        """
+        probes: [(interface or None, source, destination, proto, ports)] -> [{port: verdict}]. Another
+        `first`, and they come from other ports: what still answers those before is not taken for
+        an answer.
+        """
         parts = {True: [], False: []}
         for i, (iface, source, destination, proto, ports) in enumerate(probes):
             line = (f"{iface or 'lo'} {self.macs.get(iface, '00:00:00:00:00:00')} {source} "
-                    f"{destination} {rulesets.JUDGE + i % 890} {proto} "
+                    f"{destination} {rulesets.JUDGE + (first + i) % 890} {proto} "
                     f"{','.join(map(str, sorted(ports)))}\n")
             parts[iface is None].append((i, line))
         oracle(self.host_path(self.host), "flush")
