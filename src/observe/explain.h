@@ -27,6 +27,7 @@ struct explain_step {
 	bool legacy;		    /* a rule of iptables-legacy */
 	bool nat;		    /* in a chain that only changes addresses */
 	bool policy;		    /* no rule: what the chain does in the end */
+	bool translates;	    /* it gives the packet another destination */
 	bool reply;		    /* of the machine's answer */
 	enum trace_verdict verdict; /* DROP: also a refusal */
 	uint32_t table_str, chain_str;

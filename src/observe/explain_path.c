@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,21 +39,46 @@ static bool is_reply(const struct explanation *x, uint8_t hook)
 /* --- nf_tables ----------------------------------------------------------------------------------
  */
 
-/* Was it written by iptables-nft? Then it has a match or target of xtables, or stands beside such.
- */
-static bool is_xtables(const struct nft_image *image, size_t item)
+/* What a rule of nf_tables is made of, as far as that matters here. */
+struct traits {
+	bool xtables;	 /* a match or target of xtables: iptables-nft wrote it */
+	bool translates; /* what it accepts gets another destination */
+};
+
+static bool is_translating(const char *target)
+{
+	return strcmp(target, "DNAT") == 0 || strcmp(target, "REDIRECT") == 0 ||
+	       strcmp(target, "NETMAP") == 0;
+}
+
+static void take_traits(const struct nft_expr *expr, struct traits *t)
+{
+	char target[NFT_NAME_SIZE];
+
+	if (strcmp(expr->name, "nat") == 0 || strcmp(expr->name, "redir") == 0)
+		t->translates = true;
+	if (strcmp(expr->name, "match") == 0)
+		t->xtables = true;
+	if (strcmp(expr->name, "target") != 0)
+		return;
+	t->xtables = true;
+	if (nft_attr_name(expr->data, NFTA_TARGET_NAME, target))
+		t->translates |= is_translating(target);
+}
+
+static struct traits read_traits(const struct nft_image *image, size_t item)
 {
 	struct nft_expr cleanup_free *exprs = calloc(NFT_EXPR_LIMIT, sizeof(*exprs));
 	struct cur list = {.ok = true};
+	struct traits t = {0};
 	int count;
 
 	if (!exprs || !nla_find(nft_image_attributes(image, item), NFTA_RULE_EXPRESSIONS, &list))
-		return false;
+		return t;
 	count = nft_exprs_decode(list, exprs);
 	for (int i = 0; i < count; i++)
-		if (strcmp(exprs[i].name, "match") == 0 || strcmp(exprs[i].name, "target") == 0)
-			return true;
-	return false;
+		take_traits(&exprs[i], &t);
+	return t;
 }
 
 /* The tables that iptables-nft makes have its names, and its chains' are in capitals. */
@@ -96,13 +123,16 @@ static void name_rule(struct explanation *x, const struct mirror *m, struct expl
 	struct buf cleanup_call(buf_done) text = {0};
 	struct rule_place place = {.family = t->family, .table = t->table, .chain = t->chain};
 	struct nft_place on_host;
+	struct traits traits;
 
 	if (item < 0)
 		return;
+	traits = read_traits(&m->nft, (size_t)item);
+	step->translates = traits.translates && step->verdict == TRACE_ACCEPT;
 	nft_image_place(&m->nft, (size_t)item, &on_host);
 	step->handle = place.handle = on_host.handle;
 	step->number = place.number = m->nft_rewrite.position[item];
-	place.xtables = is_iptables_table(t->family, t->table) || is_xtables(&m->nft, (size_t)item);
+	place.xtables = is_iptables_table(t->family, t->table) || traits.xtables;
 	if (find_words(x, &place, &text))
 		step->rule_str = keep(x, buf_text(&text));
 	else
@@ -212,6 +242,7 @@ static int add_legacy(struct explanation *x, const struct legacy_step *steps, si
 		step->legacy = true;
 		step->nat = strcmp(l->table, "nat") == 0;
 		step->policy = l->policy;
+		step->translates = is_translating(l->target);
 		step->verdict = legacy_verdict(l);
 		step->table_str = keep(x, l->table);
 		step->chain_str = keep(x, l->chain);
@@ -273,33 +304,13 @@ static int weight(const struct explain_step *s)
 	return (is_last_hook(s) ? 3 : 1) + !s->policy;
 }
 
-static bool is_asked_for(const struct explanation *x, const struct explain_step *s)
-{
-	return !s->destination.family ||
-	       (s->port == x->port && address_equal(&s->destination, &x->flow.destination));
-}
-
+/* Does it give the packet another destination? The last that does is the one that counts. */
 static bool translates(const struct explanation *x, const struct explain_step *s)
 {
-	const char *target = reach_text(&x->reach, s->target_str);
-
-	if (!s->nat || s->policy || s->reply ||
+	if (!s->translates || s->reply ||
 	    (s->hook != NF_INET_PRE_ROUTING && s->hook != NF_INET_LOCAL_OUT))
 		return false;
-	return s->legacy ? strcmp(target, "DNAT") == 0 || strcmp(target, "REDIRECT") == 0 ||
-				   strcmp(target, "NETMAP") == 0
-			 : s->verdict == TRACE_ACCEPT;
-}
-
-/* Has the packet another destination once it is past the step? */
-static bool is_other_after(const struct explanation *x, size_t step)
-{
-	if (x->steps[step].legacy)
-		return true;
-	for (size_t i = step + 1; i < x->step_count; i++)
-		if (!x->steps[i].reply && !is_asked_for(x, &x->steps[i]))
-			return true;
-	return false;
+	return x->target.family ? x->nat : true; /* where it was lost later on: as the rule says */
 }
 
 /* Rules of legacy tables do not tell what came to them: as was asked for, until something
@@ -318,7 +329,7 @@ static void place_packets(struct explanation *x)
 			s->destination = x->target;
 			s->port = x->target_port;
 		}
-		translated |= translates(x, s) && (x->nat || is_other_after(x, i));
+		translated |= translates(x, s);
 	}
 }
 
@@ -333,7 +344,7 @@ static void find_deciding(struct explanation *x)
 			most = w;
 			x->decides = (uint32_t)i;
 		}
-		if (translates(x, &x->steps[i]) && (x->nat || is_other_after(x, i)))
+		if (translates(x, &x->steps[i]))
 			x->translates = (uint32_t)i;
 	}
 	/* all chains let it pass, and then the kernel itself did not */

@@ -107,6 +107,9 @@ struct steps {
 	size_t count, room;
 };
 
+/* That come by while one is followed: itself, perhaps twice, and what it is answered with. */
+enum { PACKETS_AT_A_HOOK = 4 };
+
 /* One table at one hook. */
 struct course {
 	struct now *now;
@@ -206,8 +209,9 @@ static ptrdiff_t follow(struct course *c, size_t at)
 	return legacy_walk_find(&c->now->walk, (uint32_t)entry->verdict);
 }
 
-/* Ends: every turn takes a packet off a counter and a place in the list, or goes forward. */
-static void walk_hook(struct steps *s, struct course *c)
+/* The way of one packet. Ends: every turn takes a packet off a counter and a place in the list, or
+ * goes forward. */
+static void walk_packet(struct steps *s, struct course *c)
 {
 	ptrdiff_t at = legacy_walk_find(&c->now->walk, c->now->table.hook_entry[c->hook]);
 	size_t turns = 0;
@@ -224,6 +228,35 @@ static void walk_hook(struct steps *s, struct course *c)
 		} else {
 			at++;
 		}
+	}
+}
+
+static bool ends_refused(const struct steps *s, size_t first)
+{
+	return s->count > first && strcmp(s->items[s->count - 1].target, "REJECT") == 0;
+}
+
+/*
+ * What a refused packet of the machine itself is answered with comes by the same chains: its way is
+ * found like that of another packet, and which is which tells REJECT, as no answer is refused.
+ */
+static void walk_hook(struct steps *s, struct course *c)
+{
+	size_t first = s->count, kept;
+
+	walk_packet(s, c);
+	if (ends_refused(s, first))
+		return;
+	kept = s->count;
+	for (size_t packet = 1; packet < PACKETS_AT_A_HOOK; packet++) {
+		walk_packet(s, c);
+		if (ends_refused(s, kept)) {
+			memmove(&s->items[first], &s->items[kept],
+				(s->count - kept) * sizeof(*s->items));
+			s->count -= kept - first;
+			return;
+		}
+		s->count = kept;
 	}
 }
 
@@ -262,7 +295,7 @@ static bool is_due(const struct legacy_table *t, uint32_t hook, bool late)
 static int walk_all(struct legacy_path *p, struct now *now, uint32_t hook, bool late,
 		    struct steps *s)
 {
-	for (size_t i = 0; i < p->image->count; i++) {
+	for (size_t i = 0; i < p->image->count && !ends_refused(s, 0); i++) {
 		struct course c = {.now = &now[i],
 				   .mine = &p->tables[i],
 				   .original = &p->image->tables[i],

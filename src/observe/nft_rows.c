@@ -121,7 +121,7 @@ static const struct nft_meta_row meta_rows[] = {
 
 static const struct xt_row matches[] = {
 	/* of the packet, its connection, its route, or the machine's sets */
-	{"addrtype", TREAT_PLAIN}, {"ah", TREAT_PLAIN}, {"bpf", TREAT_PLAIN},
+	{"addrtype", TREAT_PLAIN}, {"ah", TREAT_PLAIN},
 	{"cluster", TREAT_PLAIN}, {"comment", TREAT_PLAIN}, {"connlabel", TREAT_PLAIN},
 	{"connmark", TREAT_PLAIN}, {"conntrack", TREAT_PLAIN}, {"dccp", TREAT_PLAIN},
 	{"dscp", TREAT_PLAIN}, {"ecn", TREAT_PLAIN}, {"esp", TREAT_PLAIN},
@@ -130,9 +130,9 @@ static const struct xt_row matches[] = {
 	{"iprange", TREAT_PLAIN}, {"l2tp", TREAT_PLAIN},
 	{"mark", TREAT_PLAIN}, {"multiport", TREAT_PLAIN}, {"pkttype", TREAT_PLAIN},
 	{"policy", TREAT_PLAIN}, {"realm", TREAT_PLAIN}, {"rpfilter", TREAT_PLAIN},
-	{"sctp", TREAT_PLAIN}, {"state", TREAT_PLAIN}, {"string", TREAT_PLAIN},
+	{"sctp", TREAT_PLAIN}, {"state", TREAT_PLAIN},
 	{"tcp", TREAT_PLAIN}, {"tcpmss", TREAT_PLAIN}, {"time", TREAT_PLAIN},
-	{"tos", TREAT_PLAIN}, {"u32", TREAT_PLAIN}, {"udp", TREAT_PLAIN},
+	{"tos", TREAT_PLAIN}, {"udp", TREAT_PLAIN},
 	{"udplite", TREAT_PLAIN}, {"set", TREAT_IPSET},
 	/* IPv6 extension headers: an ordinary packet has none */
 	{"dst", TREAT_PLAIN}, {"frag", TREAT_PLAIN}, {"hbh", TREAT_PLAIN},
@@ -152,7 +152,8 @@ static const struct xt_row matches[] = {
 	/* what the twin lacks: sockets, users, groups of devices, ports of bridges, IPVS, senders' cards */
 	{"cgroup", TREAT_UNMIRRORED}, {"devgroup", TREAT_PLAIN}, {"eui64", TREAT_UNMIRRORED},
 	{"ipvs", TREAT_UNMIRRORED}, {"mac", TREAT_UNMIRRORED}, {"osf", TREAT_UNMIRRORED},
-	/* and how far away, and how long: senders' own */
+	/* and how far away, how long, and which bytes: senders' own */
+	{"bpf", TREAT_UNMIRRORED}, {"string", TREAT_UNMIRRORED}, {"u32", TREAT_UNMIRRORED},
 	{"hl", TREAT_UNMIRRORED}, {"ttl", TREAT_UNMIRRORED}, {"length", TREAT_UNMIRRORED},
 	{"owner", TREAT_UNMIRRORED}, {"physdev", TREAT_UNMIRRORED}, {"socket", TREAT_UNMIRRORED},
 };

@@ -269,13 +269,13 @@ static const struct xt_reader match_readers[] = {
 
 /* These look at none of what we ask about, or only at what no packet can tell (see doubts.h). */
 static const char *const plain_matches[] = {
-	"ah",	  "cgroup",  "comment", "connbytes", "connlabel", "connlimit", "connmark",
-	"cpu",	  "dscp",    "dst",	"ecn",	     "esp",	  "frag",      "hashlimit",
-	"hbh",	  "helper",  "hl",	"icmp",	     "icmp6",	  "ipcomp",    "ipv6header",
-	"length", "limit",   "mac",	"mark",	     "mh",	  "nfacct",    "osf",
-	"owner",  "physdev", "pkttype", "policy",    "quota",	  "rateest",   "recent",
-	"rt",	  "srh",     "socket",	"state",     "statistic", "tcpmss",    "time",
-	"tos",	  "ttl",
+	"ah",	      "bpf",	"cgroup",  "comment", "connbytes", "connlabel", "connlimit",
+	"connmark",   "cpu",	"dscp",	   "dst",     "ecn",	   "esp",	"frag",
+	"hashlimit",  "hbh",	"helper",  "hl",      "icmp",	   "icmp6",	"ipcomp",
+	"ipv6header", "length", "limit",   "mac",     "mark",	   "mh",	"nfacct",
+	"osf",	      "owner",	"physdev", "pkttype", "policy",	   "quota",	"rateest",
+	"recent",     "rt",	"socket",  "srh",     "state",	   "statistic", "string",
+	"tcpmss",     "time",	"tos",	   "ttl",     "u32",
 };
 
 /* SNAT and its like work after every verdict that is asked for. */

@@ -129,6 +129,8 @@ struct collecting {
 	uint32_t cookie, packet;
 	bool has_packet; /* the kernel calls the one that was sent `packet` now */
 	bool replied;	 /* the answer is wanted, too */
+	bool has_seen;	 /* the end of a chain had the packet, of which its policy tells next */
+	struct frame_seen seen;
 	struct trace_step step;
 };
 
@@ -160,6 +162,24 @@ static bool is_end(const struct trace_step *step)
 	return step->kind == TRACE_RULE && step->handle == 0 && step->verdict == TRACE_CONTINUE;
 }
 
+/* Where no rule matched, that end is the message which has the packet: what comes next takes it. */
+static bool skips_end(struct collecting *c)
+{
+	struct trace_step *step = &c->step;
+
+	if (is_end(step)) {
+		c->has_seen = step->has_seen;
+		c->seen = step->seen;
+		return true;
+	}
+	if (c->has_seen && !step->has_seen) {
+		step->has_seen = true;
+		step->seen = c->seen;
+	}
+	c->has_seen = false;
+	return false;
+}
+
 /* Has it been at that place? Then it was sent again, and the way of before has led nowhere. */
 static bool begins_anew(const struct trace *t, const struct trace_step *step)
 {
@@ -178,7 +198,7 @@ static int collect(const void *payload, size_t len, struct collecting *c)
 
 	if (trace_step_decode(payload, len, &c->step) < 0)
 		return -EBADMSG;
-	if (!is_ours(c) || is_own_table(c->step.table) || is_end(&c->step))
+	if (!is_ours(c) || is_own_table(c->step.table) || skips_end(c))
 		return 0;
 	if (begins_anew(t, &c->step))
 		t->count = 0;

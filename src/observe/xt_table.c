@@ -10,7 +10,6 @@
 #include "base/mem.h"
 
 #include <linux/netfilter/xt_CT.h>
-#include <linux/netfilter/xt_bpf.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_set.h>
@@ -39,11 +38,9 @@ static const struct xt_row matches[] = {
 	{"rt", XT_PLAIN, false},
 	{"sctp", XT_PLAIN, false},
 	{"srh", XT_PLAIN, false},
-	{"string", XT_PLAIN, false},
 	{"tcp", XT_PLAIN, false},
 	{"tcpmss", XT_PLAIN, false},
 	{"tos", XT_PLAIN, false},
-	{"u32", XT_PLAIN, false},
 	{"udp", XT_PLAIN, false},
 	{"udplite", XT_PLAIN, false},
 	/* what the twin has as the machine: addresses, routes, conntrack's view of a first packet
@@ -62,7 +59,6 @@ static const struct xt_row matches[] = {
 	{"set", XT_PLAIN, false}, /* see match_set */
 	{"state", XT_PLAIN, false},
 	{"time", XT_PLAIN, true},
-	{"bpf", XT_PLAIN, false},    /* see match_bpf */
 	{"policy", XT_PLAIN, false}, /* see match_policy */
 	/* what came before */
 	{"connlimit", XT_RATE, false},
@@ -73,7 +69,8 @@ static const struct xt_row matches[] = {
 	{"rateest", XT_RATE, false},
 	{"recent", XT_RATE, false}, /* see match_recent */
 	{"statistic", XT_RATE, false},
-	/* what the twin does not have, or who sends decides */
+	/* what the twin does not have, or who sends decides: any bytes of the packet */
+	{"bpf", XT_UNMIRRORED, false},
 	{"cgroup", XT_UNMIRRORED, false},
 	{"cpu", XT_UNMIRRORED, false},
 	{"devgroup", XT_PLAIN, false},
@@ -86,7 +83,9 @@ static const struct xt_row matches[] = {
 	{"owner", XT_UNMIRRORED, false},
 	{"physdev", XT_UNMIRRORED, false},
 	{"socket", XT_UNMIRRORED, false},
+	{"string", XT_UNMIRRORED, false},
 	{"ttl", XT_UNMIRRORED, false},
+	{"u32", XT_UNMIRRORED, false},
 	/* ebtables; its limit is above */
 	{"802_3", XT_PLAIN, false},
 	{"among", XT_UNMIRRORED, false},
@@ -179,17 +178,6 @@ static enum xt_kind match_recent(uint8_t revision, struct cur c)
 	return info.check_set & XT_RECENT_SET ? XT_PLAIN : XT_RATE;
 }
 
-/* A program behind a descriptor or a pinned one has maps, which the machine uses too. */
-static enum xt_kind match_bpf(uint8_t revision, struct cur c)
-{
-	uint16_t mode;
-
-	if (revision == 0)
-		return XT_PLAIN;
-	cur_read(&c, &mode, sizeof(mode));
-	return revision == 1 && c.ok && mode == XT_BPF_MODE_BYTECODE ? XT_PLAIN : XT_UNMIRRORED;
-}
-
 /* Of a plain packet that comes in, IPsec is known to be "none"; what goes out depends on policies
  * that the twin does not have. */
 static enum xt_kind match_policy(uint8_t revision, struct cur c)
@@ -225,7 +213,6 @@ enum xt_kind xt_match_kind(const char *name, uint8_t revision, const void *data,
 		enum xt_kind (*kind)(uint8_t revision, struct cur c);
 	} by_blob[] = {
 		{"recent", match_recent},
-		{"bpf", match_bpf},
 		{"policy", match_policy},
 		{"set", match_set},
 	};

@@ -152,8 +152,9 @@ class Follower:
         seen = set()
         for _ in range(STEPS):
             rule = answer["decided_by"]
+            self.check(ns, answer)
             if rule is None:
-                self.end_without_rule(answer)
+                self.end_without_rule(ns, answer)
                 return
             index_of(answer, rule)
             verify(ns, rule)
@@ -164,13 +165,17 @@ class Follower:
             self.counts[take_away(ns, answer)] += 1
             before, answer = answer, explain(ns, port, proto, **options)
             if answer["verdict"] != before["verdict"]:
+                self.check(ns, answer)
                 self.counts["changed"] += 1
                 return
             if answer["decided_by"] == rule:
                 raise Wrong(f"taken away without effect: {rule}")
         raise Wrong(f"there is no end to it: now {answer['answer']}")
 
-    def end_without_rule(self, answer):
+    def check(self, ns, answer):
+        """Each answer on the way, with the rules that it is about: for who knows more."""
+
+    def end_without_rule(self, ns, answer):
         if answer["verdict"] == "accept":
             self.counts["no rule against it"] += 1
             return

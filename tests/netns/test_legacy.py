@@ -271,7 +271,6 @@ def random_rules(rng, v6):
         [lambda: "-m addrtype --dst-type LOCAL" if not v6 else "-m dscp --dscp-class CS0"],
         [lambda: "-m mark --mark 0x1/0x1", lambda: "-m mark ! --mark 0x2/0x2"],
         [lambda: "--tcp-flags SYN,ACK SYN"], [lambda: "-m comment --comment x"],
-        [lambda: f"-m u32 --u32 \"0>>28={6 if v6 else 4}\""],
         [lambda: "-m recent --set --name r"], [lambda: "-m dscp --dscp 0"],
     ]
     chains = ["a", "b", "c", "d"]

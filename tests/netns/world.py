@@ -122,8 +122,7 @@ class World:
 
     # --- loading
 
-    def reset(self):
-        self.uses += 1
+    def clear_rules(self):
         run_in(self.host, ["nft", "flush", "ruleset"])
         for program in self.legacy:
             tables = "".join(f"*{t}\n{''.join(f':{c} ACCEPT [0:0]' + chr(10) for c in chains)}COMMIT\n"
@@ -137,6 +136,10 @@ class World:
             time.sleep(0.05)
         else:
             run_in(self.host, ["ipset", "destroy"])
+
+    def reset(self):
+        self.uses += 1
+        self.clear_rules()
         batch(self.host.name, self.undo)
         self.undo = []
         with self.host:
@@ -215,12 +218,16 @@ class World:
         result.json = json.loads(result.out)
         return result
 
-    def send(self, probes):
-        """probes: [(interface or None, source, destination, proto, ports)] -> [{port: verdict}]"""
+    def send(self, probes, first=0):
+        """
+        probes: [(interface or None, source, destination, proto, ports)] -> [{port: verdict}]. Another
+        `first`, and they come from other ports: what still answers those before is not taken for
+        an answer.
+        """
         parts = {True: [], False: []}
         for i, (iface, source, destination, proto, ports) in enumerate(probes):
             line = (f"{iface or 'lo'} {self.macs.get(iface, '00:00:00:00:00:00')} {source} "
-                    f"{destination} {rulesets.JUDGE + i % 890} {proto} "
+                    f"{destination} {rulesets.JUDGE + (first + i) % 890} {proto} "
                     f"{','.join(map(str, sorted(ports)))}\n")
             parts[iface is None].append((i, line))
         oracle(self.host_path(self.host), "flush")

@@ -472,7 +472,7 @@ static void test_unknown_match(void **state)
 	(void)state;
 	begin_rule(&m);
 	begin_expression(&m, "match");
-	nla_put_text(&m.image.bytes, NFTA_MATCH_NAME, "u32");
+	nla_put_text(&m.image.bytes, NFTA_MATCH_NAME, "oracle");
 	nla_put_u32_be(&m.image.bytes, NFTA_MATCH_REV, 0);
 	nla_put(&m.image.bytes, NFTA_MATCH_INFO, "12345678", 8);
 	end_expression(&m);

@@ -3,11 +3,11 @@
  * xt_table: kinds that stand in the table, kinds that the parameters decide, and parameters that
  * are cut off: never PLAIN where they would have to be looked at.
  */
+#include "base/mem.h"
 #include "observe/xt_table.h"
 #include "unit.h"
 
 #include <linux/netfilter/xt_CT.h>
-#include <linux/netfilter/xt_bpf.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_set.h>
@@ -69,18 +69,24 @@ static void test_set(void **state)
 	assert_int_equal(kind_of("set", 5, &info, sizeof(info)), XT_RATE);
 }
 
-static void test_bpf_and_policy(void **state)
+static void test_policy(void **state)
 {
-	struct xt_bpf_info_v1 bpf = {.mode = XT_BPF_MODE_BYTECODE};
 	struct xt_policy_info policy = {.flags = XT_POLICY_MATCH_IN};
 
 	(void)state;
-	assert_int_equal(kind_of("bpf", 1, &bpf, sizeof(bpf)), XT_PLAIN);
-	bpf.mode = XT_BPF_MODE_FD_PINNED;
-	assert_int_equal(kind_of("bpf", 1, &bpf, sizeof(bpf)), XT_UNMIRRORED);
 	assert_int_equal(kind_of("policy", 0, &policy, sizeof(policy)), XT_PLAIN);
 	policy.flags = XT_POLICY_MATCH_OUT;
 	assert_int_equal(kind_of("policy", 0, &policy, sizeof(policy)), XT_UNMIRRORED);
+}
+
+/* Bytes of a packet that its sender chooses. */
+static void test_any_bytes(void **state)
+{
+	static const char *const names[] = {"bpf", "string", "u32"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(kind_of(names[i], 1, "12345678", 8), XT_UNMIRRORED);
 }
 
 static void test_set_target(void **state)
@@ -121,7 +127,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	   cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_set),	   cmocka_unit_test(test_bpf_and_policy),
+		cmocka_unit_test(test_set),	   cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_set_target), cmocka_unit_test(test_ct_target),
 	};
 
