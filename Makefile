@@ -229,9 +229,10 @@ golden: all $(B)/netns/policy_rules
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
-# A thousand random rulesets, which takes an hour; a slice of them is in check.
+# A thousand random rulesets, which takes an hour, and of a hundred what explain says; a slice of both is in check.
 check-long: all $(NETNS_TOOLS) $(B)/netns/oracle check-daemons
-	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} $(PYTEST) -s tests/netns/test_random.py
+	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} PORTERO_EXPLAIN=$${PORTERO_EXPLAIN:-100} $(PYTEST) -s \
+		tests/netns/test_random.py tests/netns/test_explain_random.py
 
 # What runs inside of the virtual machines besides portero.
 VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) $(B)/netns/guard_load \

@@ -179,7 +179,8 @@ class Follower:
         if answer["verdict"] == "accept":
             self.counts["no rule against it"] += 1
             return
-        if answer["verdict"] in ("drop", "reject") and "routing" in answer["answer"]:
+        if answer["verdict"] in ("drop", "reject") and \
+                re.search("routing|no route leads", answer["answer"]):
             self.counts["routing"] += 1
             return
         if answer["verdict"] == "unknown" and answer["why"]:

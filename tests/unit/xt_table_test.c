@@ -126,10 +126,10 @@ static void test_ct_target(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	   cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_set),	   cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_any_bytes),
-		cmocka_unit_test(test_set_target), cmocka_unit_test(test_ct_target),
+		cmocka_unit_test(test_names),	  cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_set),	  cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_set_target),
+		cmocka_unit_test(test_ct_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
