@@ -194,7 +194,7 @@ static void test_xtables(void **state)
 	(void)state;
 	memset(&doubts, 0, sizeof(doubts));
 	assert_int_equal(nft_rewrite_find(&w, &xt, &doubts), 0);
-	assert_int_equal(doubts.count, 8); /* one for the hop limit of ufw6-before */
+	assert_int_equal(doubts.count, 9); /* one for the hop limit of ufw6-before, one for bpf */
 	nft_rewrite_begin(&w, &none);
 	assert_true(compat(&w, "ufw-user-input", 1, &proto, &flags)); /* multiport */
 	assert_int_equal(proto, IPPROTO_TCP);
