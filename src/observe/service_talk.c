@@ -223,7 +223,7 @@ static void go_on(struct talk *t, bool keep, int64_t now_ms)
 		conclude(t, now_ms);
 		return;
 	}
-	if (now_ms - t->start_ms > t->tools->port_ms) {
+	if (now_ms >= t->end_ms) {
 		conclude(t, now_ms);
 		return;
 	}
@@ -262,7 +262,7 @@ static void take_step(struct talk *t, int64_t now_ms)
 static void conclude(struct talk *t, int64_t now_ms)
 {
 	static const char tls[] = "tls";
-	bool over_time = now_ms - t->start_ms > t->tools->port_ms;
+	bool over_time = now_ms >= t->end_ms;
 
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
@@ -305,8 +305,10 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 		t->events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
 		return;
 	}
-	if (result == 1)
+	if (result == 1) {
 		service_tls_look(t->wire.ssl, &t->found.tls);
+		t->found.tls.inside = t->step != 0;
+	}
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
 	} else if (result != 1) {
@@ -426,6 +428,10 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	if (now_ms >= t->end_ms) {
+		conclude(t, now_ms);
+		return;
+	}
 	switch (t->state) {
 	case TALK_CONNECTING:
 		getsockopt(t->wire.fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -455,14 +461,15 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 }
 
 int talk_begin(struct talk *t, const struct talk_tools *tools, const struct service_target *target,
-	       int64_t now_ms)
+	       int64_t now_ms, int64_t end_ms)
 {
 	uint16_t port =
 		ntohs(target->address.any.sa_family == AF_INET6 ? target->address.v6.sin6_port
 								: target->address.v4.sin_port);
 	int r;
 
-	*t = (struct talk){.tools = tools, .wire = {target, -1, NULL}, .start_ms = now_ms};
+	*t = (struct talk){
+		.tools = tools, .wire = {target, -1, NULL}, .start_ms = now_ms, .end_ms = end_ms};
 	r = service_course_init(&t->course, tools->matcher->probes, port,
 				target->udp ? PROBE_OVER_UDP : PROBE_OVER_TCP);
 	if (r < 0)

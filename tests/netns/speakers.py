@@ -182,6 +182,14 @@ def serve_udp(name, port):
                 other.sendto(data, peer)
 
 
+def start(ns, *kinds, first=40000):
+    """Serves these in the namespace, on the ports `first`, `first` + 1 ...: (the process, the ports)."""
+    ports = list(range(first, first + len(kinds)))
+    p = ns.start([sys.executable, __file__, *(f"{k}:{n}" for k, n in zip(kinds, ports))], ready=True)
+    assert p.line.strip() == "ready"
+    return p, ports
+
+
 def main():
     global CONTEXT
     words = [w.split(":") for w in sys.argv[1:]]

@@ -13,24 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import PORTERO, PYTHON, SLOW, die_with_parent, janitor, wait_until
+from harness import PORTERO, SLOW, die_with_parent, janitor, wait_until
+from speakers import start
 
 TOOL = Path(PORTERO).resolve().parent / "netns" / "service"
-SPEAKERS = Path(__file__).with_name("speakers.py")
 LIMIT = 60 * SLOW
 
 
 @pytest.fixture
 def speakers(ns):
     """speakers("web", "silent") serves these on the ports 40000, 40001 ..., and returns the ports."""
-    def start(*kinds, first=40000):
-        ports = list(range(first, first + len(kinds)))
-        p = ns.start([PYTHON, str(SPEAKERS), *(f"{k}:{n}" for k, n in zip(kinds, ports))],
-                     ready=True)
-        assert p.line.strip() == "ready"
-        start.process = p
-        return ports
-    return start
+    return lambda *kinds, **how: start(ns, *kinds, **how)[1]
 
 
 def begin(ns, *ports, address="127.0.0.1"):
@@ -78,7 +71,7 @@ def test_ipv6(ns, speakers):
 
 
 def test_what_says_nothing(ns, speakers):
-    kinds = {"silent": "silent", "closes": "hung up", "resets": "silent", "babbles": "unnamed",
+    kinds = {"silent": "silent", "closes": "hung-up", "resets": "silent", "babbles": "unnamed",
              "endless": "unnamed", "trickles": "unnamed", "tls_garbage": "unnamed"}
     ports = speakers(*kinds)
     found = ask(ns, *ports, 39999)
