@@ -12,6 +12,7 @@ enum {
 	ANSWER_LIMIT = 64 << 10, /* bytes; more says nothing new */
 	CONNECT_MS = 3000,
 	QUIET_MS = 50,	  /* silence after which an answer is whole */
+	REFUSAL_MS = 100, /* the same for a step of STARTTLS */
 	UNTIL_MS = 500,	  /* the same where a request says how its answer ends */
 	ANSWER_MS = 3000, /* for the whole of an answer, whoever sends it byte by byte */
 	HUNG_UP_LIMIT = 3,
@@ -131,11 +132,19 @@ static void open_connection(struct talk *t, int64_t now_ms)
 	wait_for(t, TALK_CONNECTING, POLLOUT);
 }
 
+static void conclude_refused(struct talk *t, int64_t now_ms)
+{
+	if (t->found.tls.spoken || t->course.heard)
+		conclude(t, now_ms);
+	else
+		finish(t, SERVICE_REFUSED, now_ms);
+}
+
 /* No connection: at first, nobody is there; later it may be that too many were made. */
 static void refused(struct talk *t, int64_t now_ms)
 {
 	if (t->found.connections == 1 || ++t->hung_up >= HUNG_UP_LIMIT)
-		finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
+		conclude_refused(t, now_ms);
 	else
 		go_on(t, false, now_ms);
 }
@@ -178,6 +187,8 @@ static void no_match(struct talk *t, int64_t now_ms)
 /* Who closes whatever comes, and before anything came, is not asked everything. */
 static void no_answer(struct talk *t, bool closed, int64_t now_ms)
 {
+	if (closed)
+		service_course_settle(&t->course, t->event);
 	t->closed_unasked |= closed && !t->sent;
 	t->hung_up = closed ? t->hung_up + 1 : 0;
 	if (t->closed_unasked && t->hung_up >= HUNG_UP_LIMIT)
@@ -198,6 +209,7 @@ static void judge(struct talk *t, bool closed, int64_t now_ms)
 		return;
 	}
 	t->course.heard = true;
+	service_course_settle(&t->course, t->event);
 	t->hung_up = 0;
 	service_take_notes(matcher, t->event, t->answer.data, t->answer.len, &t->found);
 	m = service_find(matcher, t->event, t->answer.data, t->answer.len);
@@ -206,7 +218,8 @@ static void judge(struct talk *t, bool closed, int64_t now_ms)
 		return;
 	}
 	hint = m->then != PROBE_NONE && service_course_hint(&t->course, m->then);
-	if (!m->weak) {
+	/* who wants TLS first says more inside it */
+	if (!m->weak && !(hint && m->then == PROBE_TLS)) {
 		service_take(matcher, m, t->answer.data, t->answer.len, &t->found);
 		if (!t->file)
 			t->file = &t->course.probes->files[m->file];
@@ -245,8 +258,12 @@ static void take_step(struct talk *t, int64_t now_ms)
 	const struct probe_step *s = &t->course.probes->steps[f->step + t->step - 1];
 
 	if (s->expect &&
-	    !service_fits(t->tools->matcher, s->expect, buf_text(&t->answer), t->answer.len))
+	    !service_fits(t->tools->matcher, s->expect, buf_text(&t->answer), t->answer.len)) {
+		/* an answer that stays so is a refusal */
+		if (t->answer.len)
+			t->due_ms = now_ms + REFUSAL_MS + 2 * t->course.round_trip_ms;
 		return;
+	}
 	buf_clear(&t->answer);
 	buf_clear(&t->request);
 	t->step++;
@@ -275,7 +292,7 @@ static void conclude(struct talk *t, int64_t now_ms)
 		memcpy(t->found.extra, t->weak.extra, sizeof(t->found.extra));
 		t->found.confidence = t->weak.confidence / 2;
 	}
-	if (!*t->found.protocol && t->found.tls.spoken) {
+	if (t->found.tls.spoken && (!*t->found.protocol || strcmp(t->found.protocol, tls) == 0)) {
 		memcpy(t->found.protocol, tls, sizeof(tls));
 		t->found.confidence = 0.9;
 	}
@@ -314,7 +331,6 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 	} else if (result != 1) {
 		no_answer(t, !over, now_ms);
 	} else if (t->event == PROBE_TLS) {
-		t->course.heard = true;
 		service_course_enter_tls(&t->course);
 		go_on(t, true, now_ms);
 	} else {
