@@ -163,7 +163,9 @@ const struct command commands[] = {
 	    "measured and asked again; the speed follows it. Only addresses of this machine, and\n"
 	    "networks in /etc/portero/scope: one on each line, and behind it who authorised "
 	    "that.\n"
-	    "The options have nmap's letters behind the word scan.\n"
+	    "The options have nmap's letters behind the word scan. With -sV it asks each open "
+	    "port\n"
+	    "what speaks there.\n"
 	    "\n"
 	    "Exit code: 0; 2 when a target is out of scope, or not all could be found out."),
 	 SCOPE_SCAN, command_scan},

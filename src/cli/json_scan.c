@@ -22,6 +22,64 @@ static json_t *number_or_null(double number)
 	return number >= 0 ? json_real(number) : json_null();
 }
 
+static json_t *text_or_null(const char *text)
+{
+	return *text ? json_string(text) : json_null();
+}
+
+static json_t *pack_tls(const struct service_tls *t)
+{
+	if (!t->spoken)
+		return json_null();
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "version",
+			 text_or_null(t->version), "inside", t->inside, "alpn",
+			 text_or_null(t->alpn), "subject", text_or_null(t->subject), "issuer",
+			 text_or_null(t->issuer), "names", text_or_null(t->names), "not_after",
+			 text_or_null(t->not_after), "key", text_or_null(t->key), "self_signed",
+			 t->self_signed);
+}
+
+static json_t *pack_notes(const struct service *s)
+{
+	json_t *notes = json_object();
+
+	for (uint32_t i = 0; i < s->note_count; i++)
+		json_object_set_new(notes, s->notes[i].name, json_string(s->notes[i].value));
+	return notes;
+}
+
+/* The first bytes of an answer that nothing is known of. */
+static json_t *pack_answer(const struct service *s)
+{
+	char hex[2 * sizeof(s->answer) + 1] = "";
+
+	if (s->end != SERVICE_UNNAMED || !s->answer_len)
+		return json_null();
+	for (uint32_t i = 0; i < s->answer_len; i++)
+		snprintf(hex + (size_t)2 * i, 3, "%02x", s->answer[i]);
+	return json_pack("{s:s, s:s}", "asked", s->asked, "hex", hex);
+}
+
+static json_t *pack_service(const struct scan *s, size_t host, size_t port)
+{
+	static const struct service unasked = {.end = SERVICE_UNASKED};
+	const struct service *found = scan_find_service(s, host, port);
+	bool named;
+
+	if (!s->wants_services)
+		return json_null();
+	found = found ? found : &unasked;
+	named = found->end == SERVICE_NAMED;
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			 text_or_null(found->protocol), "product", text_or_null(found->product),
+			 "version", text_or_null(found->version), "confidence",
+			 named ? json_real(found->confidence) : json_null(), "end",
+			 service_end_name(found->end), "extra", text_or_null(found->extra), "host",
+			 text_or_null(found->host), "os", text_or_null(found->os), "tls",
+			 pack_tls(&found->tls), "notes", pack_notes(found), "unknown_answer",
+			 pack_answer(found));
+}
+
 static json_t *pack_open(const struct scan *s, const struct scan_host *host)
 {
 	json_t *list = json_array();
@@ -32,11 +90,12 @@ static json_t *pack_open(const struct scan *s, const struct scan_host *host)
 		if (scan_reply_state(host->replies[i]) != SCAN_OPEN)
 			continue;
 		registry_find(s->ports[i], PROTO_TCP, &entry);
-		json_array_append_new(list,
-				      json_pack("{s:i, s:s, s:s, s:s, s:s?}", "port", s->ports[i],
-						"proto", "tcp", "state", scan_state_name(SCAN_OPEN),
-						"reason", scan_reply_reason(host->replies[i]),
-						"registered", entry.name));
+		json_array_append_new(
+			list,
+			json_pack("{s:i, s:s, s:s, s:s, s:s?, s:o}", "port", s->ports[i], "proto",
+				  "tcp", "state", scan_state_name(SCAN_OPEN), "reason",
+				  scan_reply_reason(host->replies[i]), "registered", entry.name,
+				  "service", pack_service(s, (size_t)(host - s->hosts), i)));
 	}
 	return list;
 }

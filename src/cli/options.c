@@ -112,6 +112,8 @@ const struct option_row option_rows[] = {
 		  N_("by packets of portero's own, as it is without; needs root")),
 	NMAP_FLAG("sT", "by-connect", by_connect,
 		  N_("by connections, which are ended at once; needs no privileges")),
+	NMAP_FLAG("sV", "services", services,
+		  N_("also ask every open port what speaks there: protocol, product, version")),
 	NMAP_FLAG("Pn", "no-discovery", no_discovery,
 		  N_("for who is used to nmap: portero asks every host's ports anyway")),
 	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate, SCOPE_SCAN,

@@ -28,7 +28,7 @@ struct options {
 	/* of watch */
 	const char *count;
 	/* of scan */
-	bool by_packets, by_connect, no_discovery;
+	bool by_packets, by_connect, no_discovery, services;
 	const char *ports, *targets, *exclude, *max_rate, *host_timeout;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/scan_targets_read.h"
 #include "cli/scan_words.h"
+#include "observe/scan_services.h"
 #include "observe/services_file.h"
 
 #include <errno.h>
@@ -75,6 +76,18 @@ static void show_progress(size_t hosts_done, const struct probe_progress *p, voi
 		 hosts_done, w->host_count, p->pass,
 		 (unsigned long long)(p->asked * 100 / p->total), (unsigned long long)left_s,
 		 (unsigned long long)p->answered);
+	progress_write(&w->line, text);
+}
+
+static void show_service_progress(size_t told, size_t count, void *context)
+{
+	struct waiting *w = context;
+	char text[200];
+
+	if (!w->line.wanted)
+		return;
+	snprintf(text, sizeof(text), _("%zu of %zu open ports asked what speaks there"), told,
+		 count);
 	progress_write(&w->line, text);
 }
 
@@ -143,6 +156,17 @@ static int print(const struct options *o, struct view *v, const struct scan *s, 
 	return r;
 }
 
+/* What is known of the ports is worth showing, though nothing of their services should be. */
+static void ask_services(struct scan *s, const struct scan_wish *wish, struct progress *line)
+{
+	struct err e = {0};
+
+	if (scan_services_ask(s, wish, &e) == 0)
+		return;
+	progress_clear(line);
+	command_fail("%s", e.msg);
+}
+
 static int scan_and_print(const struct options *o, const struct scan_question *q,
 			  const struct scan_wish *asked)
 {
@@ -157,11 +181,14 @@ static int scan_and_print(const struct options *o, const struct scan_question *q
 	clock_gettime(CLOCK_MONOTONIC, &waiting.begun);
 	wish.stop = &stopped;
 	wish.progress = show_progress;
+	wish.service_progress = show_service_progress;
 	wish.context = &waiting;
 	if (scan_init(&s, q->targets.items, q->targets.count, q->ports, q->port_count) < 0)
 		return command_fail(_("out of memory"));
 	catch_signals();
 	r = scan_run(&s, &wish, &e);
+	if (r == 0 && o->services)
+		ask_services(&s, &wish, &waiting.line);
 	progress_clear(&waiting.line);
 	if (r < 0)
 		return command_fail("%s", e.msg);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/scan_words.h"
+#include "base/arena.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "cli/scan_service_words.h"
 #include "cli/table.h"
 #include "model/registry.h"
 
@@ -11,8 +14,25 @@
 
 enum {
 	LISTED = 25, /* ports of a state that are not open: listed when they are no more */
-	COLUMN_COUNT = 4,
-	TEXT_SIZE = 64,
+};
+
+enum column {
+	COLUMN_PORT,
+	COLUMN_STATE,
+	COLUMN_SERVICE,
+	COLUMN_VERSION,
+	COLUMN_EXTRA,
+	COLUMN_REASON,
+	COLUMN_COUNT,
+};
+
+/* What goes first when the line is too long. */
+static const struct table_step steps[] = {
+	{COLUMN_REASON, STEP_DROP, 0},	  {COLUMN_EXTRA, STEP_WIDTH, 60},
+	{COLUMN_EXTRA, STEP_WIDTH, 40},	  {COLUMN_VERSION, STEP_WIDTH, 40},
+	{COLUMN_EXTRA, STEP_WIDTH, 24},	  {COLUMN_VERSION, STEP_WIDTH, 24},
+	{COLUMN_SERVICE, STEP_WIDTH, 14}, {COLUMN_EXTRA, STEP_WIDTH, 12},
+	{COLUMN_VERSION, STEP_WIDTH, 16}, {COLUMN_EXTRA, STEP_DROP, 0},
 };
 
 #define TELL_LOSS 0.02
@@ -35,11 +55,6 @@ const char *scan_words_trouble_id(enum scan_trouble trouble)
 	return troubles[trouble].id;
 }
 
-/* One after the other, since a table's texts must stay. */
-struct row_texts {
-	char port[TEXT_SIZE], service[TEXT_SIZE];
-};
-
 const char *scan_words_state(enum scan_state state)
 {
 	switch (state) {
@@ -61,7 +76,7 @@ static const char *state_color(enum scan_state state)
 	return state == SCAN_OPEN ? "32" : state == SCAN_UNKNOWN ? "33" : NULL;
 }
 
-static void name_service(const struct view *v, uint16_t port, char text[TEXT_SIZE])
+static const char *number_name(const struct view *v, uint16_t port)
 {
 	struct registry_entry entry = {0};
 	const char *name =
@@ -69,7 +84,7 @@ static void name_service(const struct view *v, uint16_t port, char text[TEXT_SIZ
 
 	if (!name && !v->options->numeric && registry_find(port, PROTO_TCP, &entry))
 		name = entry.name;
-	snprintf(text, TEXT_SIZE, "%s", name && name[0] ? name : "-");
+	return name && name[0] ? name : NULL;
 }
 
 static bool is_listed(const size_t counts[SCAN_STATE_COUNT], enum scan_state state)
@@ -77,39 +92,99 @@ static bool is_listed(const size_t counts[SCAN_STATE_COUNT], enum scan_state sta
 	return state == SCAN_OPEN || (state != SCAN_UNKNOWN && counts[state] <= LISTED);
 }
 
-static int print_table(const struct view *v, const struct scan *s, const struct scan_host *host,
-		       const size_t counts[SCAN_STATE_COUNT], size_t rows)
+/* A table that is being made. */
+struct rows {
+	const struct view *v;
+	const struct scan *scan;
+	size_t host;
+	struct table_cell *cells;
+	size_t count;
+	struct buf room;
+	struct arena texts; /* of the cells */
+};
+
+static void rows_done(struct rows *r)
 {
-	const char *titles[COLUMN_COUNT] = {_("PORT"), _("STATE"), _("SERVICE"), _("REASON")};
-	struct table_cell cleanup_free *cells = calloc(rows * COLUMN_COUNT, sizeof(*cells));
-	struct row_texts cleanup_free *texts = calloc(rows, sizeof(*texts));
+	free(r->cells);
+	buf_done(&r->room);
+	arena_done(&r->texts);
+}
+
+/* Keeps what is in `room`, escaped: it may be a stranger's. */
+static const char *keep(struct rows *r)
+{
+	struct buf cleanup_call(buf_done) escaped = {0};
+	const char *text;
+
+	text_escape(&escaped, buf_text(&r->room), r->room.len, r->v->ascii);
+	text = arena_add(&r->texts, buf_text(&escaped), escaped.len);
+	r->room.failed |= escaped.failed || !text;
+	r->room.len = 0;
+	return text;
+}
+
+/* What the number is for; with a question mark when the port was asked, and did not say it. */
+static void add_number_name(struct rows *r, uint16_t port, bool asked)
+{
+	const char *name = number_name(r->v, port);
+
+	buf_add_text(&r->room, name ? name : "-");
+	if (name && asked)
+		buf_add_char(&r->room, '?');
+}
+
+static void add_row(struct rows *r, size_t port)
+{
+	enum scan_reply reply = r->scan->hosts[r->host].replies[port];
+	const struct service *found = scan_find_service(r->scan, r->host, port);
+	struct table_cell *cell = &r->cells[r->count++ * COLUMN_COUNT];
+	enum scan_state state = scan_reply_state(reply);
+
+	buf_printf(&r->room, "%u/tcp", r->scan->ports[port]);
+	cell[COLUMN_PORT].text = keep(r);
+	cell[COLUMN_STATE] =
+		(struct table_cell){.text = scan_words_state(state), .color = state_color(state)};
+	cell[COLUMN_REASON].text = scan_reply_reason(reply);
+	if (found)
+		scan_service_words_name(found, &r->room);
+	if (!r->room.len)
+		add_number_name(r, r->scan->ports[port],
+				state == SCAN_OPEN && r->scan->wants_services);
+	cell[COLUMN_SERVICE].text = keep(r);
+	if (!found)
+		return;
+	scan_service_words_version(found, &r->room);
+	cell[COLUMN_VERSION].text = keep(r);
+	scan_service_words_extra(found, &r->room);
+	cell[COLUMN_EXTRA].text = keep(r);
+}
+
+static int print_table(const struct view *v, const struct scan *s, size_t host,
+		       const size_t counts[SCAN_STATE_COUNT], size_t count)
+{
+	const char *titles[COLUMN_COUNT] = {_("PORT"),	  _("STATE"), _("SERVICE"),
+					    _("VERSION"), _("EXTRA"), _("REASON")};
+	struct rows cleanup_call(rows_done) rows = {.v = v, .scan = s, .host = host};
 	struct buf cleanup_call(buf_done) out = {0};
 	struct table t = {.titles = titles,
 			  .column_count = COLUMN_COUNT,
 			  .ascii = v->ascii,
 			  .no_heading = v->options->quiet,
-			  .cells = cells};
+			  .steps = steps,
+			  .step_count = ARRAY_LEN(steps),
+			  .hidden = s->wants_services ? 0
+						      : 1u << COLUMN_VERSION | 1u << COLUMN_EXTRA};
 
-	if (!cells || !texts)
+	rows.cells = calloc(count * COLUMN_COUNT, sizeof(*rows.cells));
+	if (!rows.cells)
 		return -ENOMEM;
-	for (size_t i = 0; i < s->port_count; i++) {
-		enum scan_state state = scan_reply_state(host->replies[i]);
-		struct row_texts *text = &texts[t.row_count];
-		struct table_cell *cell = &cells[t.row_count * COLUMN_COUNT];
-
-		if (!is_listed(counts, state))
-			continue;
-		snprintf(text->port, TEXT_SIZE, "%u/tcp", s->ports[i]);
-		name_service(v, s->ports[i], text->service);
-		cell[0].text = text->port;
-		cell[1] = (struct table_cell){.text = scan_words_state(state),
-					      .color = state_color(state)};
-		cell[2].text = text->service;
-		cell[3].text = scan_reply_reason(host->replies[i]);
-		t.row_count++;
-	}
+	for (size_t i = 0; i < s->port_count; i++)
+		if (is_listed(counts, scan_reply_state(s->hosts[host].replies[i])))
+			add_row(&rows, i);
+	t.cells = rows.cells;
+	t.row_count = rows.count;
 	table_format(&t, v->width, v->colored, &out);
-	if (out.failed)
+	if (out.failed || rows.room.failed)
 		return -ENOMEM;
 	fputs(buf_text(&out), stdout);
 	return 0;
@@ -131,6 +206,17 @@ static void print_not_shown(const struct view *v, const size_t counts[SCAN_STATE
 		view_print_line(v, _("Not listed: %s."), buf_text(&text));
 }
 
+static void print_left_out(const struct view *v, const struct scan *s, size_t host)
+{
+	size_t count = scan_count_left_out(s, host);
+
+	if (count)
+		view_print_line(v,
+				_("What speaks there was not asked, of %zu ports: they are too "
+				  "many. Choose some of them by -p."),
+				count);
+}
+
 static void print_remarks(const struct view *v, const struct scan *s, const struct scan_host *host)
 {
 	if (host->trouble != SCAN_FINE)
@@ -144,8 +230,9 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 				host->loss * 100);
 }
 
-static int print_host(const struct view *v, const struct scan *s, const struct scan_host *host)
+static int print_host(const struct view *v, const struct scan *s, size_t number)
 {
+	const struct scan_host *host = &s->hosts[number];
 	size_t counts[SCAN_STATE_COUNT], rows = 0;
 	char address[ADDRESS_TEXT_SIZE];
 	int r = 0;
@@ -160,11 +247,12 @@ static int print_host(const struct view *v, const struct scan *s, const struct s
 	}
 	printf("%s\n", address);
 	if (rows)
-		r = print_table(v, s, host, counts, rows);
+		r = print_table(v, s, number, counts, rows);
 	if (!v->options->quiet)
 		print_not_shown(v, counts);
 	if (!v->options->quiet || host->trouble != SCAN_FINE)
 		print_remarks(v, s, host);
+	print_left_out(v, s, number);
 	return r;
 }
 
@@ -187,7 +275,7 @@ int scan_words_print(const struct view *v, const struct scan *s)
 	int r = 0;
 
 	for (size_t i = 0; i < s->host_count && r == 0; i++) {
-		r = print_host(v, s, &s->hosts[i]);
+		r = print_host(v, s, i);
 		if (!v->options->quiet)
 			putchar('\n');
 	}

@@ -70,6 +70,7 @@ void scan_done(struct scan *s)
 		free(s->hosts[i].replies);
 	free(s->hosts);
 	free(s->ports);
+	free(s->services);
 	*s = (struct scan){0};
 }
 
@@ -81,10 +82,83 @@ void scan_count_states(const struct scan *s, const struct scan_host *host,
 		counts[scan_reply_state(host->replies[i])]++;
 }
 
+/* How many open ports of the host are asked what speaks there. */
+static size_t count_asked(const struct scan *s, const struct scan_host *host)
+{
+	size_t counts[SCAN_STATE_COUNT];
+
+	scan_count_states(s, host, counts);
+	return scan_host_opens_all(s, host) ? 0 : counts[SCAN_OPEN];
+}
+
+/* The first `count` open ports of the host. */
+static void add_services(struct scan *s, size_t host, size_t count)
+{
+	for (size_t i = 0; i < s->port_count && count; i++) {
+		if (scan_reply_state(s->hosts[host].replies[i]) != SCAN_OPEN)
+			continue;
+		s->services[s->service_count++] = (struct scan_service){
+			(uint32_t)host, (uint32_t)i, {.end = SERVICE_UNASKED}};
+		count--;
+	}
+}
+
+int scan_add_services(struct scan *s)
+{
+	size_t left, room, count = 0;
+
+	for (size_t i = 0; i < s->host_count; i++)
+		count += count_asked(s, &s->hosts[i]);
+	room = left = count < SCAN_SERVICE_LIMIT ? count : SCAN_SERVICE_LIMIT;
+	s->services = calloc(room + 1, sizeof(*s->services));
+	if (!s->services)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->host_count && left; i++) {
+		count = count_asked(s, &s->hosts[i]);
+		count = count < left ? count : left;
+		add_services(s, i, count);
+		left -= count;
+	}
+	return 0;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct scan_service *x = a, *y = b;
+
+	if (x->host != y->host)
+		return x->host < y->host ? -1 : 1;
+	return x->port < y->port ? -1 : x->port > y->port;
+}
+
+const struct service *scan_find_service(const struct scan *s, size_t host, size_t port)
+{
+	struct scan_service wanted = {.host = (uint32_t)host, .port = (uint32_t)port};
+	const struct scan_service *found = s->service_count
+						   ? bsearch(&wanted, s->services, s->service_count,
+							     sizeof(wanted), compare_places)
+						   : NULL;
+
+	return found ? &found->found : NULL;
+}
+
+size_t scan_count_left_out(const struct scan *s, size_t host)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; s->wants_services && i < s->port_count; i++)
+		count += scan_reply_state(s->hosts[host].replies[i]) == SCAN_OPEN &&
+			 !scan_find_service(s, host, i);
+	return count;
+}
+
 bool scan_is_complete(const struct scan *s)
 {
 	for (size_t i = 0; i < s->host_count; i++)
-		if (s->hosts[i].trouble > SCAN_NO_HOST)
+		if (s->hosts[i].trouble > SCAN_NO_HOST || scan_count_left_out(s, i))
+			return false;
+	for (size_t i = 0; i < s->service_count; i++)
+		if (s->services[i].found.end >= SERVICE_OUT_OF_TIME)
 			return false;
 	return true;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "model/port.h"
+#include "model/service.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,9 +55,19 @@ struct scan_host {
 	enum scan_trouble trouble;
 	bool own;	  /* an address of this machine */
 	double rtt_ms;	  /* smoothed; negative: not known */
+	uint32_t took_ms; /* of the time that it may take */
 	double loss;	  /* share of the answers that were lost on the way; negative: not known */
 	uint8_t *replies; /* enum scan_reply of ports[i] of the scan */
 };
+
+/* What speaks on an open port. */
+struct scan_service {
+	uint32_t host, port; /* as in hosts[] and ports[] of the scan */
+	struct service found;
+};
+
+/* Services that are asked at once: their answers are kept in memory. */
+enum { SCAN_SERVICE_LIMIT = 65536 };
 
 struct scan {
 	uint16_t *ports; /* ascending, each once */
@@ -65,6 +76,9 @@ struct scan {
 	size_t host_count;
 	uint64_t sent, answers; /* packets */
 	uint64_t took_ns;
+	bool wants_services;
+	struct scan_service *services; /* by host and port */
+	size_t service_count;
 };
 
 /* Room for the results: every port SCAN_UNASKED. The lists are copied. 0 or -ENOMEM. */
@@ -74,6 +88,15 @@ void scan_done(struct scan *s);
 /* How many ports of the host are in each state. */
 void scan_count_states(const struct scan *s, const struct scan_host *host,
 		       size_t counts[SCAN_STATE_COUNT]);
+/*
+ * Makes services[] of the open ports, each SERVICE_UNASKED: not of hosts that answer on every port
+ * (scan_host_opens_all), and SCAN_SERVICE_LIMIT at most. 0 or -ENOMEM.
+ */
+int scan_add_services(struct scan *s);
+/* What is known of an open port; NULL: it is none of services[]. */
+const struct service *scan_find_service(const struct scan *s, size_t host, size_t port);
+/* How many open ports of the host are none of services[], although they were wanted. */
+size_t scan_count_left_out(const struct scan *s, size_t host);
 /* Was everything found out that was asked? A host that is not there is an answer, too. */
 bool scan_is_complete(const struct scan *s);
 /*

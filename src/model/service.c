@@ -47,6 +47,18 @@ void service_text(char *to, size_t size, const void *bytes, size_t len)
 	to[at] = '\0';
 }
 
+const char *service_end_name(enum service_end end)
+{
+	static const char *const names[SERVICE_END_COUNT] = {
+		[SERVICE_NAMED] = "named",     [SERVICE_UNNAMED] = "unnamed",
+		[SERVICE_SILENT] = "silent",   [SERVICE_HUNG_UP] = "hung-up",
+		[SERVICE_REFUSED] = "refused", [SERVICE_OUT_OF_TIME] = "out-of-time",
+		[SERVICE_LOST] = "lost",       [SERVICE_UNASKED] = "not-asked",
+	};
+
+	return names[end];
+}
+
 static void check(char *text, size_t size)
 {
 	char copy[256];
@@ -74,6 +86,7 @@ void service_check(struct service *s)
 	CHECK(s->tls.key);
 	CHECK(s->asked);
 	s->tls.spoken = s->tls.spoken != 0;
+	s->tls.inside = s->tls.inside != 0;
 	s->tls.self_signed = s->tls.self_signed != 0;
 	if (s->note_count > SERVICE_NOTE_LIMIT)
 		s->note_count = SERVICE_NOTE_LIMIT;
@@ -85,6 +98,6 @@ void service_check(struct service *s)
 		s->answer_len = sizeof(s->answer);
 	if (!(s->confidence >= 0 && s->confidence <= 1))
 		s->confidence = 0;
-	if (s->end > SERVICE_LOST)
+	if (s->end >= SERVICE_END_COUNT)
 		s->end = SERVICE_LOST;
 }

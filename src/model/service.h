@@ -18,6 +18,7 @@ struct service_note {
 
 struct service_tls {
 	uint8_t spoken;	  /* 0 or 1, as another process may have written anything */
+	uint8_t inside;	  /* 0 or 1: begun inside the protocol (STARTTLS), not before it */
 	char version[16]; /* "TLSv1.3" */
 	char alpn[16];
 	char subject[128], issuer[128]; /* the certificate's common names */
@@ -34,7 +35,9 @@ enum service_end {
 	SERVICE_HUNG_UP, /* closes each connection before it says anything */
 	SERVICE_REFUSED, /* no connection could be made */
 	SERVICE_OUT_OF_TIME,
-	SERVICE_LOST, /* not known: the process that asked it died */
+	SERVICE_LOST,	 /* not known: the process that asked it died */
+	SERVICE_UNASKED, /* not known: the time was over before */
+	SERVICE_END_COUNT,
 };
 
 struct service {
@@ -56,6 +59,9 @@ struct service {
  * white space one space; cut at the end of a character.
  */
 void service_text(char *to, size_t size, const void *bytes, size_t len);
+
+/* "named", "hung-up", ...: for machines. */
+const char *service_end_name(enum service_end end);
 
 /*
  * Makes sure, of a struct that another process filled, that every text is terminated and fit to be

@@ -313,11 +313,12 @@ static int run_group(struct group *g, bool near)
 {
 	struct probe_wish wish = make_wish(g, near);
 	struct run *run = g->run;
+	uint64_t begun = clock_ns();
 	int r = 0;
 
 	for (uint32_t i = 0; i < g->count && r == 0; i++)
 		r = map_set(&g->by_address, address_key(&g->hosts[i].address), i);
-	g->engine = r == 0 ? probe_new(&wish, clock_ns()) : NULL;
+	g->engine = r == 0 ? probe_new(&wish, begun) : NULL;
 	if (!g->engine)
 		return err_set(run->e, -ENOMEM, _("out of memory"));
 	r = run->wish->connect ? ask_by_connect(g) : ask_by_packets(g);
@@ -325,8 +326,10 @@ static int run_group(struct group *g, bool near)
 	run->scan->sent += probe_progress(g->engine).sent;
 	run->scan->answers += probe_progress(g->engine).answered;
 	probe_free(g->engine);
-	for (uint32_t i = 0; i < g->count; i++)
+	for (uint32_t i = 0; i < g->count; i++) {
+		g->hosts[i].took_ms = (uint32_t)((clock_ns() - begun) / MS_NS);
 		run->scan->hosts[g->indexes[i]] = g->hosts[i];
+	}
 	run->done += g->count;
 	return r;
 }

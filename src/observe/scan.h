@@ -21,6 +21,8 @@ struct scan_wish {
 	const volatile sig_atomic_t *stop; /* becomes true: what is known by then is all */
 	/* told now and then; may be NULL. `hosts_done` of the scan's, and how far the others are */
 	void (*progress)(size_t hosts_done, const struct probe_progress *p, void *context);
+	/* the same, of the services (scan_services) */
+	void (*service_progress)(size_t told, size_t count, void *context);
 	void *context;
 };
 

@@ -21,12 +21,16 @@ struct service_target {
 		struct sockaddr_in6 v6;
 	} address;
 	bool udp;
+	uint32_t host;	  /* of the same number: ports of one host */
+	uint32_t host_ms; /* what is left of its host's time, from its first port on; 0: any */
 };
+
+enum { SERVICE_PORT_MS = 30000 };
 
 struct service_options {
 	unsigned parallel;	    /* ports at once; 0: 32 */
 	unsigned parallel_per_host; /* 0: 8 */
-	uint32_t port_ms;	    /* for one port; 0: 30,000 */
+	uint32_t port_ms;	    /* for one port; 0: SERVICE_PORT_MS */
 	const volatile int *stop;   /* not 0: stop as soon as possible; or NULL */
 };
 

@@ -21,16 +21,26 @@ enum {
 	NOBODY = 65534,
 	PARALLEL = 32,
 	PARALLEL_PER_HOST = 8,
-	PORT_MS = 30000,
 	MEMORY_LIMIT = 1 << 30,
 	TICK_MS = 1000,
+};
+
+/* The targets of one number. */
+struct child_host {
+	unsigned active;
+	bool begun;
+	int64_t end_ms; /* of its time */
 };
 
 struct child {
 	const struct service_target *targets;
 	const size_t *numbers;
-	size_t count, next;
+	size_t count;
+	size_t next; /* in numbers: all before it were begun */
+	bool *begun; /* of each of numbers */
+	struct child_host *hosts;
 	unsigned parallel, per_host;
+	uint32_t port_ms;
 	struct talk_tools tools;
 	struct talk *talks;
 	struct pollfd *polls;
@@ -140,31 +150,42 @@ static int give_up_privileges(void)
 	return enter_seccomp();
 }
 
-static unsigned count_of_host(const struct child *c, const struct service_target *t)
+/* Begins with a target, unless its host's time is over. */
+static void begin(struct child *c, size_t number)
 {
-	unsigned count = 0;
+	const struct service_message unasked = {.number = number, .service.end = SERVICE_UNASKED};
+	const struct service_target *t = &c->targets[number];
+	struct child_host *host = &c->hosts[t->host];
+	struct talk *to = &c->talks[c->active];
+	int64_t now = now_ms(), end = now + c->port_ms;
 
-	for (size_t i = 0; i < c->active; i++)
-		count += service_target_has(c->talks[i].wire.target, &t->address.any);
-	return count;
+	if (!host->begun)
+		host->end_ms = t->host_ms ? now + t->host_ms : INT64_MAX;
+	host->begun = true;
+	if (now >= host->end_ms) {
+		write_message(c->pipe_fd, &unasked);
+		return;
+	}
+	if (talk_begin(to, &c->tools, t, now, end < host->end_ms ? end : host->end_ms) < 0)
+		fail(c->pipe_fd, _("out of memory"));
+	to->number = number;
+	host->active++;
+	c->active++;
 }
 
-/* Begins with those that come next, as long as there is room. */
+/* Begins with those that come next and whose host has room, as long as there is some. */
 static void begin_next(struct child *c)
 {
-	while (c->next < c->count && c->active < c->parallel) {
-		size_t number = c->numbers[c->next];
-		const struct service_target *t = &c->targets[number];
-		struct talk *to = &c->talks[c->active];
+	for (size_t i = c->next; i < c->count && c->active < c->parallel; i++) {
+		size_t number = c->numbers[i];
 
-		if (count_of_host(c, t) >= c->per_host)
-			return;
-		if (talk_begin(to, &c->tools, t, now_ms()) < 0)
-			fail(c->pipe_fd, _("out of memory"));
-		to->number = number;
-		c->next++;
-		c->active++;
+		if (c->begun[i] || c->hosts[c->targets[number].host].active >= c->per_host)
+			continue;
+		c->begun[i] = true;
+		begin(c, number);
 	}
+	while (c->next < c->count && c->begun[c->next])
+		c->next++;
 }
 
 static void tell_done(struct child *c)
@@ -179,9 +200,15 @@ static void tell_done(struct child *c)
 		}
 		m.service = t->found;
 		write_message(c->pipe_fd, &m);
+		c->hosts[t->wire.target->host].active--;
 		talk_done(t);
 		c->talks[i] = c->talks[--c->active];
 	}
+}
+
+static int64_t wake_ms(const struct talk *t)
+{
+	return t->due_ms < t->end_ms ? t->due_ms : t->end_ms;
 }
 
 static void wait_and_go(struct child *c)
@@ -192,14 +219,29 @@ static void wait_and_go(struct child *c)
 		const struct talk *t = &c->talks[i];
 
 		c->polls[i] = (struct pollfd){.fd = t->wire.fd, .events = t->events};
-		due = t->due_ms < due ? t->due_ms : due;
+		due = wake_ms(t) < due ? wake_ms(t) : due;
 	}
 	if (poll(c->polls, c->active, due > now ? (int)(due - now) : 0) < 0 && errno != EINTR)
 		fail(c->pipe_fd, _("waiting for answers failed"));
 	now = now_ms();
 	for (size_t i = 0; i < c->active; i++)
-		if (c->polls[i].revents || c->talks[i].due_ms <= now)
+		if (c->polls[i].revents || wake_ms(&c->talks[i]) <= now)
 			talk_go(&c->talks[i], c->polls[i].revents, now);
+}
+
+static void make_room(struct child *c)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->targets[c->numbers[i]].host > last)
+			last = c->targets[c->numbers[i]].host;
+	c->begun = calloc(c->count + 1, sizeof(*c->begun));
+	c->hosts = calloc((size_t)last + 1, sizeof(*c->hosts));
+	c->talks = calloc(c->parallel, sizeof(*c->talks));
+	c->polls = calloc(c->parallel, sizeof(*c->polls));
+	if (!c->begun || !c->hosts || !c->talks || !c->polls)
+		fail(c->pipe_fd, _("out of memory"));
 }
 
 _Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
@@ -215,8 +257,8 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 		.parallel = options->parallel ? options->parallel : PARALLEL,
 		.per_host =
 			options->parallel_per_host ? options->parallel_per_host : PARALLEL_PER_HOST,
+		.port_ms = options->port_ms ? options->port_ms : SERVICE_PORT_MS,
 		.tools.matcher = &matcher,
-		.tools.port_ms = options->port_ms ? options->port_ms : PORT_MS,
 		.pipe_fd = pipe_fd,
 	};
 
@@ -228,9 +270,8 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 	c.tools.tls = service_tls_context(&e);
 	if (!c.tools.tls)
 		fail(pipe_fd, e.msg);
-	c.talks = calloc(c.parallel, sizeof(*c.talks));
-	c.polls = calloc(c.parallel, sizeof(*c.polls));
-	if (!c.talks || !c.polls || service_matcher_init(&matcher, &probes) < 0)
+	make_room(&c);
+	if (service_matcher_init(&matcher, &probes) < 0)
 		fail(pipe_fd, _("out of memory"));
 	if (give_up_privileges() < 0)
 		fail(pipe_fd, _("the privileges could not be given up that reading the answers of "

@@ -6,24 +6,30 @@
 #include <string.h>
 
 enum {
-	FIRST_ROUND = 1,
-	SECOND_ROUND = 2, /* with patience, for who said nothing at all */
+	QUICK_ROUND = 1,
+	PATIENT_ROUND = 2, /* what is most likely again, for who said nothing at all */
+	LAST_ROUND = 3,	   /* all the others again */
 	/* milliseconds, beside some round trips */
 	GREETING_MS = 120,	 /* where nothing says that the server speaks first */
 	LONG_GREETING_MS = 3000, /* where something does */
-	FIRST_MS = 700,		 /* for what is most likely: HTTP, TLS */
-	SHORT_MS = 250,		 /* for what is guessed */
-	PATIENT_MS = 3000,
-	/* rarities: the most likely; what is asked patiently; what is asked inside TLS */
+	QUICK_FIRST_MS = 200,	 /* for what is most likely: HTTP, TLS */
+	QUICK_LIKELY_MS = 150,
+	QUICK_MS = 50,
+	LAST_MS = 200, /* the same in the last round */
+	PATIENT_MS = 2000,
+	PATIENT_TLS_MS = 1000,
+	/* rarities: the most likely; what is asked patiently; what is likely; what is asked inside
+	 * TLS */
 	FIRST_RARITY = 1,
 	PATIENT_RARITY = 2,
+	LIKELY_RARITY = 3,
 	TLS_RARITY = 4,
 };
 
 int service_course_init(struct service_course *c, const struct probes *p, uint16_t port,
 			uint8_t over)
 {
-	*c = (struct service_course){.probes = p, .port = port, .over = over, .round = FIRST_ROUND};
+	*c = (struct service_course){.probes = p, .port = port, .over = over, .round = QUICK_ROUND};
 	c->asked = calloc(p->request_count + 1, 1);
 	return c->asked ? 0 : -ENOMEM;
 }
@@ -33,18 +39,25 @@ void service_course_done(struct service_course *c)
 	free(c->asked);
 }
 
+void service_course_settle(struct service_course *c, int event)
+{
+	if (event >= 0)
+		c->asked[event] = LAST_ROUND;
+}
+
 void service_course_enter_tls(struct service_course *c)
 {
 	c->over = PROBE_OVER_TLS;
 	c->begun = false;
-	c->round = FIRST_ROUND;
+	c->heard = false;
+	c->round = QUICK_ROUND;
 	c->hint_count = 0;
 	memset(c->asked, 0, c->probes->request_count);
 }
 
 bool service_course_hint(struct service_course *c, int event)
 {
-	if (event == PROBE_TLS ? c->tls_tried || c->over != PROBE_OVER_TCP
+	if (event == PROBE_TLS ? c->tls_round == LAST_ROUND || c->over != PROBE_OVER_TCP
 			       : event < 0 || c->asked[event] >= c->round)
 		return false;
 	for (unsigned i = 0; i < c->hint_count; i++)
@@ -56,19 +69,26 @@ bool service_course_hint(struct service_course *c, int event)
 	return true;
 }
 
-/* Marks it as asked. */
-static int ask(struct service_course *c, int event)
+/* Marks it as asked in the round: those after it, at the earliest, do so again. */
+static int ask(struct service_course *c, int event, uint8_t round)
 {
 	if (event == PROBE_TLS)
-		c->tls_tried = true;
+		c->tls_round = round;
 	else if (event >= 0)
-		c->asked[event] = c->round;
+		c->asked[event] = round;
 	return event;
 }
 
 static uint32_t patience(const struct service_course *c, uint32_t base_ms)
 {
 	return base_ms + 4 * c->round_trip_ms;
+}
+
+/* With all the time that it may want: once is enough. */
+static int ask_properly(struct service_course *c, int event, uint32_t *wait_ms)
+{
+	*wait_ms = patience(c, event >= 0 ? c->probes->requests[event].wait_ms : PROBE_WAIT_MS);
+	return ask(c, event, LAST_ROUND);
 }
 
 /* The next request of the files that name the port. */
@@ -113,20 +133,26 @@ static bool has_file(const struct service_course *c, uint8_t over, bool greets)
 	return false;
 }
 
+/* Is it guessed in this round? */
+static bool is_of_round(const struct service_course *c, const struct probe_request *q)
+{
+	if (!(q->over & c->over) || !q->rarity ||
+	    (c->over == PROBE_OVER_TLS && q->rarity > TLS_RARITY))
+		return false;
+	return c->round == QUICK_ROUND ||
+	       (q->rarity <= PATIENT_RARITY) == (c->round == PATIENT_ROUND);
+}
+
 /* The most common that was not asked in this round. */
-static int common(struct service_course *c, unsigned rarity_limit)
+static int common(struct service_course *c)
 {
 	const struct probes *p = c->probes;
 	int best = PROBE_NONE;
 
-	for (size_t i = 0; i < p->request_count; i++) {
-		const struct probe_request *q = &p->requests[i];
-
-		if ((q->over & c->over) && q->rarity && q->rarity <= rarity_limit &&
-		    c->asked[i] < c->round &&
-		    (best == PROBE_NONE || q->rarity < p->requests[best].rarity))
+	for (size_t i = 0; i < p->request_count; i++)
+		if (is_of_round(c, &p->requests[i]) && c->asked[i] < c->round &&
+		    (best == PROBE_NONE || p->requests[i].rarity < p->requests[best].rarity))
 			best = (int)i;
-	}
 	return best;
 }
 
@@ -144,25 +170,33 @@ static bool begin(struct service_course *c, uint32_t *wait_ms)
 	return !has_file(c, c->over, false) && !has_file(c, PROBE_OVER_TLS, false);
 }
 
+static uint32_t guess_patience(const struct service_course *c, int event)
+{
+	unsigned rarity = event == PROBE_TLS ? FIRST_RARITY : c->probes->requests[event].rarity;
+
+	switch (c->round) {
+	case QUICK_ROUND:
+		return rarity <= FIRST_RARITY	 ? QUICK_FIRST_MS
+		       : rarity <= LIKELY_RARITY ? QUICK_LIKELY_MS
+						 : QUICK_MS;
+	case PATIENT_ROUND:
+		return event == PROBE_TLS ? PATIENT_TLS_MS : PATIENT_MS;
+	default:
+		return LAST_MS;
+	}
+}
+
 static int guess(struct service_course *c, uint32_t *wait_ms)
 {
-	unsigned limit = c->over == PROBE_OVER_TLS ? TLS_RARITY : PROBE_RARITY_LIMIT;
-	int event;
+	int event = common(c);
 
-	if (c->round == SECOND_ROUND)
-		limit = PATIENT_RARITY;
-	event = common(c, limit);
-	if (c->over == PROBE_OVER_TCP && !c->tls_tried &&
+	if (c->over == PROBE_OVER_TCP && c->round != LAST_ROUND && c->tls_round < c->round &&
 	    (event == PROBE_NONE || c->probes->requests[event].rarity > FIRST_RARITY))
 		event = PROBE_TLS;
 	if (event == PROBE_NONE)
 		return event;
-	*wait_ms = patience(c, c->round == SECOND_ROUND ? PATIENT_MS
-			       : event == PROBE_TLS ||
-					       c->probes->requests[event].rarity <= FIRST_RARITY
-				       ? FIRST_MS
-				       : SHORT_MS);
-	return ask(c, event);
+	*wait_ms = patience(c, guess_patience(c, event));
+	return ask(c, event, c->round);
 }
 
 int service_course_next(struct service_course *c, uint32_t *wait_ms)
@@ -171,30 +205,25 @@ int service_course_next(struct service_course *c, uint32_t *wait_ms)
 	int event;
 
 	if (c->hint_count) {
-		event = ask(c, c->hints[0]);
+		event = c->hints[0];
 		memmove(c->hints, c->hints + 1, --c->hint_count * sizeof(c->hints[0]));
-		*wait_ms = patience(c, event >= 0 ? c->probes->requests[event].wait_ms
-						  : PROBE_WAIT_MS);
-		return event;
+		return ask_properly(c, event, wait_ms);
 	}
 	if (begin(c, wait_ms))
 		return PROBE_GREETING;
-	if (!alone && c->over == PROBE_OVER_TCP && !c->tls_tried &&
-	    has_file(c, PROBE_OVER_TLS, false)) {
-		*wait_ms = patience(c, PROBE_WAIT_MS);
-		return ask(c, PROBE_TLS);
-	}
+	if (!alone && c->over == PROBE_OVER_TCP && !c->tls_round &&
+	    has_file(c, PROBE_OVER_TLS, false))
+		return ask_properly(c, PROBE_TLS, wait_ms);
 	event = named(c, alone);
-	if (event != PROBE_NONE) {
-		*wait_ms = patience(c, c->probes->requests[event].wait_ms);
-		return ask(c, event);
-	}
+	if (event != PROBE_NONE)
+		return ask_properly(c, event, wait_ms);
 	if (alone)
 		return PROBE_NONE;
 	event = guess(c, wait_ms);
-	if (event == PROBE_NONE && c->round == FIRST_ROUND && !c->heard) {
-		c->round = SECOND_ROUND;
-		event = guess(c, wait_ms);
+	while (event == PROBE_NONE && c->round < LAST_ROUND) {
+		c->round++;
+		if (c->round != PATIENT_ROUND || !c->heard)
+			event = guess(c, wait_ms);
 	}
 	return event;
 }

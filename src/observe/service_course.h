@@ -14,9 +14,9 @@ struct service_course {
 	const struct probes *probes;
 	uint16_t port;
 	uint8_t over; /* one bit of enum probe_over */
-	bool begun, tls_tried, heard;
-	uint8_t round;
-	uint8_t *asked; /* for each request: in which round it was asked last; owned */
+	bool begun, heard;
+	uint8_t round, tls_round; /* the second: in which TLS was tried last */
+	uint8_t *asked;		  /* for each request: in which round it was asked last; owned */
 	int hints[COURSE_HINT_LIMIT];
 	unsigned hint_count;
 	uint32_t round_trip_ms;
@@ -29,6 +29,9 @@ void service_course_done(struct service_course *c);
 
 /* An answer says what to ask next; again and again the same is not asked. Returns if it will be. */
 bool service_course_hint(struct service_course *c, int event);
+
+/* The request was answered, or the connection closed: it is not asked again. */
+void service_course_settle(struct service_course *c, int event);
 
 /* TLS was begun: all may be asked again, inside it. */
 void service_course_enter_tls(struct service_course *c);

@@ -12,6 +12,7 @@ enum {
 	ANSWER_LIMIT = 64 << 10, /* bytes; more says nothing new */
 	CONNECT_MS = 3000,
 	QUIET_MS = 50,	  /* silence after which an answer is whole */
+	REFUSAL_MS = 100, /* the same for a step of STARTTLS */
 	UNTIL_MS = 500,	  /* the same where a request says how its answer ends */
 	ANSWER_MS = 3000, /* for the whole of an answer, whoever sends it byte by byte */
 	HUNG_UP_LIMIT = 3,
@@ -131,11 +132,19 @@ static void open_connection(struct talk *t, int64_t now_ms)
 	wait_for(t, TALK_CONNECTING, POLLOUT);
 }
 
+static void conclude_refused(struct talk *t, int64_t now_ms)
+{
+	if (t->found.tls.spoken || t->course.heard)
+		conclude(t, now_ms);
+	else
+		finish(t, SERVICE_REFUSED, now_ms);
+}
+
 /* No connection: at first, nobody is there; later it may be that too many were made. */
 static void refused(struct talk *t, int64_t now_ms)
 {
 	if (t->found.connections == 1 || ++t->hung_up >= HUNG_UP_LIMIT)
-		finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
+		conclude_refused(t, now_ms);
 	else
 		go_on(t, false, now_ms);
 }
@@ -178,6 +187,8 @@ static void no_match(struct talk *t, int64_t now_ms)
 /* Who closes whatever comes, and before anything came, is not asked everything. */
 static void no_answer(struct talk *t, bool closed, int64_t now_ms)
 {
+	if (closed)
+		service_course_settle(&t->course, t->event);
 	t->closed_unasked |= closed && !t->sent;
 	t->hung_up = closed ? t->hung_up + 1 : 0;
 	if (t->closed_unasked && t->hung_up >= HUNG_UP_LIMIT)
@@ -198,6 +209,7 @@ static void judge(struct talk *t, bool closed, int64_t now_ms)
 		return;
 	}
 	t->course.heard = true;
+	service_course_settle(&t->course, t->event);
 	t->hung_up = 0;
 	service_take_notes(matcher, t->event, t->answer.data, t->answer.len, &t->found);
 	m = service_find(matcher, t->event, t->answer.data, t->answer.len);
@@ -206,7 +218,8 @@ static void judge(struct talk *t, bool closed, int64_t now_ms)
 		return;
 	}
 	hint = m->then != PROBE_NONE && service_course_hint(&t->course, m->then);
-	if (!m->weak) {
+	/* who wants TLS first says more inside it */
+	if (!m->weak && !(hint && m->then == PROBE_TLS)) {
 		service_take(matcher, m, t->answer.data, t->answer.len, &t->found);
 		if (!t->file)
 			t->file = &t->course.probes->files[m->file];
@@ -223,7 +236,7 @@ static void go_on(struct talk *t, bool keep, int64_t now_ms)
 		conclude(t, now_ms);
 		return;
 	}
-	if (now_ms - t->start_ms > t->tools->port_ms) {
+	if (now_ms >= t->end_ms) {
 		conclude(t, now_ms);
 		return;
 	}
@@ -245,8 +258,12 @@ static void take_step(struct talk *t, int64_t now_ms)
 	const struct probe_step *s = &t->course.probes->steps[f->step + t->step - 1];
 
 	if (s->expect &&
-	    !service_fits(t->tools->matcher, s->expect, buf_text(&t->answer), t->answer.len))
+	    !service_fits(t->tools->matcher, s->expect, buf_text(&t->answer), t->answer.len)) {
+		/* an answer that stays so is a refusal */
+		if (t->answer.len)
+			t->due_ms = now_ms + REFUSAL_MS + 2 * t->course.round_trip_ms;
 		return;
+	}
 	buf_clear(&t->answer);
 	buf_clear(&t->request);
 	t->step++;
@@ -262,7 +279,7 @@ static void take_step(struct talk *t, int64_t now_ms)
 static void conclude(struct talk *t, int64_t now_ms)
 {
 	static const char tls[] = "tls";
-	bool over_time = now_ms - t->start_ms > t->tools->port_ms;
+	bool over_time = now_ms >= t->end_ms;
 
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
@@ -275,7 +292,7 @@ static void conclude(struct talk *t, int64_t now_ms)
 		memcpy(t->found.extra, t->weak.extra, sizeof(t->found.extra));
 		t->found.confidence = t->weak.confidence / 2;
 	}
-	if (!*t->found.protocol && t->found.tls.spoken) {
+	if (t->found.tls.spoken && (!*t->found.protocol || strcmp(t->found.protocol, tls) == 0)) {
 		memcpy(t->found.protocol, tls, sizeof(tls));
 		t->found.confidence = 0.9;
 	}
@@ -305,14 +322,15 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 		t->events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
 		return;
 	}
-	if (result == 1)
+	if (result == 1) {
 		service_tls_look(t->wire.ssl, &t->found.tls);
+		t->found.tls.inside = t->step != 0;
+	}
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
 	} else if (result != 1) {
 		no_answer(t, !over, now_ms);
 	} else if (t->event == PROBE_TLS) {
-		t->course.heard = true;
 		service_course_enter_tls(&t->course);
 		go_on(t, true, now_ms);
 	} else {
@@ -426,6 +444,10 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	if (now_ms >= t->end_ms) {
+		conclude(t, now_ms);
+		return;
+	}
 	switch (t->state) {
 	case TALK_CONNECTING:
 		getsockopt(t->wire.fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -455,14 +477,15 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 }
 
 int talk_begin(struct talk *t, const struct talk_tools *tools, const struct service_target *target,
-	       int64_t now_ms)
+	       int64_t now_ms, int64_t end_ms)
 {
 	uint16_t port =
 		ntohs(target->address.any.sa_family == AF_INET6 ? target->address.v6.sin6_port
 								: target->address.v4.sin_port);
 	int r;
 
-	*t = (struct talk){.tools = tools, .wire = {target, -1, NULL}, .start_ms = now_ms};
+	*t = (struct talk){
+		.tools = tools, .wire = {target, -1, NULL}, .start_ms = now_ms, .end_ms = end_ms};
 	r = service_course_init(&t->course, tools->matcher->probes, port,
 				target->udp ? PROBE_OVER_UDP : PROBE_OVER_TCP);
 	if (r < 0)

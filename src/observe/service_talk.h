@@ -24,7 +24,6 @@ enum talk_state {
 struct talk_tools {
 	struct service_matcher *matcher;
 	SSL_CTX *tls;
-	uint32_t port_ms;
 };
 
 struct talk {
@@ -42,7 +41,8 @@ struct talk {
 	bool greeted; /* something came on this connection */
 	bool held;    /* the request waits until something came */
 	int64_t start_ms, asked_ms;
-	int64_t due_ms;	     /* talk_go() at the latest then */
+	int64_t end_ms;	     /* it takes no longer */
+	int64_t due_ms;	     /* talk_go() at the latest then, or at end_ms */
 	size_t step;	     /* STARTTLS: the next step, from 1; 0: it was not begun */
 	unsigned hung_up;    /* connections on end that the server closed without a word */
 	bool closed_unasked; /* one of them before anything was sent */
@@ -52,7 +52,7 @@ struct talk {
 
 /* Begins; talk_done() in every case. 0 or -ENOMEM. */
 int talk_begin(struct talk *t, const struct talk_tools *tools, const struct service_target *target,
-	       int64_t now_ms);
+	       int64_t now_ms, int64_t end_ms);
 void talk_done(struct talk *t);
 
 /*

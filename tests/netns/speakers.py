@@ -119,6 +119,24 @@ def tls_web(s):
 
 
 @kind
+def nginx_tls(s):
+    """Says in plain text that it wants TLS, and inside it who it is."""
+    if s.recv(1, socket.MSG_PEEK) == b"\x16":
+        tls_web(s)
+    else:
+        s.recv(4096)
+        s.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+                  b"The plain HTTP request was sent to HTTPS port")
+
+
+@kind
+def plain_mail(s):
+    s.sendall(b"220 mail.example ESMTP Postfix\r\n")
+    while line := s.recv(4096):
+        s.sendall(b"250 mail.example\r\n" if line.upper().startswith(b"EHLO") else b"502 5.5.2 no\r\n")
+
+
+@kind
 def mail(s):
     s.sendall(b"220 mail.example ESMTP Postfix\r\n")
     while line := s.recv(4096):
@@ -182,10 +200,18 @@ def serve_udp(name, port):
                 other.sendto(data, peer)
 
 
+def start(ns, *kinds, first=40000):
+    """Serves these in the namespace, on the ports `first`, `first` + 1 ...: (the process, the ports)."""
+    ports = list(range(first, first + len(kinds)))
+    p = ns.start([sys.executable, __file__, *(f"{k}:{n}" for k, n in zip(kinds, ports))], ready=True)
+    assert p.line.strip() == "ready"
+    return p, ports
+
+
 def main():
     global CONTEXT
     words = [w.split(":") for w in sys.argv[1:]]
-    if any(name in ("tls_web", "mail", "single-tls_web") for name, _ in words):
+    if any(name in ("tls_web", "mail", "nginx_tls", "single-tls_web") for name, _ in words):
         CONTEXT = make_context()
     for name, port in words:
         port = int(port)

@@ -7,6 +7,7 @@ not in the scope gets a packet.
 import os
 import random
 import re
+import select
 import signal
 import socket
 import struct
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import (AS_NOBODY, PORTERO, SLOW, base_environment, check_json, die_with_parent,
-                     janitor, need_program, portero, runtime_dir, wait_until)
+from harness import (AS_NOBODY, PORTERO, PYTHON, SLOW, base_environment, check_json, die_with_parent,
+                     janitor, need_program, portero, read_line, runtime_dir, wait_until)
+from speakers import start
 
 TARGET, VISITOR = "192.0.2.2", "192.0.2.1"
 TARGET6, VISITOR6 = "2001:db8:5::2", "2001:db8:5::1"
@@ -364,16 +366,126 @@ def test_a_host_may_take_no_longer_than_its_time(pair):
     assert host["trouble"] == "timed-out" and host["others"]["unknown"] == 65535
 
 
+# --- what speaks there ---------------------------------------------------------------------------
+
+HOSTILE = {"paints": "named", "closes": "hung-up", "tls_garbage": "unnamed", "babbles": "unnamed",
+           "endless": "unnamed"}
+
+
+def services(done):
+    (host,) = done.json["hosts"]
+    return {p["port"]: p["service"] for p in host["ports"]}
+
+
+@pytest.mark.parametrize("target", [TARGET, TARGET6])
+def test_what_speaks(pair, target):
+    _, (web, tls, mail, late) = start(pair.host, "web", "tls_web", "mail", "greets_late")
+    done = pair.scan("-sV", "-p", "40000-40010", target=target, code=(0,))
+    found = services(done)
+    assert set(found) == {web, tls, mail, late}
+    assert {p: found[p]["name"] for p in found} == {web: "http", tls: "http", mail: "smtp",
+                                                    late: "ssh"}
+    for port in (web, tls):
+        assert (found[port]["product"], found[port]["version"]) == ("nginx", "1.2.3")
+        assert found[port]["notes"]["title"] == "a page?[1m" and found[port]["confidence"] > 0.9
+    assert found[web]["tls"] is None
+    assert found[tls]["tls"]["subject"] == "www.example" and not found[tls]["tls"]["inside"]
+    assert found[mail]["tls"]["inside"] and found[mail]["product"] == "Postfix"
+
+
+def test_without_the_flag_nobody_is_asked(pair):
+    process, (web,) = start(pair.host, "web")
+    assert services(pair.scan("-p", str(web), code=(0,))) == {web: None}
+    assert select.select([process.stdout], [], [], 0.3)[0] == []  # it tells of every connection
+
+
+def test_a_real_server(pair, tool_dir):
+    """Of many hosts, on ports that say nothing of it, by connections and without root."""
+    with pair.host:
+        subprocess.run(["ip", "addr", "add", "192.0.2.3/24", "dev", "eth0"], check=True)
+    pair.host.start([PYTHON, "-m", "http.server", "-b", "0.0.0.0", "7000"])
+    pair.scope = tool_dir / "scope"  # readable by nobody, too
+    pair.scope.write_text("192.0.2.0/24 the test itself\n")
+    wait_until(lambda: services(pair.scan("-p7000")), 20 * SLOW, "the server")
+    done = pair.scan("-sV", "-p6990-7010", "192.0.2.3", prefix=AS_NOBODY, code=(0,))
+    assert done.json["method"] == "connect"
+    for host in done.json["hosts"]:
+        (port,) = host["ports"]
+        assert port["port"] == 7000 and port["service"]["name"] == "http"
+        assert port["service"]["product"] == "Python http.server"
+
+
+def test_who_is_hostile_is_not_believed(pair):
+    _, ports = start(pair.host, *HOSTILE)
+    done = pair.scan("-sV", "-p", ",".join(map(str, ports)), code=(0,))
+    found = services(done)
+    assert {k: found[p]["end"] for k, p in zip(HOSTILE, ports)} == HOSTILE
+    babble = found[ports[list(HOSTILE).index("babbles")]]
+    assert bytes.fromhex(babble["unknown_answer"]["hex"]) == b"what do you mean?\r\n"
+    # harness.py looks at the bytes of the table, too
+    table = portero("scan", "-sV", "--scope-file", pair.scope, "-p",
+                    ",".join(str(p) for k, p in zip(HOSTILE, ports) if k not in ("endless", "tls_garbage")),
+                    TARGET, ns=pair.visitor, code=(0,))
+    assert "what do you mean?" in table.text and "closes every connection" in table.text
+    assert "OpenSSH 9.2" in table.text
+
+
+def test_services_take_no_longer_than_their_host_may(pair):
+    """Of a silent port nothing is known by then; of the other all."""
+    _, (web, silent) = start(pair.host, "web", "silent")
+    began = time.monotonic()
+    done = pair.scan("-sV", "-p", "40000,40001", "--host-timeout", f"{4 * SLOW}s", code=(2,))
+    assert time.monotonic() - began < 14 * SLOW
+    (host,) = done.json["hosts"]
+    assert host["trouble"] == "timed-out" and not done.json["complete"]
+    assert services(done)[web]["product"] == "nginx"
+    assert services(done)[silent]["end"] == "out-of-time"
+    assert services(done)[silent]["name"] is None
+
+
+def test_ctrl_c_shows_which_services_are_known(pair):
+    """More silent ports than are asked at once: the last of them have not been asked at all."""
+    process, ports = start(pair.host, "web", *["silent"] * 9)
+    p, out = begin_scan(pair, "-sV", "-p", "40000-40009")
+    assert "40000" in read_line(process)  # the web server's visitor is gone: all is known of it
+    time.sleep(0.5 * SLOW)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(20 * SLOW) == 2
+    out.seek(0)
+    answer = check_json(out.read())
+    out.close()
+    (host,) = answer["hosts"]
+    ends = {port["port"]: port["service"]["end"] for port in host["ports"]}
+    assert host["trouble"] == "interrupted"
+    assert ends == {ports[0]: "named", **{port: "not-asked" for port in ports[1:]}}
+
+
+def test_who_opens_every_port_is_not_asked_on_all(pair):
+    pair.host.nft("table inet t { chain p { type nat hook prerouting priority -100;\n"
+                  "tcp dport 1-65535 redirect to :80\n}\n}\n")
+    pair.listen([80])
+    done = pair.scan("-sV", "-p1-1000", code=(2,))
+    assert all(s["end"] == "not-asked" for s in services(done).values())
+    table = portero("scan", "-sV", "--scope-file", pair.scope, "-p1-1000", TARGET, ns=pair.visitor,
+                    timeout=MINUTES, code=(2,))
+    assert "What speaks there was not asked, of 1000 ports" in table.text
+
+
 # --- the end ------------------------------------------------------------------------------------
 
-def start_scan(pair, *args):
+def begin_scan(pair, *args):
     out = open(f"{runtime_dir()}/scan-{os.getpid()}", "w+b")
     with pair.visitor:
-        p = subprocess.Popen([PORTERO, "scan", "--json", "--scope-file", str(pair.scope), "--rate",
-                              "500", *args, TARGET], stdout=out, stderr=subprocess.DEVNULL,
+        p = subprocess.Popen([PORTERO, "scan", "--json", "--scope-file", str(pair.scope),
+                              *args, TARGET], stdout=out, stderr=subprocess.DEVNULL,
                              env=base_environment(), preexec_fn=die_with_parent)
-    janitor.add(p)
+    return janitor.add(p), out
+
+
+def start_scan(pair, *args):
+    """One that takes long, and has begun."""
     before = packets_seen(pair.host)
+    p, out = begin_scan(pair, "--rate", "500", *args)
     wait_until(lambda: packets_seen(pair.host) > before + 20, 60 * SLOW, "the scan's first packets")
     return p, out
 

@@ -13,24 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import PORTERO, PYTHON, SLOW, die_with_parent, janitor, wait_until
+from harness import PORTERO, SLOW, die_with_parent, janitor, wait_until
+from speakers import start
 
 TOOL = Path(PORTERO).resolve().parent / "netns" / "service"
-SPEAKERS = Path(__file__).with_name("speakers.py")
 LIMIT = 60 * SLOW
 
 
 @pytest.fixture
 def speakers(ns):
     """speakers("web", "silent") serves these on the ports 40000, 40001 ..., and returns the ports."""
-    def start(*kinds, first=40000):
-        ports = list(range(first, first + len(kinds)))
-        p = ns.start([PYTHON, str(SPEAKERS), *(f"{k}:{n}" for k, n in zip(kinds, ports))],
-                     ready=True)
-        assert p.line.strip() == "ready"
-        start.process = p
-        return ports
-    return start
+    return lambda *kinds, **how: start(ns, *kinds, **how)[1]
 
 
 def begin(ns, *ports, address="127.0.0.1"):
@@ -52,9 +45,30 @@ def ask(ns, *ports, **how):
     return finish(begin(ns, *ports, **how))
 
 
+def child_of(p):
+    wait_until(lambda: Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split(),
+               what="a child")
+    return int(Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()[0])
+
+
+def status_of(pid):
+    return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", Path(f"/proc/{pid}/status").read_text(), re.M))
+
+
+def check_privileges(p):
+    """The child has none."""
+    child = child_of(p)
+    wait_until(lambda: status_of(child)["Seccomp"] == "2", what="seccomp")
+    status = status_of(child)
+    assert set(status["Uid"].split()) == {"65534"} and set(status["Gid"].split()) == {"65534"}
+    assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
+    assert int(status["CapPrm"], 16) == 0 and status["Groups"] == ""
+
+
 def test_what_is_said(ns, speakers):
     kinds = {"web": "http", "slow_web": "http", "single-web": "http", "tls_web": "http",
-             "greets_late": "ssh", "paints": "ssh", "echoes": "echo", "mail": "smtp"}
+             "greets_late": "ssh", "paints": "ssh", "echoes": "echo", "mail": "smtp",
+             "nginx_tls": "http", "plain_mail": "smtp"}
     ports = speakers(*kinds)
     found = ask(ns, *ports)
     assert {k: found[p]["protocol"] for k, p in zip(kinds, ports)} == kinds
@@ -64,6 +78,9 @@ def test_what_is_said(ns, speakers):
     assert by_kind["web"]["connections"] == 1 and by_kind["web"]["tls"] is None
     assert by_kind["greets_late"]["version"] == "9.9"
     assert by_kind["paints"]["version"] == "9.2"
+    assert by_kind["nginx_tls"]["product"] == "nginx" and by_kind["nginx_tls"]["tls"]
+    assert by_kind["plain_mail"]["tls"] is None
+    assert by_kind["plain_mail"]["ms"] < 1500 * SLOW  # its refusal of STARTTLS is no silence
     for k in ("tls_web", "mail"):
         tls = by_kind[k]["tls"]
         assert tls["version"] == "TLSv1.3" and tls["subject"] == "www.example"
@@ -77,11 +94,21 @@ def test_ipv6(ns, speakers):
     assert found[web]["product"] == found[tls]["product"] == "nginx"
 
 
-def test_what_says_nothing(ns, speakers):
-    kinds = {"silent": "silent", "closes": "hung up", "resets": "silent", "babbles": "unnamed",
+def test_what_says_nothing_or_dies(make_ns):
+    """
+    All of them take the time that silence takes: so at once, each in a namespace of its own. `silent` is
+    also asked by a child that dies: another goes on, and tells of the silent port as well.
+    """
+    rooms = [make_ns() for _ in range(3)]
+    kinds = {"silent": "silent", "closes": "hung-up", "resets": "silent", "babbles": "unnamed",
              "endless": "unnamed", "trickles": "unnamed", "tls_garbage": "unnamed"}
-    ports = speakers(*kinds)
-    found = ask(ns, *ports, 39999)
+    ports = start(rooms[0], *kinds)[1]
+    one = start(rooms[1], "single-silent", "single-tls_web")[1]
+    mixed = start(rooms[2], "web", "silent", "web")[1]
+    asked = [begin(rooms[0], *ports, 39999), begin(rooms[1], *one), begin(rooms[2], *mixed)]
+    check_privileges(asked[2])
+    os.kill(child_of(asked[2]), signal.SIGKILL)
+    found, alone, again = map(finish, asked)
     ends = {k: found[p]["end"] for k, p in zip(kinds, ports)}
     ends.pop("resets")  # that it answers to nothing may be seen in two ways
     assert ends == {k: v for k, v in kinds.items() if k != "resets"}
@@ -90,53 +117,18 @@ def test_what_says_nothing(ns, speakers):
     assert bytes.fromhex(babble["answer"]) == b"what do you mean?\r\n"
     assert babble["asked"]
     assert found[39999]["end"] == "refused"
-
-
-def test_one_worker(ns, speakers):
-    """One connection after the other, none kept idle: it would block a server of one worker."""
-    port, = speakers("single-silent")
-    found = ask(ns, port)
-    assert found[port]["end"] == "silent"
-    port, = speakers("single-tls_web", first=40100)
-    assert ask(ns, port)[port]["product"] == "nginx"
+    # one connection after the other, none kept idle: it would block a server of one worker
+    assert alone[one[0]]["end"] == "silent" and alone[one[1]]["product"] == "nginx"
+    # the child that died
+    assert set(again) == set(mixed)
+    assert again[mixed[0]]["product"] == again[mixed[2]]["product"] == "nginx"
+    assert again[mixed[1]]["end"] == "silent"
 
 
 def test_udp(ns, speakers):
     ports = speakers("udp_echoes", "udp_elsewhere")
     found = ask(ns, *(f"{p}/udp" for p in ports))
     assert set(found) == set(ports)
-
-
-def child_of(p):
-    wait_until(lambda: Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split(),
-               what="a child")
-    return int(Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()[0])
-
-
-def status_of(pid):
-    return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", Path(f"/proc/{pid}/status").read_text(), re.M))
-
-
-def test_child_has_no_privileges(ns, speakers):
-    port, = speakers("silent")
-    p = begin(ns, port)
-    child = child_of(p)
-    wait_until(lambda: status_of(child)["Seccomp"] == "2", what="seccomp")
-    status = status_of(child)
-    assert set(status["Uid"].split()) == {"65534"} and set(status["Gid"].split()) == {"65534"}
-    assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
-    assert int(status["CapPrm"], 16) == 0 and status["Groups"] == ""
-    finish(p)
-
-
-def test_child_dies(ns, speakers):
-    """It is begun again: the others are told, and at the end also the one that is always near."""
-    ports = speakers("web", "silent", "web", "silent")
-    p = begin(ns, *ports)
-    os.kill(child_of(p), signal.SIGKILL)
-    found = finish(p)
-    assert set(found) == set(ports)
-    assert found[ports[0]]["product"] == found[ports[2]]["product"] == "nginx"
 
 
 def test_parent_dies(ns, speakers):

@@ -68,18 +68,20 @@ static void test_unknown_port(void **state)
 
 	(void)state;
 	expect(&c, PROBE_GREETING, 160);
-	expect(&c, FIRST, 740);
-	expect(&c, PROBE_TLS, 740);
-	expect(&c, SECOND, 290);
-	expect(&c, RARE, 290);
-	expect(&c, FIRST, 3040);
-	expect(&c, SECOND, 3040);
+	expect(&c, FIRST, 240);
+	expect(&c, PROBE_TLS, 240);
+	expect(&c, SECOND, 190);
+	expect(&c, RARE, 90);
+	expect(&c, FIRST, 2040);
+	expect(&c, PROBE_TLS, 1040);
+	expect(&c, SECOND, 2040);
+	expect(&c, RARE, 240);
 	expect(&c, PROBE_NONE, 0);
 	expect(&c, PROBE_NONE, 0);
 	service_course_done(&c);
 }
 
-/* Who has said something is not asked all again. */
+/* Who has said something is not asked again with patience. */
 static void test_heard(void **state)
 {
 	struct service_course c = begin(40123, PROBE_OVER_TCP);
@@ -91,6 +93,20 @@ static void test_heard(void **state)
 
 		assert_int_not_equal(service_course_next(&c, &wait), PROBE_NONE);
 	}
+	expect(&c, RARE, 240);
+	expect(&c, PROBE_NONE, 0);
+	service_course_done(&c);
+
+	/* nor what was answered, or where the connection was closed, at all */
+	c = begin(40123, PROBE_OVER_TCP);
+	service_course_settle(&c, FIRST);
+	service_course_settle(&c, RARE);
+	service_course_settle(&c, PROBE_GREETING);
+	expect(&c, PROBE_GREETING, 160);
+	expect(&c, PROBE_TLS, 240);
+	expect(&c, SECOND, 190);
+	expect(&c, PROBE_TLS, 1040);
+	expect(&c, SECOND, 2040);
 	expect(&c, PROBE_NONE, 0);
 	service_course_done(&c);
 }
@@ -104,7 +120,9 @@ static void test_named_port(void **state)
 	expect(&c, RARE, 2040);
 	expect(&c, FIRST, 2040);
 	expect(&c, SECOND, 2040);
-	expect(&c, PROBE_TLS, 740);
+	expect(&c, PROBE_TLS, 240);
+	expect(&c, PROBE_TLS, 1040);
+	expect(&c, PROBE_NONE, 0);
 	service_course_done(&c);
 }
 
@@ -115,7 +133,7 @@ static void test_port_that_greets(void **state)
 	(void)state;
 	expect(&c, PROBE_GREETING, 3040);
 	expect(&c, HELLO, 2040);
-	expect(&c, FIRST, 740);
+	expect(&c, FIRST, 240);
 	service_course_done(&c);
 }
 
@@ -136,9 +154,9 @@ static void test_tls(void **state)
 	expect(&c, PROBE_TLS, 2040);
 	service_course_enter_tls(&c);
 	expect(&c, PROBE_GREETING, 160);
-	expect(&c, FIRST, 740);
-	expect(&c, SECOND, 290);
-	expect(&c, FIRST, 3040);
+	expect(&c, FIRST, 240);
+	expect(&c, SECOND, 190);
+	expect(&c, FIRST, 2040);
 	service_course_done(&c);
 }
 
@@ -154,7 +172,7 @@ static void test_hints(void **state)
 	expect(&c, OWN, 1274);
 	assert_false(service_course_hint(&c, OWN));
 	expect(&c, LATE, 2040);
-	expect(&c, FIRST, 740);
+	expect(&c, FIRST, 240);
 	assert_false(service_course_hint(&c, PROBE_NONE));
 	assert_false(service_course_hint(&c, PROBE_GREETING));
 	service_course_done(&c);
@@ -180,14 +198,13 @@ static void test_udp(void **state)
 	(void)state;
 	expect(&c, SECOND, 2040);
 	expect(&c, UDP, 2040);
-	expect(&c, SECOND, 3040);
 	expect(&c, PROBE_NONE, 0);
 	assert_false(service_course_hint(&c, PROBE_TLS));
 	service_course_done(&c);
 
 	c = begin(54, PROBE_OVER_UDP);
-	expect(&c, SECOND, 290);
-	expect(&c, UDP, 290);
+	expect(&c, SECOND, 190);
+	expect(&c, UDP, 90);
 	service_course_done(&c);
 }
 

@@ -13,9 +13,6 @@
 
 enum { TARGETS = 1024 };
 
-static const char *const ends[] = {"named",   "unnamed",     "silent", "hung up",
-				   "refused", "out of time", "lost"};
-
 static struct service_target targets[TARGETS];
 
 static void add(json_t *to, const char *key, const char *text)
@@ -50,7 +47,7 @@ static int told(void *data, size_t number, const struct service *s)
 	(void)data;
 	json_object_set_new(to, "port", json_integer(ntohs(targets[number].address.v4.sin_port)));
 	add(to, "proto", targets[number].udp ? "udp" : "tcp");
-	add(to, "end", ends[s->end]);
+	add(to, "end", service_end_name(s->end));
 	add(to, "protocol", s->protocol);
 	add(to, "product", s->product);
 	add(to, "version", s->version);

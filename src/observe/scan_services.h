@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_services: asks the open ports that a scan has found what speaks there (observe/service).
+ */
+#pragma once
+
+#include "observe/scan.h"
+
+/*
+ * Fills in services[] of the scan, many ports at once, within what the scan has left of each host's
+ * time; a host whose time was too short for it, and those that were not asked when the wish's
+ * `stop` came, are in trouble. 0, or a negative errno with a sentence: no service is known.
+ */
+int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *e);

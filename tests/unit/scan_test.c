@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan: which open ports are asked what speaks there, and when all is known.
+ */
+#include "model/scan.h"
+
+#include "unit.h"
+
+#include <string.h>
+
+enum { MANY = 1000 };
+
+static struct scan scan;
+
+/* Three hosts; the second one answers on every port. */
+static int set_up(void **state)
+{
+	const struct address hosts[3] = {{.family = 2, .bytes = {10, 0, 0, 1}},
+					 {.family = 2, .bytes = {10, 0, 0, 2}},
+					 {.family = 2, .bytes = {10, 0, 0, 3}}};
+	uint16_t ports[MANY];
+	int r;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		ports[i] = (uint16_t)(i + 1);
+	r = scan_init(&scan, hosts, 3, ports, MANY);
+	for (int i = 0; i < 3 && r == 0; i++)
+		memset(scan.hosts[i].replies, i == 1 ? SCAN_SYN_ACK : SCAN_RST, MANY);
+	scan.hosts[0].replies[21] = SCAN_SYN_ACK;
+	scan.hosts[2].replies[0] = SCAN_SYN_ACK;
+	scan.hosts[2].replies[MANY - 1] = SCAN_SYN_ACK;
+	return r;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	scan_done(&scan);
+	return 0;
+}
+
+static void test_who_is_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(scan_add_services(&scan), 0);
+	assert_int_equal(scan.service_count, 3);
+	assert_int_equal(scan.services[1].host, 2);
+	assert_int_equal(scan.services[2].port, MANY - 1);
+	assert_ptr_equal(scan_find_service(&scan, 0, 21), &scan.services[0].found);
+	assert_ptr_equal(scan_find_service(&scan, 2, MANY - 1), &scan.services[2].found);
+	assert_null(scan_find_service(&scan, 1, 21));
+	assert_null(scan_find_service(&scan, 0, 22));
+	assert_int_equal(scan.services[0].found.end, SERVICE_UNASKED);
+}
+
+static void test_all_is_known(void **state)
+{
+	(void)state;
+	assert_true(scan_is_complete(&scan)); /* nobody wanted services */
+	assert_int_equal(scan_count_left_out(&scan, 1), 0);
+	assert_int_equal(scan_add_services(&scan), 0);
+	scan.wants_services = true;
+	for (size_t i = 0; i < scan.service_count; i++)
+		scan.services[i].found.end = SERVICE_SILENT;
+	assert_int_equal(scan_count_left_out(&scan, 1), MANY);
+	assert_false(scan_is_complete(&scan));
+	memset(scan.hosts[1].replies, SCAN_RST, MANY);
+	assert_true(scan_is_complete(&scan));
+	for (int end = SERVICE_OUT_OF_TIME; end < SERVICE_END_COUNT; end++) {
+		scan.services[2].found.end = (enum service_end)end;
+		assert_false(scan_is_complete(&scan));
+	}
+}
+
+/* 131 hosts with 501 open ports each are more than are asked. */
+static void test_too_many(void **state)
+{
+	enum { HOSTS = 131, OPEN = 501 };
+	struct address hosts[HOSTS] = {{0}};
+	uint16_t ports[OPEN] = {0};
+	struct scan s;
+
+	(void)state;
+	assert_int_equal(scan_init(&s, hosts, HOSTS, ports, OPEN), 0);
+	s.wants_services = true;
+	for (int i = 0; i < HOSTS; i++)
+		memset(s.hosts[i].replies, SCAN_SYN_ACK, OPEN);
+	assert_int_equal(scan_add_services(&s), 0);
+	assert_int_equal(s.service_count, SCAN_SERVICE_LIMIT);
+	assert_int_equal(scan_count_left_out(&s, HOSTS - 2), 0);
+	assert_int_equal(scan_count_left_out(&s, HOSTS - 1), HOSTS * OPEN - SCAN_SERVICE_LIMIT);
+	assert_non_null(scan_find_service(&s, HOSTS - 1, 0));
+	assert_null(scan_find_service(&s, HOSTS - 1, OPEN - 1));
+	scan_done(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_who_is_asked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_all_is_known, set_up, tear_down),
+		cmocka_unit_test(test_too_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
