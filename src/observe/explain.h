@@ -53,6 +53,7 @@ struct explanation {
 	bool stopped;		  /* UNKNOWN: it went where nobody can follow, as a queue */
 	uint32_t in_str, out_str; /* interfaces; 0: none */
 	bool nat, forwarded;
+	bool passed_forward;   /* it came to the rules of forward, and perhaps no further */
 	bool several;	       /* forwarded: others of its kind may get elsewhere (see reach) */
 	struct address target; /* where the packet arrives */
 	uint16_t target_port;

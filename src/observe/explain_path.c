@@ -33,7 +33,20 @@ static uint32_t keep(struct explanation *x, const char *text)
 static bool is_reply(const struct explanation *x, uint8_t hook)
 {
 	return x->flow.ifindex && (hook == NF_INET_LOCAL_OUT || hook == NF_INET_POST_ROUTING) &&
-	       !x->forwarded;
+	       !x->forwarded && !x->passed_forward;
+}
+
+/* Was it on its way through the machine, wherever that ended? Nothing else passes forward. */
+static bool passed_forward(const struct trace *trace, const struct legacy_step *steps, size_t count)
+{
+	for (size_t i = 0; i < trace->count; i++)
+		if (trace->steps[i].family != NFPROTO_NETDEV &&
+		    trace->steps[i].hook == NF_INET_FORWARD)
+			return true;
+	for (size_t i = 0; i < count; i++)
+		if (steps[i].hook == NF_INET_FORWARD)
+			return true;
+	return false;
 }
 
 /* --- nf_tables ----------------------------------------------------------------------------------
@@ -222,15 +235,30 @@ static void name_legacy(struct explanation *x, struct explain_step *step,
 		step->rule_str = keep(x, buf_text(&text));
 }
 
+/*
+ * What the machine answers goes out; a packet from outside does not (it ends in the sink), unless
+ * it is on its way through. Then, too, what it is refused with may: by output before postrouting.
+ */
+static bool is_answer(const struct explanation *x, const struct legacy_step *steps, size_t count,
+		      uint8_t hook)
+{
+	if (!x->flow.ifindex || x->reply == REPLY_DROPPED)
+		return false;
+	if (hook != NF_INET_POST_ROUTING || !x->passed_forward)
+		return hook == NF_INET_LOCAL_OUT || hook == NF_INET_POST_ROUTING;
+	for (size_t i = 0; i < count; i++)
+		if (steps[i].hook == NF_INET_LOCAL_OUT)
+			return true;
+	return false;
+}
+
 static int add_legacy(struct explanation *x, const struct legacy_step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct legacy_step *l = &steps[i];
 		struct explain_step *step;
 
-		/* what the machine answers goes out; the packet does not (it ends in the sink) */
-		if (x->flow.ifindex && x->reply != REPLY_DROPPED &&
-		    (l->hook == NF_INET_LOCAL_OUT || l->hook == NF_INET_POST_ROUTING))
+		if (is_answer(x, steps, count, l->hook))
 			continue;
 		step = add_step(x);
 		if (!step)
@@ -419,7 +447,12 @@ static int trace_all(struct mirror *m, const struct assignment *assignment, stru
 					 LEGACY_STEP_LIMIT, e);
 	if (path && m->legacy.count)
 		legacy_path_done(path);
-	return r < 0 ? r : *count < 0 ? (int)*count : add_trace(x, m, &trace);
+	if (r >= 0 && *count < 0)
+		r = (int)*count;
+	if (r < 0)
+		return r;
+	x->passed_forward = passed_forward(&trace, steps, (size_t)*count);
+	return add_trace(x, m, &trace);
 }
 
 int explain_path(struct mirror *m, const struct assignment *assignment, struct explanation *x,

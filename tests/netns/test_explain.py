@@ -285,6 +285,30 @@ def test_legacy_beside_nft(host):
         Follower().follow(host, verdict, port, "tcp", from_=FROM)
 
 
+POSTROUTING = """*mangle
+:FORWARD ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:LAST - [0:0]
+-A POSTROUTING -p udp -j LAST
+-A LAST -p udp --dport 9000 -j DROP
+COMMIT
+"""
+
+
+@pytest.mark.parametrize("kind", ("native", "nft", "legacy"))
+def test_what_is_sent_on_is_dropped_last(host, kind):
+    """By postrouting, which it comes to although it never arrives: it is no answer of anybody's."""
+    if kind == "native":
+        load_nft(host, "table ip m { chain p { type filter hook postrouting priority -150; policy "
+                       "accept;\nudp dport 9000 drop\n}\n}")
+    else:
+        load_xtables(host, kind, POSTROUTING)
+    answer = explain(host, 9000, "udp", from_=FROM, to="172.17.0.2")
+    assert answer["verdict"] == "drop" and answer["decided_by"]["hook"] == "postrouting"
+    Follower().follow(host, "drop", 9000, "udp", from_=FROM, to="172.17.0.2")
+    assert explain(host, 9001, "udp", from_=FROM, to="172.17.0.2")["verdict"] == "accept"
+
+
 # --- what no rule decides -----------------------------------------------------------------------
 
 def test_routing_drops(host):
