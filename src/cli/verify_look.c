@@ -123,7 +123,7 @@ static bool read_number(const char *path, uint64_t *ret)
  * The kernel keeps an entry for each connection that is let in and refused, and drops everybody's
  * packets when there is no room for more: at most half of what is free is used.
  */
-static double bearable_rate(const struct verify_look *l, size_t hosts)
+static uint64_t bearable_rate(const struct verify_look *l, size_t hosts)
 {
 	uint64_t limit, used, room, rate;
 
@@ -134,7 +134,7 @@ static double bearable_rate(const struct verify_look *l, size_t hosts)
 	if (hosts * l->port_count <= room)
 		return 0;
 	rate = room / REMEMBERED_S;
-	return rate > RATE_LEAST ? (double)rate : RATE_LEAST;
+	return rate > RATE_LEAST ? rate : RATE_LEAST;
 }
 
 struct visit {
@@ -152,10 +152,12 @@ static int visit(void *context)
 
 static int look_outside(const struct verify_look *l, struct scan *s, struct err *e)
 {
-	const struct scan_wish wish = {.max_rate = bearable_rate(l, s->host_count)};
+	uint64_t rate = bearable_rate(l, s->host_count);
+	const struct scan_wish wish = {.max_rate = (double)rate};
 	struct visit v = {s, &wish, e};
 
-	return l->from[0] ? verify_remote_scan(l->from, s, e) : ns_run(l->visitor.ns, visit, &v, e);
+	return l->from[0] ? verify_remote_scan(l->from, rate, s, e)
+			  : ns_run(l->visitor.ns, visit, &v, e);
 }
 
 /* --- both --------------------------------------------------------------------------------------

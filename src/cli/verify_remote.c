@@ -136,11 +136,14 @@ static int bad_answer(const char *host, struct err *e)
 		       host);
 }
 
-static void buf_add_command(const struct scan *s, struct buf *out)
+static void add_command(const struct scan *s, uint64_t max_rate, struct buf *out)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	buf_add_text(out, "portero scan --json -p ");
+	buf_add_text(out, "portero scan --json ");
+	if (max_rate)
+		buf_printf(out, "--max-rate %llu ", (unsigned long long)max_rate);
+	buf_add_text(out, "-p ");
 	for (size_t i = 0, first = 0; i < s->port_count; i++) {
 		if (i + 1 < s->port_count && s->ports[i + 1] == s->ports[i] + 1)
 			continue;
@@ -224,13 +227,13 @@ static int take_scan(struct scan *s, const json_t *root)
 	return 0;
 }
 
-int verify_remote_scan(const char *host, struct scan *s, struct err *e)
+int verify_remote_scan(const char *host, uint64_t max_rate, struct scan *s, struct err *e)
 {
 	struct buf cleanup_call(buf_done) command = {0}, out = {0};
 	json_t *root;
 	int r;
 
-	buf_add_command(s, &command);
+	add_command(s, max_rate, &command);
 	r = run_there(host, buf_text(&command), SCAN_PATIENCE_MS, &out, e);
 	if (r < 0)
 		return r;

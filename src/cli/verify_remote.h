@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "model/scan.h"
 
+#include <stdint.h>
+
 struct verify_look;
 
 /*
@@ -16,5 +18,5 @@ struct verify_look;
  * negative errno with a sentence.
  */
 int verify_remote_find(struct verify_look *l, struct err *e);
-/* Fills in *s (scan_init), as scan_run() does. The same. */
-int verify_remote_scan(const char *host, struct scan *s, struct err *e);
+/* Fills in *s (scan_init), as scan_run() does; max_rate: packets a second, 0: any. The same. */
+int verify_remote_scan(const char *host, uint64_t max_rate, struct scan *s, struct err *e);
