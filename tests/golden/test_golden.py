@@ -234,7 +234,8 @@ def test_policy_check_of_a_guard(tmp_path):
 
 @pytest.mark.parametrize("command", ["", "status", "show", "reach", "explain", "policy", "plan",
                                      "apply", "open", "close", "confirm", "rollback", "restore",
-                                     "guard", "watch", "scan", "doctor", "completion"])
+                                     "guard", "watch", "scan", "verify", "doctor",
+                                     "completion"])
 def test_help(scene, command):
     args = (command, "--help") if command else ("--help",)
     compare(f"help{'-' if command else ''}{command}.txt", scene.portero(*args, code=0).text)
