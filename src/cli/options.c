@@ -46,8 +46,7 @@ const struct option_row option_rows[] = {
 	     N_("IPv6 only")),
 	TEXT("from", N_("ADDRESS"), NULL, from,
 	     SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN | SCOPE_VERIFY,
-	     N_("only from this address (open: networks and classes too, by commas; verify: from "
-		"this host, by ssh)")),
+	     N_("only from this address (open: networks, classes; verify: a host, by ssh)")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets to this address of the machine (or behind it)")),
 	TEXT("in", N_("INTERFACE"), NULL, in, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,

@@ -22,7 +22,8 @@ from harness import (AS_NOBODY, ESCAPE_SEQUENCE, PORTERO, PYTHON, ROOT, assert_h
                      stable, without_reach)
 
 COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "open", "close",
-            "confirm", "rollback", "restore", "watch", "doctor", "completion", "help", "version"]
+            "confirm", "rollback", "restore", "guard", "watch", "scan", "verify", "doctor",
+            "completion", "help", "version"]
 
 
 @pytest.mark.parametrize("args, says", [
