@@ -171,12 +171,13 @@ def test_iptables_rules(pair, family):
     kinds = [(d["kind"], d["text"].split(" in ")[0]) for d in answer["doubts"]]
     if family == "iptables":
         assert kinds == [(RATE, "recent"), (RATE, "limit"), (RATE, "hashlimit"), (RATE, "connlimit"),
-                         (RATE, "statistic"), (UNMIRRORED, "mac"), (STOP, "NFQUEUE")]
+                         (RATE, "statistic"), (UNMIRRORED, "mac"), (STOP, "NFQUEUE"),
+                         (UNMIRRORED, "string")]
         assert answer["doubts"][0]["text"] == "recent in ip filter ufw-user-input, rule 3"
     else:
         assert kinds == [(UNMIRRORED, "hl")]
     # without the doubts, and what is stripped, iptables itself finds them the same
-    changed = ("recent", "limit", "statistic", "mac-source", "NFQUEUE", "LOG", "-m hl")
+    changed = ("recent", "limit", "statistic", "mac-source", "string", "NFQUEUE", "LOG", "-m hl")
     text = "".join(line + "\n" for line in text.splitlines()
                    if not any(word in line for word in changed))
     inside(a, f"{family}-nft-restore", text=text)
