@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness import PORTERO, ROOT, SLOW, cpu_of_children, ip, need_feature, need_program
+from truth import quiet_errors
 
 TOOL = Path(PORTERO).resolve().parent / "netns" / "legacy"
 DATA = ROOT / "tests" / "unit" / "data"
@@ -219,9 +220,8 @@ class Pair:
             ip("-n", ns.name, "addr", "add", f"{address}/24", "dev", "eth0")
             ip("-n", ns.name, "addr", "add", f"{V6[address]}/64", "dev", "eth0", "nodad")
             ip("-n", ns.name, "link", "set", "eth0", "up")
-            # a refusal must not be kept back because there were many before it
-            run(ns, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0",
-                "net.ipv4.tcp_syn_retries=1")
+            quiet_errors(ns)
+            run(ns, "sysctl", "-qw", "net.ipv4.tcp_syn_retries=1")
         for port in PORTS:
             if port % 3:
                 self.server.tcp("::", port, v6only=False, backlog=64)
