@@ -214,6 +214,9 @@ static void keep_persistent(struct verify_look *l, const struct verify *again)
 	}
 	l->changed = l->found.count - kept;
 	l->found.count = kept;
+	/* what could not be told the second time did not go away */
+	l->found.unsure_inside += again->unsure_inside;
+	l->found.unsure_outside += again->unsure_outside;
 }
 
 static int look_again(struct verify_look *l, struct err *e)
