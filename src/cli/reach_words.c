@@ -32,7 +32,7 @@ const char *reach_words_class(enum source_class class)
 	static const char *const words[SOURCE_CLASS_COUNT] = {
 		[SOURCE_HOST] = N_("this machine"),	   [SOURCE_LINK] = N_("attached networks"),
 		[SOURCE_PRIVATE] = N_("private networks"), [SOURCE_INTERNET] = N_("internet"),
-		[SOURCE_LISTED] = N_("listed addresses"),
+		[SOURCE_LISTED] = N_("listed addresses"),  [SOURCE_FORGED] = N_("forged addresses"),
 	};
 
 	return _(words[class]);
@@ -47,6 +47,7 @@ static const char *class_word(enum source_class class)
 		[SOURCE_PRIVATE] = N_("private"),
 		[SOURCE_INTERNET] = N_("internet"),
 		[SOURCE_LISTED] = N_("some addresses"),
+		[SOURCE_FORGED] = N_("forged addresses"),
 	};
 
 	return _(words[class]);
@@ -63,6 +64,8 @@ void reach_words_sources(const struct view *v, const struct reach_class *c, stru
 		add_escaped(v, reach_text(&v->reach, c->sources_str), out);
 	else
 		buf_add_text(out, reach_words_class(c->source_class));
+	if (c->sources_str && c->source_class == SOURCE_FORGED)
+		buf_add_text(out, _(" (forged)"));
 }
 
 static const struct reach_way *way_of(const struct view *v, const struct port_row *row, uint32_t n)
@@ -107,7 +110,7 @@ static void add_widest(const struct view *v, const struct port_row *row, struct 
 		}
 		only = c;
 	}
-	if (only && (widest == SOURCE_LISTED || widest == SOURCE_PRIVATE))
+	if (only && (source_class_is_part(widest) || widest == SOURCE_PRIVATE))
 		reach_words_sources(v, only, out);
 	else
 		buf_add_text(out, class_word(widest));

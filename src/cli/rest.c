@@ -66,7 +66,7 @@ static const char *source_sentence(enum source_class class)
 	static const char *const words[SOURCE_CLASS_COUNT] = {
 		[SOURCE_HOST] = N_("this machine"),	   [SOURCE_LINK] = N_("attached networks"),
 		[SOURCE_PRIVATE] = N_("private networks"), [SOURCE_INTERNET] = N_("the internet"),
-		[SOURCE_LISTED] = N_("some addresses"),
+		[SOURCE_LISTED] = N_("some addresses"),	   [SOURCE_FORGED] = N_("forged addresses"),
 	};
 
 	return _(words[class]);

@@ -154,7 +154,7 @@ static void describe(struct drafting *g, const struct found *f, struct draft_por
 		buf_add_text(&text, _("the program could not be seen"));
 	if (f->row->reach.reached) {
 		buf_add_text(&text, _("; reached from "));
-		buf_add_text(&text, f->row->reach.widest == SOURCE_LISTED
+		buf_add_text(&text, source_class_is_part(f->row->reach.widest)
 					    ? _("some addresses")
 					    : source_class_id(f->row->reach.widest));
 		if (f->row->reach.families == FAMILY_IPV4)

@@ -182,6 +182,7 @@ static bool has_source(const struct policy *p, const struct policy_links *links,
 						 source->prefix_len);
 			break;
 		case SOURCE_HOST:
+		case SOURCE_FORGED:
 		case SOURCE_CLASS_COUNT:
 			break;
 		}

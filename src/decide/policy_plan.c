@@ -60,7 +60,7 @@ static unsigned rank(enum verdict verdict)
 
 static enum source_class class_of(const struct reach_class *c)
 {
-	return c->source_class == SOURCE_LISTED ? c->within : c->source_class;
+	return source_class_is_part(c->source_class) ? c->within : c->source_class;
 }
 
 static struct plan_group *find_group(struct form *f, const struct reach_class *c)
@@ -93,7 +93,7 @@ static const struct reach_class *way_class(const struct plan_side *side, const s
  * from one another: together, they are the class. */
 static bool is_part(const struct reach_class *c)
 {
-	return c->source_class == SOURCE_LISTED ||
+	return source_class_is_part(c->source_class) ||
 	       (c->source_class == SOURCE_PRIVATE && c->sources_str != 0);
 }
 

@@ -232,7 +232,7 @@ static bool follows(const struct port_row *before, const struct port_row *row)
 	       x->state == y->state && x->reached == y->reached && x->widest == y->widest &&
 	       x->families == y->families && x->rate_limited == y->rate_limited &&
 	       x->wider_unknown == y->wider_unknown && x->why_str == y->why_str &&
-	       x->widest != SOURCE_LISTED;
+	       !source_class_is_part(x->widest);
 }
 
 /* Neighbours that read the same are one row, as far as its ports arrive at one listener. */

@@ -19,17 +19,22 @@ bool verdict_lets_in(enum verdict verdict)
 
 const char *source_class_id(enum source_class class)
 {
-	static const char *const ids[SOURCE_CLASS_COUNT] = {"host", "link", "private", "internet",
-							    "listed"};
+	static const char *const ids[SOURCE_CLASS_COUNT] = {"host",	"link",	  "private",
+							    "internet", "listed", "forged"};
 
 	return class < SOURCE_CLASS_COUNT ? ids[class] : "unknown";
+}
+
+bool source_class_is_part(enum source_class class)
+{
+	return class == SOURCE_LISTED || class == SOURCE_FORGED;
 }
 
 unsigned source_class_rank(enum source_class class)
 {
 	static const unsigned ranks[SOURCE_CLASS_COUNT] = {
-		[SOURCE_HOST] = 0,    [SOURCE_LINK] = 1,     [SOURCE_LISTED] = 2,
-		[SOURCE_PRIVATE] = 3, [SOURCE_INTERNET] = 4,
+		[SOURCE_HOST] = 0,   [SOURCE_FORGED] = 1,  [SOURCE_LINK] = 2,
+		[SOURCE_LISTED] = 3, [SOURCE_PRIVATE] = 4, [SOURCE_INTERNET] = 5,
 	};
 
 	return ranks[class];

@@ -77,10 +77,13 @@ enum source_class {
 	SOURCE_PRIVATE,	 /* RFC 1918, RFC 6598 (CGNAT), RFC 4193 (ULA) */
 	SOURCE_INTERNET, /* any other */
 	SOURCE_LISTED,	 /* addresses that the rules themselves mention */
+	SOURCE_FORGED,	 /* ... of networks behind another interface: forged, or come by a detour */
 	SOURCE_CLASS_COUNT,
 };
 const char *source_class_id(enum source_class class); /* "host", "link", ... */
-/* How much of the world it is, for comparing: host 0, link, listed, private, internet. */
+/* LISTED, FORGED: a part of another class (see reach_class.within). */
+bool source_class_is_part(enum source_class class);
+/* How much of the world it is, for comparing: host 0, forged, link, listed, private, internet. */
 unsigned source_class_rank(enum source_class class);
 
 /* Ports that are treated alike. Those of a list cover 1-65535 without a gap. */
@@ -101,7 +104,7 @@ struct reach_interval {
 /* What one group of sources gets, at one interface, family, protocol and destination. */
 struct reach_class {
 	enum source_class source_class;
-	enum source_class within; /* LISTED: the class whose addresses it is a part of */
+	enum source_class within; /* of a part: the class whose addresses it is a part of */
 	uint32_t ifindex;	  /* 0: the machine itself */
 	uint32_t ifname_str;
 	enum proto proto;

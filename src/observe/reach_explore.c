@@ -392,7 +392,7 @@ static unsigned importance(const struct reach_query *q)
 {
 	static const uint8_t ranks[SOURCE_CLASS_COUNT] = {
 		[SOURCE_INTERNET] = 0, [SOURCE_LINK] = 1,   [SOURCE_HOST] = 2,
-		[SOURCE_PRIVATE] = 2,  [SOURCE_LISTED] = 3,
+		[SOURCE_PRIVATE] = 2,  [SOURCE_LISTED] = 3, [SOURCE_FORGED] = 3,
 	};
 
 	return ranks[q->class.source_class];

@@ -182,9 +182,23 @@ static uint32_t find_twin(const struct reach *r, const uint32_t *chain, uint32_t
 
 static bool is_part_of_baseline(const struct reach *r, const uint32_t *baselines, uint32_t i)
 {
-	return baselines && r->classes[i].source_class == SOURCE_LISTED &&
+	return baselines && source_class_is_part(r->classes[i].source_class) &&
 	       baselines[i] < r->class_count && baselines[i] != i &&
 	       same_answers(r, &r->classes[baselines[i]], &r->classes[i]);
+}
+
+/* Forged addresses that are kept out are no news. */
+static bool is_vain(const struct reach *r, const struct reach_class *c)
+{
+	if (c->source_class != SOURCE_FORGED || c->others_str)
+		return false;
+	for (uint32_t i = 0; i < c->interval_count; i++) {
+		enum verdict verdict = r->intervals[c->first_interval + i].verdict;
+
+		if (verdict_lets_in(verdict) || verdict == VERDICT_UNKNOWN)
+			return false;
+	}
+	return true;
 }
 
 /* keep[i]: whether class i stays; texts of those that do not are joined to who has them. */
@@ -197,7 +211,7 @@ static int choose(struct reach *r, const uint32_t *baselines, bool *keep, uint32
 		uint32_t before = UINT32_MAX, twin;
 
 		keep[i] = false;
-		if (is_part_of_baseline(r, baselines, i))
+		if (is_part_of_baseline(r, baselines, i) || is_vain(r, &r->classes[i]))
 			continue;
 		map_get(&by_hash, hash, &before);
 		twin = find_twin(r, chain, before, i);

@@ -215,7 +215,7 @@ static int plan_all_source_ports(struct planner *p, const struct twin_link *link
 				  .group = g,
 				  .reference = REACH_NO_SOURCE};
 
-		if (at->places[g] != SIZE_MAX && group->source_class != SOURCE_LISTED &&
+		if (at->places[g] != SIZE_MAX && !source_class_is_part(group->source_class) &&
 		    plan_source_ports(p, link, to, &who, i) < 0)
 			return -ENOMEM;
 	}

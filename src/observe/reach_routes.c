@@ -139,8 +139,8 @@ static int add_route_constant(const struct rt_image *image, const struct rt_item
 		return 0;
 	cur_read(&value, destination, value.left);
 	group = map_mix(map_mix(item->ifindex, m.rtm_type), map_mix(m.rtm_table, 0x726f757465));
-	return rule_constants_add_prefix(c, item->family == AF_INET ? RULE_SOURCE4 : RULE_SOURCE6,
-					 destination, m.rtm_dst_len, group);
+	return rule_constants_add_route(c, item->family == AF_INET ? RULE_SOURCE4 : RULE_SOURCE6,
+					destination, m.rtm_dst_len, group);
 }
 
 static int add_rule_prefix(struct rule_constants *c, enum rule_field field, struct cur value,

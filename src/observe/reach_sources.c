@@ -26,7 +26,9 @@ enum {
 struct draft {
 	struct source_group group;
 	uint32_t block;
-	uint64_t labels;
+	bool elsewhere;
+	bool left; /* no rule tells it from plausible ones */
+	uint64_t rules, labels;
 	struct source_number first, last; /* its largest piece */
 	double largest;
 	uint64_t prefix_count;
@@ -37,8 +39,9 @@ struct draft {
 struct drafts {
 	struct draft *items;
 	size_t count, cap;
-	struct map by_key;   /* block and signature -> index */
-	uint32_t *baselines; /* by block: index + 1; 0: none */
+	struct map by_key;    /* block and signature -> index */
+	struct map plausible; /* what rules tell apart of sources whose way is by this interface */
+	uint32_t *baselines;  /* by block: index + 1; 0: none */
 	double left_out;     /* addresses of groups over GROUPS_KEPT */
 	const struct source_blocks *blocks;
 };
@@ -50,12 +53,18 @@ static void drafts_done(struct drafts *d)
 	free(d->items);
 	free(d->baselines);
 	map_done(&d->by_key);
+	map_done(&d->plausible);
+}
+
+static uint64_t key_of(const struct source_piece *piece)
+{
+	return map_mix(piece->signature, (uint64_t)piece->block << 1 | piece->elsewhere);
 }
 
 /* The draft of a piece; NULL with *r == 0 when there are too many. */
 static struct draft *find_draft(struct drafts *d, const struct source_piece *piece, int *r)
 {
-	uint64_t key = map_mix(piece->signature, piece->block);
+	uint64_t key = key_of(piece);
 	struct draft *draft;
 	uint32_t index;
 
@@ -72,6 +81,8 @@ static struct draft *find_draft(struct drafts *d, const struct source_piece *pie
 	draft = &d->items[d->count++];
 	*draft = (struct draft){.group.signature = piece->signature,
 				.block = piece->block,
+				.elsewhere = piece->elsewhere,
+				.rules = piece->rules,
 				.labels = piece->labels};
 	return draft;
 }
@@ -103,6 +114,28 @@ static int group_pieces(struct drafts *d, const struct source_pieces *pieces)
 	return 0;
 }
 
+/* Larger; but plausible ones before those elsewhere: a tunnel may have all of a block. */
+static bool is_better(const struct draft *one, const struct draft *other)
+{
+	if (one->elsewhere != other->elsewhere)
+		return other->elsewhere;
+	return one->group.size > other->group.size;
+}
+
+/* Private networks that are all elsewhere are no class here: they stand out from the internet. */
+static void leave_private(struct drafts *d)
+{
+	uint32_t internet = 0;
+
+	for (size_t i = 0; i < d->blocks->count && !internet; i++)
+		if (d->blocks->items[i].source_class == SOURCE_INTERNET)
+			internet = d->baselines[i];
+	for (size_t i = 0; i < d->blocks->count && internet; i++)
+		if (d->baselines[i] && d->items[d->baselines[i] - 1].elsewhere &&
+		    d->blocks->items[i].source_class == SOURCE_PRIVATE)
+			d->baselines[i] = internet;
+}
+
 /* What most of a block has. */
 static int choose_baselines(struct drafts *d)
 {
@@ -112,16 +145,44 @@ static int choose_baselines(struct drafts *d)
 	for (uint32_t i = 0; i < d->count; i++) {
 		uint32_t *best = &d->baselines[d->items[i].block];
 
-		if (*best == 0 || d->items[i].group.size > d->items[*best - 1].group.size)
+		if (*best == 0 || is_better(&d->items[i], &d->items[*best - 1]))
 			*best = i + 1;
 	}
+	leave_private(d);
 	for (uint32_t i = 0; i < d->count; i++) {
 		struct draft *draft = &d->items[i];
 
 		draft->group.baseline = d->baselines[draft->block] - 1;
 		draft->group.source_class = draft->group.baseline == i
 						    ? d->blocks->items[draft->block].source_class
-						    : SOURCE_LISTED;
+					    : draft->elsewhere ? SOURCE_FORGED
+							       : SOURCE_LISTED;
+	}
+	return 0;
+}
+
+/* What tells a draft from others that stand out from the same baseline, but for routes where no rule
+ * asks for those of the sender. */
+static uint64_t rules_of(const struct drafts *d, const struct rule_constants *c,
+			 const struct draft *draft)
+{
+	return map_mix(c->asks_source_routes ? draft->group.signature : draft->rules,
+		       d->items[draft->group.baseline].block);
+}
+
+/* Who forges an address, or comes by a detour, gets what others get, unless rules tell them apart.
+ * Routing alone can only keep them out (rp_filter). */
+static int leave_alike(struct drafts *d, const struct rule_constants *c)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->items[i].group.source_class != SOURCE_FORGED &&
+		    map_set(&d->plausible, rules_of(d, c, &d->items[i]), 1) < 0)
+			return -ENOMEM;
+	for (size_t i = 0; i < d->count; i++) {
+		uint32_t known;
+
+		d->items[i].left = d->items[i].group.source_class == SOURCE_FORGED &&
+				   map_get(&d->plausible, rules_of(d, c, &d->items[i]), &known);
 	}
 	return 0;
 }
@@ -179,11 +240,11 @@ static void add_run(struct drafts *d, const struct source_piece *piece, struct s
 	uint32_t index;
 
 	if (piece->block == SOURCE_NO_BLOCK || !d->items ||
-	    !map_get(&d->by_key, map_mix(piece->signature, piece->block), &index))
+	    !map_get(&d->by_key, key_of(piece), &index))
 		return;
 	draft = &d->items[index];
 	block = &d->blocks->items[piece->block];
-	if (draft->group.source_class != SOURCE_LISTED || draft->runs == run)
+	if (!source_class_is_part(draft->group.source_class) || draft->runs == run)
 		return;
 	draft->runs = run;
 	if (number_compare(first, block->first) < 0)
@@ -253,7 +314,7 @@ static void describe_draft(const struct drafts *d, const struct rule_constants *
 		draft->group.block_str = strpool_add_text(strings, buf_text(&text));
 		buf_clear(&text);
 	}
-	if (draft->group.source_class != SOURCE_LISTED)
+	if (!source_class_is_part(draft->group.source_class))
 		return;
 	if (add_labels(c, draft, &d->items[draft->group.baseline], &text)) {
 		add_count(draft, d->blocks->family, &text);
@@ -321,10 +382,10 @@ static int compare_drafts(const void *a, const void *b, void *context)
 {
 	const struct draft *items = context;
 	const struct draft *x = &items[*(const uint32_t *)a], *y = &items[*(const uint32_t *)b];
-	bool listed = x->group.source_class == SOURCE_LISTED;
+	bool part = source_class_is_part(x->group.source_class);
 
-	if (listed != (y->group.source_class == SOURCE_LISTED))
-		return listed ? 1 : -1;
+	if (part != source_class_is_part(y->group.source_class))
+		return part ? 1 : -1;
 	if (x->group.size != y->group.size)
 		return x->group.size > y->group.size ? -1 : 1;
 	return number_compare(x->first, y->first);
@@ -334,20 +395,22 @@ static int emit(struct drafts *d, struct reach_sources *ret)
 {
 	cleanup_free uint32_t *order = calloc(d->count + 1, sizeof(*order));
 	cleanup_free uint32_t *place = calloc(d->count + 1, sizeof(*place));
+	size_t count = 0;
 
 	if (!order || !place ||
 	    mem_grow(&ret->items, &ret->cap, d->count + 1, sizeof(*ret->items)) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < d->count; i++)
-		order[i] = i;
-	qsort_r(order, d->count, sizeof(*order), compare_drafts, d->items);
-	for (uint32_t i = 0; i < d->count; i++)
+		if (!d->items[i].left)
+			order[count++] = i;
+	qsort_r(order, count, sizeof(*order), compare_drafts, d->items);
+	for (uint32_t i = 0; i < count; i++)
 		place[order[i]] = i;
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		ret->items[i] = d->items[order[i]].group;
 		ret->items[i].baseline = place[ret->items[i].baseline];
 	}
-	ret->count = ret->total = d->count;
+	ret->count = ret->total = count;
 	return 0;
 }
 
@@ -399,7 +462,7 @@ static int build(const struct rule_constants *c, enum rule_field field, struct d
 {
 	const struct rule_conditions *list = &c->fields[field];
 
-	if (group_pieces(d, pieces) < 0 || choose_baselines(d) < 0)
+	if (group_pieces(d, pieces) < 0 || choose_baselines(d) < 0 || leave_alike(d, c) < 0)
 		return -ENOMEM;
 	describe_pieces(d, pieces);
 	for (size_t i = 0; i < d->count; i++) {

@@ -4,7 +4,8 @@
  * likewise for the machine's own addresses and interfaces. Pure.
  *
  * Only plausible sources are looked at: unicast, not the machine's own, not in a special-purpose
- * block (RFC 6890), not behind another interface.
+ * block (RFC 6890). Those behind another interface are looked at where rules tell them apart: the
+ * kernel takes what they send here unless rp_filter is strict (RFC 3704).
  */
 #pragma once
 
@@ -32,7 +33,7 @@ struct source_scope {
 };
 
 struct source_group {
-	/* LINK, PRIVATE, INTERNET: what most of them get; LISTED: rules tell these apart */
+	/* LINK, PRIVATE, INTERNET: what most of them get; LISTED, FORGED: rules tell these apart */
 	enum source_class source_class;
 	struct address address; /* the one to ask with */
 	uint64_t signature;

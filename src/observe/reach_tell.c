@@ -344,7 +344,7 @@ static int choose_told(struct answering *w)
 		row = find_baseline(w, i);
 		if (!row)
 			return -ENOMEM;
-		w->skip[i] = q->class.source_class == SOURCE_LISTED &&
+		w->skip[i] = source_class_is_part(q->class.source_class) &&
 			     reach_answers_are_alike(w->plan, w->answers, i, row->answers);
 		if (w->skip[i])
 			continue;

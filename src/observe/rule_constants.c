@@ -33,6 +33,7 @@ void rule_constants_done(struct rule_constants *c)
 	free(c->labels);
 	free(c->senders);
 	rule_ties_done(&c->ties);
+	map_done(&c->routes);
 	strpool_done(&c->strings);
 	memset(c, 0, sizeof(*c));
 }
@@ -173,6 +174,21 @@ int rule_constants_add_prefix(struct rule_constants *c, enum rule_field field,
 		last[i] = value[i] | host;
 	}
 	return rule_constants_add_range(c, field, first, last, group);
+}
+
+int rule_constants_add_route(struct rule_constants *c, enum rule_field field,
+			     const uint8_t value[RULE_VALUE_SIZE], unsigned bits, uint64_t group)
+{
+	if (map_set(&c->routes, group, 1) < 0)
+		return -ENOMEM;
+	return rule_constants_add_prefix(c, field, value, bits, group);
+}
+
+bool rule_constants_is_route(const struct rule_constants *c, uint64_t group)
+{
+	uint32_t known;
+
+	return map_get(&c->routes, group, &known);
 }
 
 uint64_t rule_constants_group_key(uint64_t group)

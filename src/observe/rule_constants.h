@@ -134,9 +134,9 @@ struct rule_constants {
 	struct rule_label *labels;
 	size_t label_count, label_cap;
 	size_t condition_count; /* of all fields, for RULE_CONSTANT_LIMIT */
-	/* Routes decide, too (fib, rpfilter, addrtype): add those with rule_constants_add_prefix.
-	 */
-	bool uses_fib;
+	struct map routes; /* groups that only routes make */
+	bool uses_fib;	   /* rules ask for routes (fib, rpfilter, addrtype) */
+	bool asks_source_routes; /* ... for those that lead to the sender */
 	bool too_many; /* over RULE_CONSTANT_LIMIT: all fields are opaque */
 	struct strpool strings;
 };
@@ -184,6 +184,10 @@ int rule_constants_add_range(struct rule_constants *c, enum rule_field field,
 			     const uint8_t last[RULE_VALUE_SIZE], uint64_t group);
 int rule_constants_add_prefix(struct rule_constants *c, enum rule_field field,
 			      const uint8_t value[RULE_VALUE_SIZE], unsigned bits, uint64_t group);
+/* The same of a route: its group is then one that rules do not tell apart unless they use_fib. */
+int rule_constants_add_route(struct rule_constants *c, enum rule_field field,
+			     const uint8_t value[RULE_VALUE_SIZE], unsigned bits, uint64_t group);
+bool rule_constants_is_route(const struct rule_constants *c, uint64_t group);
 /* The first reason is kept. */
 void rule_constants_make_opaque(struct rule_constants *c, enum rule_field field, const char *why);
 void rule_constants_make_ports_opaque(struct rule_constants *c, struct port_cuts *ports,

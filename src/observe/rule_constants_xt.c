@@ -240,6 +240,18 @@ static void read_routes(struct rule_collector *k, unsigned revision, struct cur 
 	(void)revision;
 	(void)info;
 	k->out->uses_fib = true;
+	k->out->asks_source_routes = true;
+}
+
+/* struct xt_addrtype_info and _v1 begin alike: types of the source, of the destination. */
+static void read_address_type(struct rule_collector *k, unsigned revision, struct cur *info)
+{
+	uint16_t source = 0;
+
+	(void)revision;
+	cur_read(info, &source, sizeof(source));
+	k->out->uses_fib = true;
+	k->out->asks_source_routes |= source || !info->ok;
 }
 
 static void read_cluster(struct rule_collector *k, unsigned revision, struct cur *info)
@@ -262,7 +274,7 @@ static const struct xt_reader match_readers[] = {
 	{"dccp", read_dccp},	     {"multiport", read_multiport},
 	{"iprange", read_iprange},   {"conntrack", read_conntrack},
 	{"devgroup", read_devgroup}, {"set", read_set},
-	{"addrtype", read_routes},   {"rpfilter", read_routes},
+	{"addrtype", read_address_type}, {"rpfilter", read_routes},
 	{"realm", read_routes},	     {"cluster", read_cluster},
 	{"eui64", read_eui64},
 };

@@ -127,7 +127,7 @@ void walk_read_meta(struct walk *w, struct cur data)
 	    key == NFT_META_BRI_IIFPVID || key == NFT_META_BRI_IIFVPROTO)
 		collect_opaque(&w->k, RULE_IIF, _("the bridge or VRF of an interface decides"));
 	if (key == NFT_META_RTCLASSID)
-		w->k.out->uses_fib = true;
+		w->k.out->uses_fib = w->k.out->asks_source_routes = true;
 	load_meta(w, key, walk_register(data, NFTA_META_DREG));
 }
 
@@ -218,6 +218,8 @@ void walk_read_exthdr(struct walk *w, struct cur data)
 void walk_read_routes(struct walk *w, struct cur data)
 {
 	w->k.out->uses_fib = true;
+	if (walk_number(data, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR) & NFTA_FIB_F_SADDR)
+		w->k.out->asks_source_routes = true;
 	walk_read_other(w, data);
 }
 

@@ -108,7 +108,7 @@ static int add_networks(struct source_blocks *b, const struct reach_prefix *list
 			bool own)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct source_block with = {.excluded = !own,
+		struct source_block with = {.elsewhere = !own,
 					    .source_class = SOURCE_LINK,
 					    .rank = RANK_NETWORK + 2u * list[i].bits + own};
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * source_blocks: which sources are plausible at an interface, and of which class: a list of
- * prefixes, where the one with the highest rank decides. A part of reach_sources.
+ * prefixes, where the one with the highest rank decides; networks behind other interfaces are
+ * marked in whatever block they lie in. A part of reach_sources.
  */
 #pragma once
 
@@ -12,7 +13,8 @@ struct source_block {
 	struct reach_prefix prefix;
 	struct source_number first, last;
 	bool excluded;
-	enum source_class source_class; /* when it is not excluded */
+	bool elsewhere;			/* behind another interface; else a block of its own */
+	enum source_class source_class; /* when it is neither */
 	unsigned rank;
 };
 

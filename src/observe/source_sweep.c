@@ -15,6 +15,7 @@ struct group {
 	uint64_t key;
 	uint32_t active;	 /* conditions of it that hold here */
 	uint32_t label_plus_one; /* 0: has none */
+	bool route;
 };
 
 /* Before `at` things change: a group (or, from `group_count` on, a block) begins or ends. */
@@ -31,15 +32,17 @@ struct sweep {
 	struct map by_group;
 	uint32_t *active_blocks; /* by block: 1 while it holds */
 	uint32_t block;		 /* the one that decides; or SOURCE_NO_BLOCK */
+	bool elsewhere;
 	struct event *events;
 	size_t event_count, event_cap;
-	uint64_t signature, labels;
+	uint64_t signature, rules, labels;
 	struct source_number end; /* the last number of the line */
 };
 
 static int find_group(struct sweep *s, const struct rule_constants *c, uint64_t id, uint32_t *ret)
 {
-	struct group group = {.key = rule_constants_group_key(id)};
+	struct group group = {.key = rule_constants_group_key(id),
+			      .route = rule_constants_is_route(c, id)};
 
 	if (map_get(&s->by_group, id, ret))
 		return 0;
@@ -102,18 +105,30 @@ static void apply_group(struct sweep *s, struct group *group, bool begins)
 	if (begins ? group->active++ > 0 : --group->active > 0)
 		return;
 	s->signature ^= group->key;
+	if (!group->route)
+		s->rules ^= group->key;
 	if (group->label_plus_one)
 		s->labels ^= UINT64_C(1) << (group->label_plus_one - 1);
 }
 
+/* Of the blocks that hold, the one that decides, and whether a network elsewhere outranks it. */
 static void choose_block(struct sweep *s)
 {
+	const struct source_block *blocks = s->blocks->items;
+	unsigned elsewhere = 0;
+
 	s->block = SOURCE_NO_BLOCK;
-	for (uint32_t i = 0; i < s->blocks->count; i++)
-		if (s->active_blocks[i] &&
-		    (s->block == SOURCE_NO_BLOCK ||
-		     s->blocks->items[i].rank > s->blocks->items[s->block].rank))
+	for (uint32_t i = 0; i < s->blocks->count; i++) {
+		if (!s->active_blocks[i])
+			continue;
+		if (blocks[i].elsewhere)
+			elsewhere = blocks[i].rank > elsewhere ? blocks[i].rank : elsewhere;
+		else if (s->block == SOURCE_NO_BLOCK || blocks[i].rank > blocks[s->block].rank)
 			s->block = i;
+	}
+	if (s->block != SOURCE_NO_BLOCK && blocks[s->block].excluded)
+		s->block = SOURCE_NO_BLOCK;
+	s->elsewhere = s->block != SOURCE_NO_BLOCK && elsewhere > blocks[s->block].rank;
 }
 
 /* Everything that changes at one place; returns the first event beyond. */
@@ -140,12 +155,17 @@ static size_t apply_events(struct sweep *s, size_t i)
 static int add_piece(struct sweep *s, struct source_pieces *pieces, struct source_number first,
 		     struct source_number last)
 {
-	struct source_piece piece = {first, last, s->block, s->signature, s->labels};
+	struct source_piece piece = {.first = first,
+				     .last = last,
+				     .block = s->block,
+				     .elsewhere = s->elsewhere,
+				     .signature = s->signature,
+				     .rules = s->rules,
+				     .labels = s->labels};
 	struct source_piece *before = pieces->count ? &pieces->items[pieces->count - 1] : NULL;
 
-	if (s->block != SOURCE_NO_BLOCK && s->blocks->items[s->block].excluded)
-		piece.block = SOURCE_NO_BLOCK;
-	if (before && before->block == piece.block && before->signature == piece.signature) {
+	if (before && before->block == piece.block && before->elsewhere == piece.elsewhere &&
+	    before->signature == piece.signature) {
 		before->last = last;
 		return 0;
 	}

@@ -14,7 +14,9 @@ enum { SOURCE_LABELS = 64 };
 struct source_piece {
 	struct source_number first, last;
 	uint32_t block; /* index in source_blocks; SOURCE_NO_BLOCK: no source, none or excluded */
+	bool elsewhere; /* its network is behind another interface: forged, or came by a detour */
 	uint64_t signature;
+	uint64_t rules;	 /* the signature but for what only routes tell apart */
 	uint64_t labels; /* bit n: it is in the n-th label of rule_constants; the first 64 */
 };
 

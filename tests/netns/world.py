@@ -322,6 +322,18 @@ class Said:
             return None
         return next((c for c in group if c["name"] == "internet"), None)
 
+    def forged_class_of(self, key, source):
+        """Of one whose network is elsewhere: that which names it, or "at most" what others get."""
+        a = ipaddress.ip_address(source)
+        group = self.groups[key]
+        self.read_sources(group)
+        forged = [c for c in group if c["name"] == "forged"]
+        for c in forged:
+            if c["source"] == source or any(a in n for n in c["nets"] if n.version == a.version):
+                return c
+        found = None if any(c["vague"] for c in forged) else self.class_of(key, source)
+        return found and {**found, "at most": True}
+
     @staticmethod
     def interval(c, port):
         return next(i for i in c["intervals"] if i["from"] <= port <= i["to"])
@@ -352,20 +364,20 @@ class Trial:
         return found, locals_
 
     def plausible(self, source, iface, networks, locals_):
+        """Is it a sender at all, and is its network behind another interface?"""
         a = ipaddress.ip_address(source)
         if source in locals_ or a.is_link_local or \
                 any(a in n for n in SPECIAL if n.version == a.version):
-            return False
+            return False, False
         best = max(((n.prefixlen, dev == iface, n) for n, dev in networks
                     if n.version == a.version and a in n), default=None, key=lambda b: b[:2])
-        if best and not best[1]:
-            return False
+        elsewhere = bool(best) and not best[1]
         if best and a.version == 4 and best[2].prefixlen < 31 and \
                 a in (best[2][0], best[2][-1]):
-            return False
+            return False, elsewhere
         if best and a == best[2][0]:
-            return False
-        return a.version == 4 or int(a) >> 125 == 1 or int(a) >> 121 == 0x7e
+            return False, elsewhere
+        return a.version == 4 or int(a) >> 125 == 1 or int(a) >> 121 == 0x7e, elsewhere
 
     def random_source(self, v6):
         if v6:
@@ -445,9 +457,10 @@ class Trial:
             for source in pool:
                 if taken == 4:
                     break
-                if not self.plausible(source, iface, networks, locals_):
+                sends, elsewhere = self.plausible(source, iface, networks, locals_)
+                if not sends:
                     continue
-                c = said.class_of(key, source)
+                c = said.forged_class_of(key, source) if elsewhere else said.class_of(key, source)
                 if c is None:
                     self.counts["sources that the texts leave open"] += 1
                 elif c["source"] != source:
@@ -487,7 +500,9 @@ class Trial:
                 # or an answer that seems to come from the machine itself
                 self.counts["let in, and the answer lost"] += 1
                 seen = {**seen, port: "accept"}
-            if seen[port] != i["verdict"]:
+            if c.get("at most") and (seen[port] in ("drop", "reject") or i["verdict"] == "accept"):
+                self.counts["forged, and no more than others"] += 1
+            elif seen[port] != i["verdict"]:
                 if (i["verdict"], seen[port]) == ("reject", "drop") and \
                         "rate" in self.rules.doubts:
                     self.counts["closed, one way or the other by a count"] += 1

@@ -110,6 +110,58 @@ static void test_no_conditions_v6(void **state)
 	check_address(find_group(SOURCE_LINK, "2a00:9::/64", ""), "2a00:9::3");
 }
 
+/* A route that leads elsewhere tells nobody apart; a rule about some of its network does. */
+static void test_elsewhere(void **state)
+{
+	const struct source_group *g;
+	uint8_t value[RULE_VALUE_SIZE] = {172, 17};
+
+	(void)state;
+	assert_int_equal(rule_constants_add_route(&constants, RULE_SOURCE4, value, 16, 77), 0);
+	build(AF_INET);
+	assert_int_equal(sources.count, 6);
+	reach_sources_done(&sources);
+	add_source("172.17.4.0", 24, 1);
+	build(AF_INET);
+	assert_int_equal(sources.count, 7);
+	g = find_group(SOURCE_FORGED, "172.16.0.0/12", "172.17.4.0/24");
+	check_address(g, "172.17.4.1");
+	assert_int_equal(g->baseline, find_group(SOURCE_PRIVATE, "172.16.0.0/12", "") - sources.items);
+	reach_sources_done(&sources);
+	/* what others get, too */
+	add_source("172.18.0.0", 16, 1);
+	build(AF_INET);
+	assert_int_equal(sources.count, 7);
+	find_group(SOURCE_LISTED, "172.16.0.0/12", "172.18.0.0/16");
+	reach_sources_done(&sources);
+	/* unless rules ask for the way to the sender */
+	constants.asks_source_routes = true;
+	build(AF_INET);
+	assert_int_equal(sources.count, 9);
+	find_group(SOURCE_FORGED, "172.16.0.0/12", "172.17.4.0/24");
+}
+
+/* Tunnels that have all of a block: of the internet, others still come in here. */
+static void test_all_elsewhere(void **state)
+{
+	struct reach_prefix elsewhere[] = {prefix_of("0.0.0.0", 1), prefix_of("128.0.0.0", 1),
+					   prefix_of("10.0.0.0", 8)};
+	struct source_scope scope = {.family = AF_INET,
+				     .elsewhere = elsewhere,
+				     .elsewhere_count = 3};
+
+	(void)state;
+	add_source("10.1.0.0", 16, 1);
+	assert_int_equal(reach_sources_build(&constants, &scope, &sources), 0);
+	find_group(SOURCE_INTERNET, "", "");
+	assert_int_equal(find_group(SOURCE_FORGED, "10.0.0.0/8", "10.1.0.0/16")->baseline,
+			 find_group(SOURCE_INTERNET, "", "") - sources.items);
+	for (size_t i = 0; i < sources.count; i++)
+		assert_true(sources.items[i].source_class != SOURCE_PRIVATE ||
+			    strcmp(reach_sources_text(&sources, sources.items[i].block_str),
+				   "10.0.0.0/8") != 0);
+}
+
 static void test_listed(void **state)
 {
 	const struct source_group *g;
@@ -455,6 +507,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_no_conditions, reset),
 		cmocka_unit_test_teardown(test_no_conditions_v6, reset),
+		cmocka_unit_test_teardown(test_elsewhere, reset),
+		cmocka_unit_test_teardown(test_all_elsewhere, reset),
 		cmocka_unit_test_teardown(test_listed, reset),
 		cmocka_unit_test_teardown(test_dominant, reset),
 		cmocka_unit_test_teardown(test_labels, reset),

@@ -27,7 +27,8 @@ static void test_names(void **state)
 {
 	static const char *const verdicts[] = {"unknown", "accept", "drop", "reject",
 					       "rate-limited"};
-	static const char *const classes[] = {"host", "link", "private", "internet", "listed"};
+	static const char *const classes[] = {"host",	  "link",   "private",
+						"internet", "listed", "forged"};
 	static const char *const states[] = {"unknown", "open", "filtered", "rejected", "closed"};
 
 	(void)state;
@@ -47,8 +48,8 @@ static void test_names(void **state)
 
 static void test_ranks(void **state)
 {
-	static const enum source_class order[] = {SOURCE_HOST, SOURCE_LINK, SOURCE_LISTED,
-						  SOURCE_PRIVATE, SOURCE_INTERNET};
+	static const enum source_class order[] = {SOURCE_HOST,	 SOURCE_FORGED,	 SOURCE_LINK,
+						  SOURCE_LISTED, SOURCE_PRIVATE, SOURCE_INTERNET};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(order); i++)
