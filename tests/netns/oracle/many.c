@@ -93,6 +93,9 @@ static void add_scan(struct many *m, char *line)
 	m->scans[m->count++] = s;
 	if (!l->loops)
 		return;
+	/* its answers are known by the cookie alone, as NAT may change all else; they still come,
+	 * again and again, when this program has run before and its RSTs were dropped */
+	s->cookie = (uint32_t)s->sport << 16;
 	s->raw = socket(s->to.family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (s->raw < 0 || (s->to.family == AF_INET6 &&
 			   setsockopt(s->raw, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof(on)) != 0))
