@@ -2,7 +2,7 @@
 """
 Scene E of bench.py: what a policy costs. Its ruleset is made and loaded; then new connections and
 bytes from a peer, the best of interleaved rounds, against rulesets of the same meaning in the manner of
-others (rulesets.py: naive, ufw, firewalld) and against no firewall at all.
+others (rulesets.py: naive, ufw, firewalld), against connection tracking alone and no firewall at all.
 """
 import os
 import random
@@ -24,6 +24,13 @@ ASKED = 50  # ports that are connected to
 CONNECTIONS, POUR_MS = 2000, 200
 LOAD_S, FORMAT_S, THROUGHPUT, FLAT = 5.0, 1.0, 0.97, 1.25
 NOTHING = "no firewall"
+TRACKED = "tracking alone"  # what no firewall that knows connections can do without
+TRACKING = """table inet t {
+	chain input { type filter hook input priority 0; policy accept;
+		ct state established accept
+	}
+}
+"""
 
 
 def openings_of(count, networks):
@@ -120,6 +127,7 @@ class Scene:
     def prepare(self, stack):
         networks = QUICK_NETWORKS if self.quick else NETWORKS
         self.add(stack, NOTHING, openings_of(ASKED, ASKED))
+        self.add(stack, TRACKED, openings_of(ASKED, ASKED), ["nft", "-f", "-"], TRACKING)
         for count in QUICK_SIZES if self.quick else SIZES:
             openings = openings_of(count, networks)
             self.file.write_text(policy_of(openings))
@@ -147,7 +155,7 @@ class Scene:
         bytes_ = {name: [] for name in self.peers}
         for number in range(self.rounds + 1):
             for name, (peer, ports) in self.peers.items():
-                few = self.quick or not name.startswith(("portero", NOTHING))
+                few = self.quick or not name.startswith(("portero", NOTHING, TRACKED))
                 count = CONNECTIONS // 10 if few else CONNECTIONS
                 took = int(timed([self.tool, peer, "connect", HOST, str(count),
                                   *map(str, ports)])[1])
@@ -207,6 +215,8 @@ def scene(bench, options, prefix):
     flat = print_flat(bench, connects)
     last = [n for n in connects if n.startswith("portero")][-1]
     through = ratio(bytes_, last, NOTHING)
+    print(f"  {last} / {TRACKED}: {1 / ratio(connects, last, TRACKED):.2f} of the connections a "
+          f"second, {ratio(bytes_, last, TRACKED):.2f} of the bytes")
     print_kept(bench, last, "connections a second", 1 / ratio(connects, last, NOTHING))
     print_kept(bench, last, "bytes a second", through)
     bench.results["E"] = {"load": s.numbers, "connect_s": connects, "bytes_per_s": bytes_}
