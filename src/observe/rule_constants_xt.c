@@ -269,13 +269,20 @@ static void read_eui64(struct rule_collector *k, unsigned revision, struct cur *
 }
 
 static const struct xt_reader match_readers[] = {
-	{"tcp", read_tcp},	     {"udp", read_udp},
-	{"udplite", read_udp},	     {"sctp", read_sctp},
-	{"dccp", read_dccp},	     {"multiport", read_multiport},
-	{"iprange", read_iprange},   {"conntrack", read_conntrack},
-	{"devgroup", read_devgroup}, {"set", read_set},
-	{"addrtype", read_address_type}, {"rpfilter", read_routes},
-	{"realm", read_routes},	     {"cluster", read_cluster},
+	{"tcp", read_tcp},
+	{"udp", read_udp},
+	{"udplite", read_udp},
+	{"sctp", read_sctp},
+	{"dccp", read_dccp},
+	{"multiport", read_multiport},
+	{"iprange", read_iprange},
+	{"conntrack", read_conntrack},
+	{"devgroup", read_devgroup},
+	{"set", read_set},
+	{"addrtype", read_address_type},
+	{"rpfilter", read_routes},
+	{"realm", read_routes},
+	{"cluster", read_cluster},
 	{"eui64", read_eui64},
 };
 
