@@ -126,7 +126,8 @@ static void test_elsewhere(void **state)
 	assert_int_equal(sources.count, 7);
 	g = find_group(SOURCE_FORGED, "172.16.0.0/12", "172.17.4.0/24");
 	check_address(g, "172.17.4.1");
-	assert_int_equal(g->baseline, find_group(SOURCE_PRIVATE, "172.16.0.0/12", "") - sources.items);
+	assert_int_equal(g->baseline,
+			 find_group(SOURCE_PRIVATE, "172.16.0.0/12", "") - sources.items);
 	reach_sources_done(&sources);
 	/* what others get, too */
 	add_source("172.18.0.0", 16, 1);
@@ -146,9 +147,8 @@ static void test_all_elsewhere(void **state)
 {
 	struct reach_prefix elsewhere[] = {prefix_of("0.0.0.0", 1), prefix_of("128.0.0.0", 1),
 					   prefix_of("10.0.0.0", 8)};
-	struct source_scope scope = {.family = AF_INET,
-				     .elsewhere = elsewhere,
-				     .elsewhere_count = 3};
+	struct source_scope scope = {
+		.family = AF_INET, .elsewhere = elsewhere, .elsewhere_count = 3};
 
 	(void)state;
 	add_source("10.1.0.0", 16, 1);
