@@ -133,11 +133,11 @@ struct rule_constants {
 	struct rule_conditions fields[RULE_FIELD_COUNT];
 	struct rule_label *labels;
 	size_t label_count, label_cap;
-	size_t condition_count; /* of all fields, for RULE_CONSTANT_LIMIT */
-	struct map routes; /* groups that only routes make */
-	bool uses_fib;	   /* rules ask for routes (fib, rpfilter, addrtype) */
+	size_t condition_count;	 /* of all fields, for RULE_CONSTANT_LIMIT */
+	struct map routes;	 /* groups that only routes make */
+	bool uses_fib;		 /* rules ask for routes (fib, rpfilter, addrtype) */
 	bool asks_source_routes; /* ... for those that lead to the sender */
-	bool too_many; /* over RULE_CONSTANT_LIMIT: all fields are opaque */
+	bool too_many;		 /* over RULE_CONSTANT_LIMIT: all fields are opaque */
 	struct strpool strings;
 };
 

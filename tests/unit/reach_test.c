@@ -28,7 +28,7 @@ static void test_names(void **state)
 	static const char *const verdicts[] = {"unknown", "accept", "drop", "reject",
 					       "rate-limited"};
 	static const char *const classes[] = {"host",	  "link",   "private",
-						"internet", "listed", "forged"};
+					      "internet", "listed", "forged"};
 	static const char *const states[] = {"unknown", "open", "filtered", "rejected", "closed"};
 
 	(void)state;
