@@ -2,7 +2,7 @@
 /*
  * guard_mark: the marks of sockets: who opened them, and whether that was let in.
  *
- * A storage of the socket's own costs the kernel two allocations and as many RCU callbacks, half of
+ * A storage of the socket's own costs the kernel two allocations and as many RCU callbacks, most of
  * what all of the guard does to a listen(). So a TCP listener's mark stands in a table, by the
  * socket's cookie, which no other socket ever gets; it is taken out when the socket is closed. A
  * mark in the table counts before one in a storage: it is always the newer one. In a storage stand
@@ -11,8 +11,8 @@
  *
  * The kernel uses room in the table again at once, so whoever reads a mark may have another's
  * before the eyes, of a socket that is being closed meanwhile, or a listen() that is older. Hence
- * packets change nothing in it but `approved`, which says nothing about a mark that was made at
- * another time.
+ * packets change nothing in it but `refused` and `approved`, which says nothing about a mark that
+ * was made at another time.
  */
 #pragma once
 

@@ -7,7 +7,6 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -250,9 +249,10 @@ static void tell_who(const struct watch_event *w, bool ascii, struct buf *out)
 bool watch_words_holds(const struct watch_said *said, const struct watch_event *w)
 {
 	const struct guard_identity *id = &w->event->who;
+	uint64_t later_ns = (uint64_t)w->start_ns - (uint64_t)said->start_ns;
 
 	return said->serial && said->serial == w->who->serial && said->flags == id->flags &&
-	       llabs(said->start_ns - w->start_ns) < START_SLACK_NS &&
+	       later_ns + START_SLACK_NS < (uint64_t)2 * START_SLACK_NS &&
 	       memcmp(said->name, id->name, sizeof(said->name)) == 0;
 }
 
