@@ -68,14 +68,36 @@ void buf_add_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
+/* Has it no directive but %s? Most have not, and vsnprintf() takes some thousand instructions. */
+static bool is_plain(const char *format)
+{
+	while ((format = strchr(format, '%'))) {
+		if (format[1] != 's')
+			return false;
+		format += 2;
+	}
+	return true;
+}
+
+static void add_plain(struct buf *b, const char *format, va_list args)
+{
+	for (const char *mark; (mark = strchr(format, '%')); format = mark + 2) {
+		const char *text = va_arg(args, const char *);
+
+		buf_add(b, format, (size_t)(mark - format));
+		buf_add_text(b, text ? text : "(null)");
+	}
+	buf_add_text(b, format);
+}
+
 /* Into the room that is there; once more, if that was too little. */
-void buf_printf(struct buf *b, const char *format, ...)
+__attribute__((format(printf, 2, 0))) static void add_formatted(struct buf *b, const char *format,
+								va_list args)
 {
 	size_t room = b->failed ? 0 : b->cap - b->len;
-	va_list args, again;
+	va_list again;
 	int len;
 
-	va_start(args, format);
 	va_copy(again, args);
 	len = vsnprintf(room ? b->data + b->len : NULL, room, format, args);
 	if (room && (len < 0 || (size_t)len >= room))
@@ -87,6 +109,17 @@ void buf_printf(struct buf *b, const char *format, ...)
 	else if (buf_reserve(b, (size_t)len))
 		b->len += (size_t)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
 	va_end(again);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (is_plain(format))
+		add_plain(b, format, args);
+	else
+		add_formatted(b, format, args);
 	va_end(args);
 }
 

@@ -257,3 +257,19 @@ int text_parse_duration(const char *text, uint32_t max, uint32_t *ret)
 	*ret = (uint32_t)number * factor;
 	return 0;
 }
+
+void text_put_digits(char *to, size_t digits, uint64_t value)
+{
+	for (; digits; value /= 10)
+		to[--digits] = (char)('0' + value % 10);
+}
+
+size_t text_put_number(char *to, uint64_t value)
+{
+	size_t digits = 1;
+
+	for (uint64_t rest = value / 10; rest; rest /= 10)
+		digits++;
+	text_put_digits(to, digits, value);
+	return digits;
+}

@@ -63,3 +63,8 @@ int text_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret);
 /* A length of time, "120", "120s", "5m", "2h" or "1d", in seconds: 1 to `max`. -EINVAL or -ERANGE.
  */
 int text_parse_duration(const char *text, uint32_t max, uint32_t *ret);
+/* The last `digits` digits of a number, with zeroes before it; no NUL. printf() takes 20 times as
+ * long. */
+void text_put_digits(char *to, size_t digits, uint64_t value);
+/* A number, at most 20 digits; no NUL. How many they are. */
+size_t text_put_number(char *to, uint64_t value);

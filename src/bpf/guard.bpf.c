@@ -18,6 +18,7 @@
 #include "bpf/guard_event.h"
 #include "bpf/guard_iter.h"
 #include "bpf/guard_lsm.h"
+#include "bpf/guard_packet.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -61,21 +62,22 @@ static __always_inline void tell_binding(const struct binding *b, __u8 kind, __u
 static __always_inline void mark_udp(const struct binding *b)
 {
 	struct guard_socket *s;
+	__u64 made;
 
 	if (b->sk->src_port)
 		return;
-	s = bpf_sk_storage_get(&guard_sockets, b->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	s = make_storage(b->sk);
 	if (!s) {
 		count(GUARD_COUNT_MARKS_LOST);
 		return;
 	}
-	__builtin_memset(s, 0, sizeof(*s));
+	made = mark_begin(s, 0);
 	s->who = b->who;
 	read_name(&s->who, current_task());
 	s->netns = b->netns;
 	s->port = b->port;
 	s->proto = b->proto;
-	s->listens = 1;
+	mark_end(s, made);
 }
 
 /* 0 it may have the port, or why not. */
@@ -199,6 +201,12 @@ static __always_inline int has_asked_for_port(struct sock *sk)
 	       BINDPORT_LOCK;
 }
 
+static __always_inline int is_of_kernel(struct sock *sk)
+{
+	return knows_tasks() ? BPF_CORE_READ_BITFIELD(sk, sk_kern_sock)
+			     : BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
+}
+
 /* Runs as who calls listen(): also for MPTCP's sockets below, io_uring, and without bind(). */
 SEC("sockops")
 int guard_sockops(struct bpf_sock_ops *ctx)
@@ -208,6 +216,7 @@ int guard_sockops(struct bpf_sock_ops *ctx)
 	struct task_struct *task;
 	struct bpf_sock *at;
 	struct sock *sk;
+	__u64 cookie, made;
 	__u32 half;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB)
@@ -216,14 +225,15 @@ int guard_sockops(struct bpf_sock_ops *ctx)
 	at = ctx->sk;
 	if (!c || c->mode == GUARD_ABI_OFF || !at)
 		return 1;
-	s = bpf_sk_storage_get(&guard_sockets, at, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	sk = tcp_socket(at);
-	if (!s || !sk) {
-		count(GUARD_COUNT_MARKS_LOST);
+	if (!sk)
 		return 1;
-	}
+	cookie = bpf_get_socket_cookie(ctx);
+	s = listen_mark(at, cookie, is_of_kernel(sk));
+	if (!s)
+		return 1;
 	task = current_task();
-	__builtin_memset(s, 0, sizeof(*s));
+	made = mark_begin(s, cookie);
 	read_identity(&s->who, task, c);
 	read_name(&s->who, task);
 	if (!has_asked_for_port(sk))
@@ -231,7 +241,7 @@ int guard_sockops(struct bpf_sock_ops *ctx)
 	s->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
 	s->port = ctx->local_port;
 	s->proto = IPPROTO_TCP;
-	s->listens = 1;
+	mark_end(s, made);
 	count(GUARD_COUNT_LISTENS);
 	tell_of_socket(GUARD_EVENT_LISTEN, s, at, c);
 	return 1;
@@ -239,103 +249,6 @@ int guard_sockops(struct bpf_sock_ops *ctx)
 
 /* --- packets ------------------------------------------------------------------------------------
  */
-
-struct arrival {
-	const struct guard_config *c;
-	struct bpf_sock *sk;
-	struct sock *address; /* of the kernel's socket */
-	__u32 half;
-	__u32 proto;
-	__u16 port;
-	__u8 over_loopback;
-	__u8 for_now; /* it may come in now, which the next one may not */
-};
-
-/* A UDP socket whose port the kernel chose. */
-static __always_inline int is_client(const struct arrival *a)
-{
-	return a->proto != IPPROTO_TCP &&
-	       !(BPF_CORE_READ_BITFIELD_PROBED(a->address, sk_userlocks) & BINDPORT_LOCK);
-}
-
-static __always_inline const struct guard_socket *find_seed(const struct arrival *a)
-{
-	__u64 key = (__u64)a->address;
-	const struct guard_socket *seed = bpf_map_lookup_elem(&guard_seeds, &key);
-
-	return seed && seed->port == a->port && seed->proto == a->proto ? seed : NULL;
-}
-
-/*
- * Nobody marked it: a socket that is older than the guard, or one that begins to listen just now,
- * whose mark is then left as it is.
- */
-static __always_inline struct guard_socket *adopt(const struct arrival *a)
-{
-	const struct guard_socket *seed = find_seed(a);
-	struct guard_socket *s, unseen = {
-					.who.flags = GUARD_SEEDED | GUARD_UNSEEN,
-					.netns = netns_of(a->address),
-					.port = a->port,
-					.proto = a->proto,
-					.listens = 1,
-				};
-
-	if (BPF_CORE_READ_BITFIELD_PROBED(a->address, sk_kern_sock))
-		unseen.who.flags = GUARD_SEEDED | GUARD_BY_KERNEL;
-	if (seed)
-		unseen = *seed;
-	s = bpf_sk_storage_get(&guard_sockets, a->sk, &unseen, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s)
-		count(GUARD_COUNT_MARKS_LOST);
-	return s;
-}
-
-static __always_inline int is_bound_to_loopback(const struct arrival *a)
-{
-	__u32 v6[4] = {a->sk->src_ip6[0], a->sk->src_ip6[1], a->sk->src_ip6[2], a->sk->src_ip6[3]};
-
-	return a->sk->family == AF_INET6 ? is_loopback6(v6) : is_loopback4(a->sk->src_ip4);
-}
-
-/* What was not known yet when the socket was marked, but is now: all sockets are seeded again with
- * every policy. */
-static __always_inline void complete_identity(const struct arrival *a, struct guard_identity *who)
-{
-	const struct guard_socket *seed = find_seed(a);
-
-	if (seed && (who->flags & GUARD_UNSEEN))
-		*who = seed->who;
-	if (!who->program)
-		find_program(who);
-	if (seed && !who->container && seed->who.start_ns == who->start_ns &&
-	    seed->who.pid == who->pid)
-		who->container = seed->who.container;
-}
-
-/* 0: the packet may come in, or why not. */
-static __always_inline __u8 judge_packet(struct arrival *a, struct guard_socket *s)
-{
-	__u32 list = who_may(a->half, a->proto, a->port);
-	enum listed listed;
-
-	if (list == GUARD_ANYBODY || (a->c->loopback && is_bound_to_loopback(a)))
-		return GUARD_REASON_NONE;
-	if ((s->who.flags & GUARD_UNSEEN) && !a->c->seeded)
-		return GUARD_REASON_NONE;
-	complete_identity(a, &s->who);
-	listed = list ? find_listed(a->half, list, &s->who) : LISTED_NOBODY;
-	a->for_now = a->over_loopback || listed == LISTED_FOR_NOW;
-	if (listed == LISTED_OTHER)
-		return s->who.flags & GUARD_UNSEEN ? GUARD_REASON_UNSEEN : GUARD_REASON_OTHER;
-	if (listed != LISTED_NOBODY)
-		return GUARD_REASON_NONE;
-	/* undeclared: nobody else's port is taken, so what stays on the machine may */
-	if (a->over_loopback || (s->who.flags & GUARD_BY_KERNEL) ||
-	    (a->c->ephemeral && (s->who.flags & GUARD_EPHEMERAL)))
-		return GUARD_REASON_NONE;
-	return GUARD_REASON_UNDECLARED;
-}
 
 /* Where TCP and UDP have it; behind further headers of IPv6 it is not looked for: 0. */
 static __always_inline __u16 read_peer_port(struct __sk_buff *skb, const struct arrival *a)
@@ -370,7 +283,7 @@ static __always_inline void tell_packet(struct __sk_buff *skb, const struct arri
 	e = event_begin(GUARD_EVENT_PACKET_REFUSED, reason, a->c);
 	if (!e)
 		return;
-	e->who = s->who;
+	e->who = a->who;
 	e->count = refused;
 	e->netns = s->netns;
 	e->home = 1;
@@ -411,8 +324,10 @@ int guard_ingress(struct __sk_buff *skb)
 	if (!a.c || a.c->mode < GUARD_ABI_OBSERVE)
 		return PASS;
 	a.port = a.sk->src_port;
-	s = bpf_sk_storage_get(&guard_sockets, a.sk, 0, 0);
-	if (s && s->approved == a.c->generation && s->port == a.port)
+	s = find_mark(skb, &a);
+	if (s)
+		a.approval = approval(s, a.c);
+	if (s && s->approved == a.approval && a.approval && s->port == a.port)
 		return PASS;
 	a.address = as_address(a.sk);
 	/* also one that is marked: that bind failed */
@@ -422,12 +337,14 @@ int guard_ingress(struct __sk_buff *skb)
 		s = adopt(&a);
 	if (!s || s->netns != a.c->netns)
 		return PASS;
-	s->port = a.port;
+	if (a.proto != IPPROTO_TCP)
+		s->port = a.port;
+	a.who = s->who;
 	a.over_loopback = skb->ifindex == LOOPBACK_IFINDEX;
 	reason = judge_packet(&a, s);
 	if (!reason) {
 		if (!a.for_now)
-			s->approved = a.c->generation;
+			s->approved = a.approval;
 		return PASS;
 	}
 	count(GUARD_COUNT_PACKETS_REFUSED);
@@ -438,25 +355,37 @@ int guard_ingress(struct __sk_buff *skb)
 /* --- events that are optional -------------------------------------------------------------------
  */
 
-SEC("cgroup/sock_release")
-int guard_release(struct bpf_sock *ctx)
+static __always_inline void tell_close(struct guard_socket *s, struct bpf_sock *sk)
 {
-	struct guard_socket *s = bpf_sk_storage_get(&guard_sockets, ctx, 0, 0);
 	const struct guard_config *c;
 	__u32 half;
 	__u64 key;
 
-	if (!s || !s->listens)
-		return PASS;
 	s->listens = 0;
 	c = read_config(&half);
 	if (!c || c->mode == GUARD_ABI_OFF)
-		return PASS;
+		return;
 	if (s->who.flags & GUARD_SEEDED) {
-		key = (__u64)as_address(ctx);
+		key = (__u64)as_address(sk);
 		bpf_map_delete_elem(&guard_seeds, &key);
 	}
-	tell_of_socket(GUARD_EVENT_CLOSE, s, ctx, c);
+	tell_of_socket(GUARD_EVENT_CLOSE, s, sk, c);
+}
+
+SEC("cgroup/sock_release")
+int guard_release(struct bpf_sock *ctx)
+{
+	__u64 cookie = ctx->protocol == IPPROTO_TCP ? bpf_get_socket_cookie(ctx) : 0;
+	struct guard_socket *listens = cookie ? find_listen(cookie) : NULL;
+	struct guard_socket *s = listens;
+
+	if (!s)
+		s = bpf_sk_storage_get(&guard_sockets, ctx, 0, 0);
+	if (!s || !s->listens)
+		return PASS;
+	tell_close(s, ctx);
+	if (listens)
+		bpf_map_delete_elem(&guard_listens, &cookie);
 	return PASS;
 }
 

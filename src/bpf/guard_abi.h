@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 enum {
-	GUARD_ABI = 3,
+	GUARD_ABI = 4,
 	GUARD_RULE_LIMIT = 32768,    /* in a half */
 	GUARD_LIST_LIMIT = 64,	     /* rules that a port may have */
 	GUARD_NAME_SIZE = 160,	     /* of a unit, with its NUL; longer ones match nothing */
@@ -21,6 +21,7 @@ enum {
 	GUARD_PROGRAM_LIMIT = 20000, /* two halves' */
 	GUARD_CONTAINER_LIMIT = 4096,
 	GUARD_SEED_LIMIT = 262144, /* sockets that are older than the guard */
+	GUARD_LISTEN_LIMIT = 4096, /* more listeners have a storage each */
 	GUARD_CGROUP_CACHE = 8192,
 	GUARD_RING_BYTES = 1 << 20,
 };
@@ -121,16 +122,21 @@ struct guard_identity {
 	char name[32]; /* last part of the program's path, perhaps cut; without one the thread's */
 };
 
-/* guard_sockets: storage of a socket (sk_storage); guard_seeds: the same by the kernel's address */
+/*
+ * The mark of a socket. guard_listens: of TCP's listeners, by their cookies; guard_sockets: of the
+ * others (sk_storage); guard_seeds: of what is older than the guard, by the kernel's address.
+ */
 struct guard_socket {
 	struct guard_identity who;
-	__u64 refused; /* packets */
+	__u64 refused;	/* packets */
+	__u64 made;	/* another for each mark; 0: it is just being written, or a seed */
+	__u64 approved; /* the judgement that let packets in: of `made` and a generation; 0: none */
 	__u32 netns;
-	__u32 approved; /* generation under which it was; 0: none */
+	__u32 pass; /* of a seed: the run of the iterator that saw it last */
 	__u16 port;
 	__u8 proto; /* IPPROTO_ */
 	__u8 listens;
-	__u32 pass; /* of a seed: the run of the iterator that saw it last */
+	__u32 reserved;
 };
 
 /* guard_ring: events */
@@ -189,7 +195,7 @@ _Static_assert(sizeof(struct guard_config) == 64, "the same on both sides");
 _Static_assert(sizeof(struct guard_rule) == 40, "the same on both sides");
 _Static_assert(sizeof(struct guard_program) == 32, "the same on both sides");
 _Static_assert(sizeof(struct guard_identity) == 120, "the same on both sides");
-_Static_assert(sizeof(struct guard_socket) == 144, "the same on both sides");
+_Static_assert(sizeof(struct guard_socket) == 160, "the same on both sides");
 _Static_assert(sizeof(struct guard_event) == 200, "the same on both sides");
 
 /*

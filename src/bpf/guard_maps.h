@@ -35,6 +35,7 @@ GUARD_HASH(guard_programs, struct guard_file, struct guard_program, GUARD_PROGRA
 GUARD_HASH(guard_containers, __u64, __u64, GUARD_CONTAINER_LIMIT);
 GUARD_MAP(guard_cgroups, BPF_MAP_TYPE_LRU_HASH, __u64, struct guard_cgroup, GUARD_CGROUP_CACHE);
 GUARD_HASH(guard_seeds, __u64, struct guard_socket, GUARD_SEED_LIMIT);
+GUARD_HASH(guard_listens, __u64, struct guard_socket, GUARD_LISTEN_LIMIT);
 GUARD_HASH(guard_learned, __u32, struct guard_learned, GUARD_PROGRAM_LIMIT);
 GUARD_MAP(guard_counts, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, GUARD_COUNT_COUNT);
 

@@ -86,21 +86,11 @@ static void add_safe(struct buf *out, const char *text)
 	out->failed |= safe.failed;
 }
 
-static void put_digits(char *to, size_t digits, uint64_t value)
-{
-	for (; digits; value /= 10)
-		to[--digits] = (char)('0' + value % 10);
-}
-
 static void add_number(struct buf *out, uint64_t value)
 {
-	char text[21] = "";
-	size_t digits = 1;
+	char text[20];
 
-	for (uint64_t rest = value / 10; rest; rest /= 10)
-		digits++;
-	put_digits(text, digits, value);
-	buf_add(out, text, digits);
+	buf_add(out, text, text_put_number(text, value));
 }
 
 /* RFC 3339 in UTC, with microseconds; strftime() would take as long as half of the line. */
@@ -114,13 +104,13 @@ static void add_time(struct buf *out, int64_t time_ns)
 		buf_add_text(out, "null");
 		return;
 	}
-	put_digits(text + 1, 4, (uint32_t)tm.tm_year + 1900);
-	put_digits(text + 6, 2, (uint32_t)tm.tm_mon + 1);
-	put_digits(text + 9, 2, (uint32_t)tm.tm_mday);
-	put_digits(text + 12, 2, (uint32_t)tm.tm_hour);
-	put_digits(text + 15, 2, (uint32_t)tm.tm_min);
-	put_digits(text + 18, 2, (uint32_t)tm.tm_sec);
-	put_digits(text + 21, 6, (uint32_t)(time_ns % 1000000000 / 1000));
+	text_put_digits(text + 1, 4, (uint32_t)tm.tm_year + 1900);
+	text_put_digits(text + 6, 2, (uint32_t)tm.tm_mon + 1);
+	text_put_digits(text + 9, 2, (uint32_t)tm.tm_mday);
+	text_put_digits(text + 12, 2, (uint32_t)tm.tm_hour);
+	text_put_digits(text + 15, 2, (uint32_t)tm.tm_min);
+	text_put_digits(text + 18, 2, (uint32_t)tm.tm_sec);
+	text_put_digits(text + 21, 6, (uint32_t)(time_ns % 1000000000 / 1000));
 	buf_add_text(out, text);
 }
 
@@ -250,6 +240,16 @@ static void add_portero(struct buf *out, const struct watch_event *w)
 	buf_add_text(out, "}}\n");
 }
 
+/* The two parts of a line that tell of it. */
+static void say_who(const struct watch_event *w, struct watch_said *said)
+{
+	buf_clear(&said->text);
+	add_process(&said->text, w);
+	said->cut = said->text.len;
+	add_container(&said->text, w->who);
+	watch_words_keep(said, w);
+}
+
 /* --- lines --------------------------------------------------------------------------------------
  */
 
@@ -257,20 +257,24 @@ int json_watch_add(const struct watch_event *w, struct buf *out)
 {
 	const struct guard_event *e = w->event;
 	enum guard_event_kind kind = watch_words_kind(e);
+	struct watch_said cleanup_call(watch_words_forget) room = {0};
+	struct watch_said *said = w->said ? w->said : &room;
 	bool is_refusal = kind == GUARD_EVENT_BIND_REFUSED || kind == GUARD_EVENT_PACKET_REFUSED;
 
+	if (!watch_words_holds(said, w))
+		say_who(w, said);
 	add_head(out, w->time_ns);
 	add_event(out, actions[kind], is_refusal && e->enforced && e->home,
 		  is_refusal ? reasons[e->reason] : NULL);
-	add_process(out, w);
+	buf_add(out, said->text.data, said->cut);
 	buf_add_text(out, ",\"destination\":");
 	add_address(out, e, kind == GUARD_EVENT_RAW ? NULL : e->address, e->port);
 	buf_add_text(out, ",\"source\":");
 	add_address(out, e, kind == GUARD_EVENT_PACKET_REFUSED ? e->peer : NULL, e->peer_port);
 	add_network(out, e);
-	add_container(out, w->who);
+	buf_add(out, said->text.data + said->cut, said->text.len - said->cut);
 	add_portero(out, w);
-	return out->failed ? -ENOMEM : 0;
+	return out->failed || said->text.failed ? -ENOMEM : 0;
 }
 
 int json_watch_add_lost(int64_t time_ns, uint64_t count, const char *reason, struct buf *out)

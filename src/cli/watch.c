@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ struct watch {
 	bool json;
 	struct guard_ring ring;
 	struct guard_whos whos;
+	struct watch_said said[GUARD_WHO_SLOTS];
 	struct watch_policy policy;
 	struct guard_event events[BATCH];
 	struct buf out;
@@ -88,9 +90,29 @@ static int wait_for_output(const struct watch *w)
 	return STEP_FAILED;
 }
 
+/*
+ * How much of it was written; -1: it failed, as was said. At first without asking whether the
+ * output takes it, where the kernel can be told not to wait (pipes: Linux 6.4).
+ */
+static ssize_t write_some(const struct watch *w, char *at, size_t len)
+{
+	struct iovec piece = {.iov_base = at, .iov_len = len};
+	ssize_t done = pwritev2(STDOUT_FILENO, &piece, 1, -1, RWF_NOWAIT);
+
+	if (done >= 0)
+		return done;
+	if (wait_for_output(w) != STEP_ON)
+		return -1;
+	done = write(STDOUT_FILENO, at, len);
+	if (done >= 0 || errno == EINTR || errno == EAGAIN)
+		return done < 0 ? 0 : done;
+	write_failed(errno);
+	return -1;
+}
+
 static int write_out(struct watch *w)
 {
-	const char *at = buf_text(&w->out);
+	char *at = w->out.data;
 	size_t left = w->out.len;
 
 	if (w->out.failed) {
@@ -98,16 +120,12 @@ static int write_out(struct watch *w)
 		return STEP_FAILED;
 	}
 	while (left) {
-		int step = wait_for_output(w);
-		ssize_t done;
+		ssize_t done = write_some(w, at, left < CHUNK ? left : CHUNK);
 
-		if (step != STEP_ON)
-			return step;
-		done = write(STDOUT_FILENO, at, left < CHUNK ? left : CHUNK);
-		if (done < 0 && errno != EINTR && errno != EAGAIN)
-			return write_failed(errno);
-		at += done < 0 ? 0 : done;
-		left -= done < 0 ? 0 : (size_t)done;
+		if (done < 0)
+			return STEP_FAILED;
+		at += done;
+		left -= (size_t)done;
 	}
 	buf_clear(&w->out);
 	return STEP_ON;
@@ -132,6 +150,7 @@ static int tell_event(struct watch *w, const struct guard_event *e, int64_t boot
 
 	event.owner = find_owner(w, e, event.time_ns / 1000000000);
 	event.start_ns = e->who.start_ns ? boot_ns + (int64_t)e->who.start_ns : 0;
+	event.said = &w->said[event.who->slot];
 	if (w->json)
 		return json_watch_add(&event, &w->out);
 	watch_words_add(&event, w->view.ascii, w->view.colored, &w->out);
@@ -388,6 +407,8 @@ int command_watch(const struct options *o)
 	mem_close_cleanup(&w->signal_fd);
 	watch_policy_done(&w->policy);
 	guard_whos_done(&w->whos);
+	for (size_t i = 0; i < GUARD_WHO_SLOTS; i++)
+		watch_words_forget(&w->said[i]);
 	guard_ring_close(&w->ring);
 	buf_done(&w->out);
 	free(w);

@@ -10,17 +10,26 @@
 #include <string.h>
 #include <time.h>
 
-enum { WHAT_COLUMNS = 52 };
+enum { WHAT_COLUMNS = 52, START_SLACK_NS = 1000000 };
 
 void watch_words_time(int64_t time_ns, struct buf *out)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000);
-	char text[32];
+	char text[] = "0000-00-00 00:00:00.000  ";
 	struct tm tm;
 
-	if (!localtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
-		snprintf(text, sizeof(text), "?");
-	buf_printf(out, "%s.%03d  ", text, (int)(time_ns % 1000000000 / 1000000));
+	if (time_ns < 0 || !localtime_r(&seconds, &tm)) {
+		buf_add_text(out, "?  ");
+		return;
+	}
+	text_put_digits(text, 4, (uint32_t)tm.tm_year + 1900);
+	text_put_digits(text + 5, 2, (uint32_t)tm.tm_mon + 1);
+	text_put_digits(text + 8, 2, (uint32_t)tm.tm_mday);
+	text_put_digits(text + 11, 2, (uint32_t)tm.tm_hour);
+	text_put_digits(text + 14, 2, (uint32_t)tm.tm_min);
+	text_put_digits(text + 17, 2, (uint32_t)tm.tm_sec);
+	text_put_digits(text + 20, 3, (uint32_t)(time_ns % 1000000000 / 1000000));
+	buf_add(out, text, sizeof(text) - 1);
 }
 
 enum guard_event_kind watch_words_kind(const struct guard_event *e)
@@ -53,11 +62,13 @@ const char *watch_words_proto(const struct guard_event *e, char room[16])
 static void format_port(const struct guard_event *e, char *text, size_t size)
 {
 	char room[16];
+	size_t len = 0;
 
-	if (e->port)
-		snprintf(text, size, "%u/%s", (unsigned)e->port, watch_words_proto(e, room));
-	else
-		snprintf(text, size, "%s", watch_words_proto(e, room));
+	if (e->port) {
+		len = text_put_number(text, e->port);
+		text[len++] = '/';
+	}
+	snprintf(text + len, size - len, "%s", watch_words_proto(e, room));
 }
 
 static void format_address(const struct guard_event *e, const uint8_t *bytes,
@@ -209,7 +220,7 @@ static void add_netns(const struct watch_event *w, bool ascii, struct buf *out)
 	add_escaped(w->who->netns ? w->who->netns : number, ascii, out);
 }
 
-static void add_who(const struct watch_event *w, bool ascii, struct buf *out)
+static void tell_who(const struct watch_event *w, bool ascii, struct buf *out)
 {
 	const struct guard_identity *id = &w->event->who;
 
@@ -235,6 +246,46 @@ static void add_who(const struct watch_event *w, bool ascii, struct buf *out)
 		add_netns(w, ascii, out);
 }
 
+bool watch_words_holds(const struct watch_said *said, const struct watch_event *w)
+{
+	const struct guard_identity *id = &w->event->who;
+	uint64_t later_ns = (uint64_t)w->start_ns - (uint64_t)said->start_ns;
+
+	return said->serial && said->serial == w->who->serial && said->flags == id->flags &&
+	       later_ns + START_SLACK_NS < (uint64_t)2 * START_SLACK_NS &&
+	       memcmp(said->name, id->name, sizeof(said->name)) == 0;
+}
+
+void watch_words_keep(struct watch_said *said, const struct watch_event *w)
+{
+	const struct guard_identity *id = &w->event->who;
+
+	said->serial = said->text.failed ? 0 : w->who->serial;
+	said->flags = id->flags;
+	said->start_ns = w->start_ns;
+	memcpy(said->name, id->name, sizeof(said->name));
+}
+
+void watch_words_forget(struct watch_said *said)
+{
+	buf_done(&said->text);
+	*said = (struct watch_said){0};
+}
+
+static void add_who(const struct watch_event *w, bool ascii, struct buf *out)
+{
+	struct watch_said cleanup_call(watch_words_forget) room = {0};
+	struct watch_said *said = w->said ? w->said : &room;
+
+	if (!watch_words_holds(said, w)) {
+		buf_clear(&said->text);
+		tell_who(w, ascii, &said->text);
+		watch_words_keep(said, w);
+	}
+	buf_add(out, said->text.data, said->text.len);
+	out->failed |= said->text.failed;
+}
+
 static const char *color_of(const struct guard_event *e)
 {
 	switch (watch_words_kind(e)) {
@@ -246,6 +297,19 @@ static const char *color_of(const struct guard_event *e)
 	default:
 		return NULL;
 	}
+}
+
+/* To the column that says who; two spaces at least. */
+static void add_gap(size_t width, struct buf *out)
+{
+	size_t gap = width < WHAT_COLUMNS ? WHAT_COLUMNS - width + 2 : 2;
+	char *to = buf_reserve(out, gap);
+
+	if (!to)
+		return;
+	memset(to, ' ', gap);
+	to[gap] = '\0';
+	out->len += gap;
 }
 
 void watch_words_add(const struct watch_event *w, bool ascii, bool colored, struct buf *out)
@@ -260,8 +324,6 @@ void watch_words_add(const struct watch_event *w, bool ascii, bool colored, stru
 	buf_add_text(out, buf_text(&what));
 	if (color)
 		buf_add_text(out, "\033[0m");
-	for (size_t width = text_width(buf_text(&what)); width < WHAT_COLUMNS; width++)
-		buf_add_char(out, ' ');
-	buf_add_text(out, "  ");
+	add_gap(text_width(buf_text(&what)), out);
 	add_who(w, ascii, out);
 }

@@ -38,6 +38,7 @@ static const struct {
 	[GUARD_MAP_LEARNED] = {sizeof(uint32_t), sizeof(struct guard_learned)},
 	[GUARD_MAP_COUNTS] = {sizeof(uint32_t), sizeof(uint64_t)},
 	[GUARD_MAP_SOCKETS] = {sizeof(uint32_t), sizeof(struct guard_socket)},
+	[GUARD_MAP_LISTENS] = {sizeof(uint64_t), sizeof(struct guard_socket)},
 	[GUARD_MAP_RING] = {0, 0},
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,17 +75,25 @@ void guard_marks_close(struct guard_marks *m)
 	*m = (struct guard_marks){0};
 }
 
-/* The storage of a socket is asked for by a descriptor of it: one is taken from its process. */
+/* A mark is asked for by the cookie of a socket, or by a descriptor: its process's is duplicated.
+ */
 static bool read_mark(const struct guard_marks *m, const struct guard_listener *l,
 		      struct guard_socket *ret)
 {
 	int cleanup_close process = (int)syscall(SYS_pidfd_open, l->pid, 0);
 	int cleanup_close fd = -1;
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
 
 	if (process < 0)
 		return false;
 	fd = (int)syscall(SYS_pidfd_getfd, process, l->fd, 0);
-	return fd >= 0 && bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_SOCKETS], &fd, ret) == 0;
+	if (fd < 0)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
+	    bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_LISTENS], &cookie, ret) == 0)
+		return true;
+	return bpf_map_lookup_elem(m->k.map_fds[GUARD_MAP_SOCKETS], &fd, ret) == 0;
 }
 
 /* Several may have the port, at other addresses or by SO_REUSEPORT: only the process's own counts.

@@ -47,7 +47,8 @@ static const char *const maps[GUARD_MAP_COUNT] = {
 	[GUARD_MAP_PROGRAMS] = "guard_programs", [GUARD_MAP_CONTAINERS] = "guard_containers",
 	[GUARD_MAP_CGROUPS] = "guard_cgroups",	 [GUARD_MAP_SEEDS] = "guard_seeds",
 	[GUARD_MAP_LEARNED] = "guard_learned",	 [GUARD_MAP_COUNTS] = "guard_counts",
-	[GUARD_MAP_SOCKETS] = "guard_sockets",	 [GUARD_MAP_RING] = "guard_ring",
+	[GUARD_MAP_SOCKETS] = "guard_sockets",	 [GUARD_MAP_LISTENS] = "guard_listens",
+	[GUARD_MAP_RING] = "guard_ring",
 };
 
 const char *guard_part_name(enum guard_part part)

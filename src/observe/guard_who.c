@@ -237,5 +237,7 @@ const struct guard_who *guard_whos_look(struct guard_whos *w, const struct guard
 	slot->of = e->who;
 	slot->netns = e->home ? 0 : e->netns;
 	read_who(w, e, &slot->who);
+	slot->who.slot = (uint32_t)(slot - w->slots);
+	slot->who.serial = ++w->serial;
 	return &slot->who;
 }

@@ -15,7 +15,9 @@
 /* Texts are NULL where nothing is known. */
 struct guard_who {
 	bool alive;
-	char *program; /* path, when it is still the program of the event that runs */
+	uint32_t slot;	 /* below GUARD_WHO_SLOTS: one that comes later may have the same */
+	uint64_t serial; /* but another of these */
+	char *program;	 /* path, when it is still the program of the event that runs */
 	char *unit;
 	char *runtime, *container_id, *container; /* the last: its name */
 	char *user;				  /* of this machine */
@@ -27,6 +29,7 @@ enum { GUARD_WHO_SLOTS = 256 };
 struct guard_whos {
 	int cgroup_fd; /* in the cgroup v2 file system; -1: cgroups of the dead stay unknown */
 	bool numeric;
+	uint64_t serial; /* the last one that was given */
 	struct stat own_root;
 	struct guard_who_slot {
 		struct guard_identity of;

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct guard_who who = {0};
 	struct buf cleanup_call(buf_done) out = {0};
+	struct watch_said cleanup_call(watch_words_forget) said = {0};
+	struct buf cleanup_call(buf_done) again = {0};
 	struct guard_event e;
 	json_t *line;
 	struct watch_event w = {.event = &e, .who = &who, .time_ns = 1700000000000000000};
@@ -37,6 +39,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_clear(&out);
 	if (json_watch_add(&w, &out) < 0 || memchr(buf_text(&out), '\n', out.len - 1))
 		abort();
+	/* twice: it is kept, and said again */
+	who.serial = 1;
+	w.said = &said;
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&again);
+		if (json_watch_add(&w, &again) < 0 || strcmp(buf_text(&again), buf_text(&out)) != 0)
+			abort();
+	}
 	line = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(line))
 		abort();

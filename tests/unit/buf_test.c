@@ -44,6 +44,25 @@ static void test_appends(void **state)
 	buf_done(&b);
 }
 
+/* With no directive but %s it is put together without printf(), to the same end. */
+static void test_plain_formats(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_printf(&b, "text");
+	buf_printf(&b, "%s", "");
+	buf_printf(&b, "<%s%s, %s>", "a", "%s", "c");
+	assert_string_equal(buf_text(&b), "text<a%s, c>");
+	buf_clear(&b);
+	buf_printf(&b, "%s%3s|%-2s|", "a", "b", "c");
+	assert_string_equal(buf_text(&b), "a  b|c |");
+	buf_clear(&b);
+	buf_printf(&b, "%s 100%%", "a");
+	assert_string_equal(buf_text(&b), "a 100%");
+	buf_done(&b);
+}
+
 /* Every length around the sizes at which it grows: the content stays, and is terminated. */
 static void test_growth(void **state)
 {
@@ -203,15 +222,11 @@ static void test_err(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_appends),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_reserve),
-		cmocka_unit_test(test_failure_is_sticky),
-		cmocka_unit_test(test_mem_grow),
-		cmocka_unit_test(test_mem_grow_overflow),
-		cmocka_unit_test(test_cleanup),
-		cmocka_unit_test(test_err),
+		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_appends),
+		cmocka_unit_test(test_plain_formats), cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_reserve),	      cmocka_unit_test(test_failure_is_sticky),
+		cmocka_unit_test(test_mem_grow),      cmocka_unit_test(test_mem_grow_overflow),
+		cmocka_unit_test(test_cleanup),	      cmocka_unit_test(test_err),
 	};
 
 	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

@@ -118,10 +118,70 @@ static void test_refused(void **state)
 	json_decref(line);
 }
 
+/* In JSON, or in words: with `said` and without, it must come to the same. */
+static void expect_same(struct watch_event *w, struct watch_said *said, bool in_words)
+{
+	struct buf cleanup_call(buf_done) one = {0}, other = {0};
+
+	for (int i = 0; i < 2; i++) {
+		struct buf *out = i ? &other : &one;
+
+		w->said = i ? said : NULL;
+		if (in_words)
+			watch_words_add(w, false, false, out);
+		else
+			assert_int_equal(json_watch_add(w, out), 0);
+	}
+	assert_string_equal(buf_text(&one), buf_text(&other));
+}
+
+/* What was said of somebody is said again, until it is no longer so. */
+static void test_said_again(void **state)
+{
+	(void)state;
+	for (int in_words = 0; in_words < 2; in_words++) {
+		struct watch_said cleanup_call(watch_words_forget) said = {0};
+		struct guard_event e = {.count = 1, .kind = GUARD_EVENT_LISTEN, .family = AF_INET};
+		struct guard_who who = {.alive = true, .serial = 3};
+		struct watch_event w = {
+			.event = &e, .who = &who, .time_ns = 1, .start_ns = 1000000000};
+		char user[] = "one", unit[] = "a.service";
+
+		who.user = user;
+		who.unit = unit;
+		e.home = 1;
+		e.proto = IPPROTO_TCP;
+		e.port = 80;
+		e.who.pid = 7;
+		strcpy(e.who.name, "name");
+		expect_same(&w, &said, in_words);
+		assert_true(watch_words_holds(&said, &w));
+		e.kind = GUARD_EVENT_CLOSE;
+		e.port = 81;
+		w.start_ns += 999999;
+		assert_true(watch_words_holds(&said, &w));
+		w.start_ns += 1;
+		expect_same(&w, &said, in_words);
+		strcpy(e.who.name, "other");
+		expect_same(&w, &said, in_words);
+		e.who.flags = GUARD_BY_KERNEL;
+		expect_same(&w, &said, in_words);
+		user[0] = 'O';
+		who.serial++;
+		expect_same(&w, &said, in_words);
+		who.serial = 0; /* never looked at: nothing is kept */
+		user[1] = 'N';
+		expect_same(&w, &said, in_words);
+		user[1] = 'n';
+		expect_same(&w, &said, in_words);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-					   cmocka_unit_test(test_refused)};
+					   cmocka_unit_test(test_refused),
+					   cmocka_unit_test(test_said_again)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,22 @@ static void test_format(void **state)
 	assert_string_equal(text, "-");
 }
 
+static void test_format_like_inet_ntop(void **state)
+{
+	char text[ADDRESS_TEXT_SIZE], wanted[ADDRESS_TEXT_SIZE];
+
+	(void)state;
+	for (int i = 0; i < 256; i++) {
+		struct address a = {.family = AF_INET};
+
+		for (int k = 0; k < 4; k++)
+			a.bytes[k] = (uint8_t)(i * (k * 2 + 1));
+		address_format(&a, text);
+		inet_ntop(AF_INET, a.bytes, wanted, sizeof(wanted));
+		assert_string_equal(text, wanted);
+	}
+}
+
 static void test_equal(void **state)
 {
 	struct address a = address("10.0.0.1"), b = a, c = address("a00:1::");
@@ -344,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_kinds_of_addresses),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_format_like_inet_ntop),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_network),

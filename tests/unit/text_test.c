@@ -502,6 +502,27 @@ static void expect_number(const struct number_case *c,
 	free(copy);
 }
 
+static void test_put_number(void **state)
+{
+	static const uint64_t numbers[] = {0, 9, 10, 99, 100, 65535, UINT32_MAX, UINT64_MAX};
+	char text[21], wanted[24];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		memset(text, '.', sizeof(text));
+		snprintf(wanted, sizeof(wanted), "%llu", (unsigned long long)numbers[i]);
+		assert_int_equal(text_put_number(text, numbers[i]), strlen(wanted));
+		assert_memory_equal(text, wanted, strlen(wanted));
+		assert_int_equal(text[strlen(wanted)], '.');
+	}
+	text_put_digits(text, 4, 7);
+	assert_memory_equal(text, "0007", 4);
+	text_put_digits(text, 2, 12345);
+	assert_memory_equal(text, "4507", 4);
+	text_put_digits(text, 0, 9);
+	assert_memory_equal(text, "4507", 4);
+}
+
 static void test_parse_number(void **state)
 {
 	static const struct number_case cases[] = {
@@ -637,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_prefix_agrees_with_width),
 		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_put_number),
 		cmocka_unit_test(test_parse_number),
 		cmocka_unit_test(test_parse_largest_number),
 		cmocka_unit_test(test_parse_hex),
