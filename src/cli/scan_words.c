@@ -66,6 +66,8 @@ const char *scan_words_state(enum scan_state state)
 		return _("rejected");
 	case SCAN_FILTERED:
 		return _("filtered");
+	case SCAN_OPEN_FILTERED:
+		return _("open|filtered");
 	default:
 		return _("unknown");
 	}
@@ -76,13 +78,13 @@ static const char *state_color(enum scan_state state)
 	return state == SCAN_OPEN ? "32" : state == SCAN_UNKNOWN ? "33" : NULL;
 }
 
-static const char *number_name(const struct view *v, uint16_t port)
+static const char *number_name(const struct view *v, uint16_t port, enum proto proto)
 {
 	struct registry_entry entry = {0};
 	const char *name =
-		v->options->numeric ? NULL : services_name(&v->services, port, PROTO_TCP);
+		v->options->numeric ? NULL : services_name(&v->services, port, proto);
 
-	if (!name && !v->options->numeric && registry_find(port, PROTO_TCP, &entry))
+	if (!name && !v->options->numeric && registry_find(port, proto, &entry))
 		name = entry.name;
 	return name && name[0] ? name : NULL;
 }
@@ -124,9 +126,10 @@ static const char *keep(struct rows *r)
 }
 
 /* What the number is for; with a question mark when the port was asked, and did not say it. */
-static void add_number_name(struct rows *r, uint16_t port, bool asked)
+static void add_number_name(struct rows *r, size_t port, bool asked)
 {
-	const char *name = number_name(r->v, port);
+	const char *name =
+		number_name(r->v, r->scan->ports[port], scan_port_proto(r->scan, port));
 
 	buf_add_text(&r->room, name ? name : "-");
 	if (name && asked)
@@ -140,7 +143,8 @@ static void add_row(struct rows *r, size_t port)
 	struct table_cell *cell = &r->cells[r->count++ * COLUMN_COUNT];
 	enum scan_state state = scan_reply_state(reply);
 
-	buf_printf(&r->room, "%u/tcp", r->scan->ports[port]);
+	buf_printf(&r->room, "%u/%s", r->scan->ports[port],
+		   proto_name(scan_port_proto(r->scan, port)));
 	cell[COLUMN_PORT].text = keep(r);
 	cell[COLUMN_STATE] =
 		(struct table_cell){.text = scan_words_state(state), .color = state_color(state)};
@@ -148,7 +152,7 @@ static void add_row(struct rows *r, size_t port)
 	if (found)
 		scan_service_words_name(found, &r->room);
 	if (!r->room.len)
-		add_number_name(r, r->scan->ports[port],
+		add_number_name(r, port,
 				state == SCAN_OPEN && r->scan->wants_services);
 	cell[COLUMN_SERVICE].text = keep(r);
 	if (!found)

@@ -96,7 +96,9 @@ size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, 
 			continue;
 		}
 		silent = 0;
-		out[count++] = (struct probe){.host = host, .port = port};
+		out[count++] = (struct probe){.host = host,
+					      .port = port,
+					      .slot = u->of[host].ports[port].asks - 1U};
 	}
 	probe_rate_sent(&u->rate, (uint32_t)count);
 	u->sent += count;

@@ -26,7 +26,7 @@ struct udp_engine;
 /* The hosts stay the caller's, and must live as long. NULL: out of memory. */
 struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns);
 void udp_probe_free(struct udp_engine *u);
-/* As probe_next(), probe_wake_ns(), probe_finished(), probe_progress(); slots are 0. */
+/* As probe_next(), probe_wake_ns(), probe_finished(), probe_progress(); slot: how often it was asked before. */
 size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, size_t room);
 uint64_t udp_probe_wake_ns(const struct udp_engine *u, uint64_t now_ns);
 bool udp_probe_finished(const struct udp_engine *u);
