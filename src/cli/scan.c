@@ -69,7 +69,9 @@ static void show_progress(size_t hosts_done, const struct probe_progress *p, voi
 		w->pass = p->pass;
 		w->pass_began_ms = now;
 	}
-	if (p->asked)
+	if (p->left_s)
+		left_s = p->left_s;
+	else if (p->asked)
 		left_s = (now - w->pass_began_ms) * (p->total - p->asked) / p->asked / 1000;
 	snprintf(text, sizeof(text),
 		 _("%zu of %zu hosts done; round %u: %llu %% asked, %llu s to go; %llu answers"),

@@ -229,6 +229,11 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
 				  "tells nothing."));
+	if (host->refusals > 0)
+		view_print_line(v,
+				_("It tells of %.3g closed UDP ports a second, and no more: these were "
+				  "waited for."),
+				host->refusals);
 	if (host->loss > TELL_LOSS)
 		view_print_line(v, _("Of its answers, %.0f %% are lost on the way."),
 				host->loss * 100);

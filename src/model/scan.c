@@ -67,7 +67,7 @@ int scan_init_both(struct scan *s, const struct address *hosts, size_t host_coun
 		struct scan_host *host = &s->hosts[s->host_count];
 
 		*host = (struct scan_host){
-			.address = hosts[s->host_count], .rtt_ms = -1, .loss = -1};
+			.address = hosts[s->host_count], .rtt_ms = -1, .loss = -1, .refusals = -1};
 		host->replies = calloc(port_count + 1, 1);
 		if (!host->replies)
 			return -ENOMEM;

@@ -62,6 +62,7 @@ struct scan_host {
 	double rtt_ms;	  /* smoothed; negative: not known */
 	uint32_t took_ms; /* of the time that it may take */
 	double loss;	  /* share of the answers that were lost on the way; negative: not known */
+	double refusals; /* of UDP ports, that it sends in a second: its limit; negative: not known */
 	uint8_t *replies; /* enum scan_reply of ports[i] of the scan */
 };
 

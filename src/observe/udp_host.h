@@ -82,5 +82,5 @@ uint64_t udp_host_wake_ns(const struct udp_host *h, uint64_t now_ns);
 void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool refused);
 /* Was the port asked so often that its silence is known? Not of one that answered. */
 bool udp_host_is_silent(const struct udp_host *h, uint32_t port);
-/* For how many seconds it will take the host to refuse all that is silent; negative: not known. */
+/* How many seconds it will take the host to refuse all that is silent; negative: not known. */
 double udp_host_left_s(const struct udp_host *h);

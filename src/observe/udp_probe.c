@@ -163,6 +163,7 @@ static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupte
 			replies[i] = (uint8_t)silent_reply(h, i);
 	if (h->times.srtt_ns && host->rtt_ms < 0)
 		host->rtt_ms = (double)h->times.srtt_ns / 1e6;
+	host->refusals = h->usual_ns ? 1e9 / (double)h->usual_ns : -1;
 	if (host->trouble != SCAN_FINE || !h->unresolved)
 		return;
 	host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
@@ -177,10 +178,24 @@ void udp_probe_conclude(struct udp_engine *u, bool interrupted)
 		conclude_host(u, i, interrupted);
 }
 
+/* By the slowest host; 0: not known. */
+static double left_s(const struct udp_engine *u)
+{
+	double most = 0;
+
+	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+		double left = udp_host_left_s(&u->of[i]);
+
+		most = left > most ? left : most;
+	}
+	return most;
+}
+
 struct probe_progress udp_probe_progress(const struct udp_engine *u)
 {
 	struct probe_progress p = {.sent = u->sent, .answered = u->answered, .pass = 1};
 
+	p.left_s = (uint32_t)(left_s(u) + 0.5);
 	p.rate = u->wish.rate;
 	p.total = (uint64_t)u->wish.host_count * u->wish.port_count;
 	p.asked = p.total;
@@ -190,16 +205,4 @@ struct probe_progress udp_probe_progress(const struct udp_engine *u)
 			p.pass = 2;
 	}
 	return p;
-}
-
-double udp_probe_left_s(const struct udp_engine *u)
-{
-	double most = -1;
-
-	for (uint32_t i = 0; i < u->wish.host_count; i++) {
-		double left = udp_host_left_s(&u->of[i]);
-
-		most = left > most ? left : most;
-	}
-	return most;
 }

@@ -39,5 +39,3 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
  * SCAN_UNSURE. Once.
  */
 void udp_probe_conclude(struct udp_engine *u, bool interrupted);
-/* How many seconds it will take, by the slowest host; negative: not known. */
-double udp_probe_left_s(const struct udp_engine *u);
