@@ -102,7 +102,7 @@ const struct option_row option_rows[] = {
 	FLAG(0, "when-due", when_due, SCOPE_ROLLBACK, NULL),
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
 	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN | SCOPE_VERIFY,
-		  N_("these only: 22,80,8000-8100 or T:22,U:53; as it is without: all of TCP")),
+		  N_("these only: 22,80,8000-8100, or T:22,U:53; as it is without: all of TCP")),
 	NMAP_TEXT("iL", "targets", N_("FILE"), targets, SCOPE_SCAN,
 		  N_("targets from a file too (- for the input), separated by blanks")),
 	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude, SCOPE_SCAN,

@@ -49,7 +49,10 @@ static size_t write_request(const struct run *run, const struct address *to, uin
 	return crypto_shorthash_BYTES;
 }
 
-/* Is it one of the datagrams that were sent there, as far as it goes? */
+/*
+ * Is it one of the datagrams that were sent there, as far as it goes? Over IPv4 some quote no more
+ * than the ports (RFC 792); over IPv6 all quote what fits (RFC 4443, section 2.4).
+ */
 static bool is_ours(const struct run *run, const struct udp_seen *seen)
 {
 	unsigned count = udp_payloads_count(&run->payloads, seen->port);
@@ -58,6 +61,8 @@ static bool is_ours(const struct run *run, const struct udp_seen *seen)
 	for (unsigned i = 0; i < (count ? count : 1); i++) {
 		size_t len = write_request(run, &seen->of, seen->port, i, room);
 
+		if (seen->of.family == AF_INET6 && seen->quoted_len < crypto_shorthash_BYTES)
+			return false;
 		if (memcmp(room, seen->quoted,
 			   len < seen->quoted_len ? len : seen->quoted_len) == 0)
 			return true;
