@@ -81,8 +81,7 @@ static const char *state_color(enum scan_state state)
 static const char *number_name(const struct view *v, uint16_t port, enum proto proto)
 {
 	struct registry_entry entry = {0};
-	const char *name =
-		v->options->numeric ? NULL : services_name(&v->services, port, proto);
+	const char *name = v->options->numeric ? NULL : services_name(&v->services, port, proto);
 
 	if (!name && !v->options->numeric && registry_find(port, proto, &entry))
 		name = entry.name;
@@ -128,8 +127,7 @@ static const char *keep(struct rows *r)
 /* What the number is for; with a question mark when the port was asked, and did not say it. */
 static void add_number_name(struct rows *r, size_t port, bool asked)
 {
-	const char *name =
-		number_name(r->v, r->scan->ports[port], scan_port_proto(r->scan, port));
+	const char *name = number_name(r->v, r->scan->ports[port], scan_port_proto(r->scan, port));
 
 	buf_add_text(&r->room, name ? name : "-");
 	if (name && asked)
@@ -152,8 +150,7 @@ static void add_row(struct rows *r, size_t port)
 	if (found)
 		scan_service_words_name(found, &r->room);
 	if (!r->room.len)
-		add_number_name(r, port,
-				state == SCAN_OPEN && r->scan->wants_services);
+		add_number_name(r, port, state == SCAN_OPEN && r->scan->wants_services);
 	cell[COLUMN_SERVICE].text = keep(r);
 	if (!found)
 		return;
@@ -230,10 +227,11 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
 				  "tells nothing."));
 	if (host->refusals > 0)
-		view_print_line(v,
-				_("It tells of %.3g closed UDP ports a second, and no more: these were "
-				  "waited for."),
-				host->refusals);
+		view_print_line(
+			v,
+			_("It tells of %.3g closed UDP ports a second, and no more: these were "
+			  "waited for."),
+			host->refusals);
 	if (host->loss > TELL_LOSS)
 		view_print_line(v, _("Of its answers, %.0f %% are lost on the way."),
 				host->loss * 100);

@@ -48,8 +48,9 @@ struct scan_ports {
 };
 
 /*
- * NULL: all of TCP, the usual ones of UDP. A protocol that is not wanted has none. 0; or -EINVAL with
- * a sentence: also when ports are named of a protocol that is not wanted, or none of one that is.
+ * NULL: all of TCP, the usual ones of UDP. A protocol that is not wanted has none. 0; or -EINVAL
+ * with a sentence: also when ports are named of a protocol that is not wanted, or none of one that
+ * is.
  */
 int scan_ports_parse_protos(const char *text, bool tcp, bool udp, struct scan_ports *ret,
 			    struct err *e);

@@ -38,9 +38,12 @@ const char *scan_reply_reason(enum scan_reply reply)
 const char *scan_state_name(enum scan_state state)
 {
 	static const char *const names[SCAN_STATE_COUNT] = {
-		[SCAN_OPEN] = "open",	      [SCAN_CLOSED] = "closed",
-		[SCAN_REJECTED] = "rejected", [SCAN_FILTERED] = "filtered",
-		[SCAN_OPEN_FILTERED] = "open|filtered", [SCAN_UNKNOWN] = "unknown",
+		[SCAN_OPEN] = "open",
+		[SCAN_CLOSED] = "closed",
+		[SCAN_REJECTED] = "rejected",
+		[SCAN_FILTERED] = "filtered",
+		[SCAN_OPEN_FILTERED] = "open|filtered",
+		[SCAN_UNKNOWN] = "unknown",
 	};
 
 	return names[state];

@@ -32,9 +32,9 @@ enum scan_reply {
 
 enum scan_state {
 	SCAN_OPEN,
-	SCAN_CLOSED,   /* the host itself says so: RST; of UDP, ICMP port unreachable */
-	SCAN_REJECTED, /* refused on the way: an ICMP error */
-	SCAN_FILTERED, /* silence, although the host's other answers arrive */
+	SCAN_CLOSED,	    /* the host itself says so: RST; of UDP, ICMP port unreachable */
+	SCAN_REJECTED,	    /* refused on the way: an ICMP error */
+	SCAN_FILTERED,	    /* silence, although the host's other answers arrive */
 	SCAN_OPEN_FILTERED, /* silence of a UDP port, whose server may have nothing to say */
 	SCAN_UNKNOWN,
 	SCAN_STATE_COUNT,
@@ -62,7 +62,8 @@ struct scan_host {
 	double rtt_ms;	  /* smoothed; negative: not known */
 	uint32_t took_ms; /* of the time that it may take */
 	double loss;	  /* share of the answers that were lost on the way; negative: not known */
-	double refusals; /* of UDP ports, that it sends in a second: its limit; negative: not known */
+	double refusals;  /* of UDP ports, that it sends in a second: its limit; negative: not known
+			   */
 	uint8_t *replies; /* enum scan_reply of ports[i] of the scan */
 };
 

@@ -182,7 +182,8 @@ static uint32_t wait_for_neighbours(struct run *run, uint32_t *waiting, uint32_t
 
 	for (;;) {
 		count = resolve(run, waiting, count, &pending);
-		if (!pending || scan_is_stopped(run) || (pending < count && scan_clock_ns() > until))
+		if (!pending || scan_is_stopped(run) ||
+		    (pending < count && scan_clock_ns() > until))
 			return count;
 		nanosleep(&moment, NULL);
 	}

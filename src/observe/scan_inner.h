@@ -24,11 +24,11 @@ struct run {
 	struct scan_way *ways; /* of each host */
 	uint8_t key[crypto_shorthash_KEYBYTES];
 	uint64_t seed;
-	uint16_t first_port;   /* of the sources: + slot */
+	uint16_t first_port; /* of the sources: + slot */
 	/* of each port among those of its protocol in scan->ports, or NO_PORT */
 	uint16_t index[PROTO_COUNT][65536];
 	struct udp_payloads payloads;
-	size_t done;	       /* hosts */
+	size_t done; /* hosts */
 	struct err *e;
 };
 

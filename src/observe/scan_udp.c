@@ -63,8 +63,8 @@ static bool is_ours(const struct run *run, const struct udp_seen *seen)
 
 		if (seen->of.family == AF_INET6 && seen->quoted_len < crypto_shorthash_BYTES)
 			return false;
-		if (memcmp(room, seen->quoted,
-			   len < seen->quoted_len ? len : seen->quoted_len) == 0)
+		if (memcmp(room, seen->quoted, len < seen->quoted_len ? len : seen->quoted_len) ==
+		    0)
 			return true;
 	}
 	return false;
@@ -173,7 +173,8 @@ static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, boo
 	if (!likely)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
-		likely[i] = udp_payloads_count(&run->payloads, scan->ports[scan->tcp_count + i]) > 0;
+		likely[i] =
+			udp_payloads_count(&run->payloads, scan->ports[scan->tcp_count + i]) > 0;
 	if (run->wish->rate > 0)
 		rate = run->wish->rate;
 	else if (run->wish->max_rate > 0 && run->wish->max_rate < rate)

@@ -13,10 +13,10 @@ enum {
 	MOST_ASKS = 1 << 16,
 	FIRST_GROUP = 16,
 	MOST_GROUP = 256,
-	NEXT_TO_MS = 20,	 /* "right afterwards" */
+	NEXT_TO_MS = 20,	  /* "right afterwards" */
 	FIRST_INTERVAL_MS = 1000, /* the longest that is usual: Linux, IPv4 */
-	SPREAD_MS = 1100,	 /* over so long a host without refusals is asked */
-	SLOW_MS = 300,		 /* so long may a service think */
+	SPREAD_MS = 1100,	  /* over so long a host without refusals is asked */
+	SLOW_MS = 300,		  /* so long may a service think */
 	FIRST_STEP_MS = 10,
 	MOST_STEP_MS = 250,
 	LEAST_STEP_MS = 1,
@@ -282,7 +282,8 @@ static bool step_first(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 		return false;
 	}
 	if (h->pass + 1 >= h->needed && h->due_ns < spread_ns)
-		h->due_ns = spread_ns; /* the last one: a token has come by then, if one ever does */
+		h->due_ns =
+			spread_ns; /* the last one: a token has come by then, if one ever does */
 	h->pass_left = h->unresolved;
 	return false;
 }
@@ -327,7 +328,7 @@ static void lengthen_step(struct udp_host *h)
 {
 	if (h->interval_ns)
 		h->step_ns = h->interval_ns / 8 > LEAST_STEP_MS * MS_NS ? h->interval_ns / 8
-								      : LEAST_STEP_MS * MS_NS;
+									: LEAST_STEP_MS * MS_NS;
 	else if (h->step_ns < MOST_STEP_MS * MS_NS)
 		h->step_ns += h->step_ns / 4;
 }

@@ -49,15 +49,15 @@ struct udp_host {
 	struct udp_ask *asks; /* a ring of those not judged yet, in order */
 	uint32_t ask_room, ask_head, ask_count;
 	enum udp_phase phase;
-	uint8_t tries, needed; /* silences: as was wished; by what is lost */
+	uint8_t tries, needed;	  /* silences: as was wished; by what is lost */
 	uint32_t pass, pass_left; /* UDP_FIRST, UDP_QUIET */
 	uint64_t begun_ns, due_ns, sent_ns;
 	/* tokens: all; since it was seen that none was left, at anchor_ns */
 	uint32_t taken, drained;
-	uint64_t taken_ns, anchor_ns; /* when that was sent which took the last */
-	uint64_t interval_ns;	      /* of tokens, at most; 0: not known */
-	uint64_t usual_ns;	      /* the same, about so much */
-	uint64_t next_ns, step_ns;    /* when the next is due; until it is tried for again */
+	uint64_t taken_ns, anchor_ns;	   /* when that was sent which took the last */
+	uint64_t interval_ns;		   /* of tokens, at most; 0: not known */
+	uint64_t usual_ns;		   /* the same, about so much */
+	uint64_t next_ns, step_ns;	   /* when the next is due; until it is tried for again */
 	uint32_t group, group_left, tried; /* `tried`: since the last token */
 	uint32_t round_asks, round_answers;
 	uint32_t sentinel, sentinel_asks;

@@ -90,8 +90,8 @@ size_t udp_payloads_write(const struct udp_payloads *u, uint16_t port, unsigned 
 	address_format(to, address);
 	snprintf(text, sizeof(text), to->family == AF_INET6 ? "[%s]" : "%s", address);
 	for (size_t i = 0; i < from->len; i++) {
-		bool is_host = from->len - i >= host_len &&
-			       memcmp(from->bytes + i, host, host_len) == 0;
+		bool is_host =
+			from->len - i >= host_len && memcmp(from->bytes + i, host, host_len) == 0;
 		size_t part = is_host ? strlen(text) : 1;
 
 		if (len + part > UDP_PAYLOAD_SIZE)

@@ -10,7 +10,7 @@
 #include "model/port.h"
 
 enum {
-	UDP_PAYLOAD_LIMIT = 3,	  /* requests of one port */
+	UDP_PAYLOAD_LIMIT = 3,	 /* requests of one port */
 	UDP_PAYLOAD_SIZE = 1472, /* bytes, which an Ethernet frame holds */
 };
 

@@ -96,9 +96,8 @@ size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, 
 			continue;
 		}
 		silent = 0;
-		out[count++] = (struct probe){.host = host,
-					      .port = port,
-					      .slot = u->of[host].ports[port].asks - 1U};
+		out[count++] = (struct probe){
+			.host = host, .port = port, .slot = u->of[host].ports[port].asks - 1U};
 	}
 	probe_rate_sent(&u->rate, (uint32_t)count);
 	u->sent += count;
@@ -134,9 +133,8 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 	uint8_t *known;
 	bool refused = reply != SCAN_UDP_ANSWER;
 
-	if (host >= u->wish.host_count || port >= u->wish.port_count ||
-	    reply < SCAN_HOST_UNREACH || reply >= SCAN_REPLY_COUNT ||
-	    !u->of[host].ports[port].asks)
+	if (host >= u->wish.host_count || port >= u->wish.port_count || reply < SCAN_HOST_UNREACH ||
+	    reply >= SCAN_REPLY_COUNT || !u->of[host].ports[port].asks)
 		return;
 	known = &u->wish.hosts[host].replies[u->wish.first + port];
 	u->answered += *known == SCAN_UNASKED;

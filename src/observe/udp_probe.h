@@ -10,14 +10,15 @@
 #include "observe/probe.h"
 
 struct udp_wish {
-	struct scan_host *hosts; /* whose replies (from `first` on), trouble, rtt_ms are filled in */
-	uint32_t host_count;	 /* at most PROBE_HOST_LIMIT */
-	uint32_t first;		 /* of the replies */
-	uint32_t port_count;	 /* 1 to 65,535 */
-	const uint8_t *likely;	 /* not 0: ports that go first */
-	uint64_t seed;		 /* of the order */
-	double rate;		 /* packets a second, at most */
-	unsigned tries;		 /* silences that count, until a port is silent: 1 to 12 */
+	struct scan_host
+		*hosts;	       /* whose replies (from `first` on), trouble, rtt_ms are filled in */
+	uint32_t host_count;   /* at most PROBE_HOST_LIMIT */
+	uint32_t first;	       /* of the replies */
+	uint32_t port_count;   /* 1 to 65,535 */
+	const uint8_t *likely; /* not 0: ports that go first */
+	uint64_t seed;	       /* of the order */
+	double rate;	       /* packets a second, at most */
+	unsigned tries;	       /* silences that count, until a port is silent: 1 to 12 */
 	uint64_t host_timeout_ns; /* 0: none */
 };
 
@@ -26,7 +27,8 @@ struct udp_engine;
 /* The hosts stay the caller's, and must live as long. NULL: out of memory. */
 struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns);
 void udp_probe_free(struct udp_engine *u);
-/* As probe_next(), probe_wake_ns(), probe_finished(), probe_progress(); slot: how often it was asked before. */
+/* As probe_next(), probe_wake_ns(), probe_finished(), probe_progress(); slot: how often it was
+ * asked before. */
 size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, size_t room);
 uint64_t udp_probe_wake_ns(const struct udp_engine *u, uint64_t now_ns);
 bool udp_probe_finished(const struct udp_engine *u);

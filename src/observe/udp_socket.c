@@ -34,8 +34,8 @@ static int bind_by_chance(int fd, int family)
 			return -errno;
 		port = (uint16_t)(FIRST_PORT + port % (65536 - FIRST_PORT));
 		udp_name_set(&name, family == AF_INET6 ? &any6 : &any4, port, 0);
-		if (bind(fd, &name.any,
-			 family == AF_INET6 ? sizeof(name.v6) : sizeof(name.v4)) == 0)
+		if (bind(fd, &name.any, family == AF_INET6 ? sizeof(name.v6) : sizeof(name.v4)) ==
+		    0)
 			return 0;
 	}
 	return -errno;
@@ -123,8 +123,8 @@ static void send_one(int fd, const struct udp_datagram *d, socklen_t len)
 
 void udp_socket_send(struct udp_socket *u, const struct udp_datagram *datagrams, size_t count)
 {
-	socklen_t len = u->family == AF_INET6 ? sizeof(struct sockaddr_in6)
-					      : sizeof(struct sockaddr_in);
+	socklen_t len =
+		u->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 
 	for (size_t i = 0; i < count; i++) {
 		/* at the same place in both */
@@ -167,8 +167,8 @@ static const struct sock_extended_err *find_error(struct msghdr *message)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
 		if (((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
 		     (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err) +
-					    sizeof(struct sockaddr_in)))
+		    c->cmsg_len >=
+			    CMSG_LEN(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in)))
 			return (const void *)CMSG_DATA(c);
 	return NULL;
 }

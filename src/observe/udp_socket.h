@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * udp_socket: datagrams out, and what comes of them: answers, and the ICMP errors that the kernel
- * hands on to the socket whose datagram they quote (IP_RECVERR, IPV6_RECVERR: ip(7), ipv6(7)). Needs
- * no privileges. From a port by chance, one for each scan; from a second one those are asked whose
- * servers answer from another port than they were asked at (TFTP: RFC 1350, section 4).
+ * hands on to the socket whose datagram they quote (IP_RECVERR, IPV6_RECVERR: ip(7), ipv6(7)).
+ * Needs no privileges. From a port by chance, one for each scan; from a second one those are asked
+ * whose servers answer from another port than they were asked at (TFTP: RFC 1350, section 4).
  */
 #pragma once
 

@@ -15,7 +15,8 @@ static void try_protos(const char *text, bool tcp, bool udp)
 	struct err e = {0};
 	int r = scan_ports_parse_protos(text, tcp, udp, &ports, &e);
 
-	if (r > 0 || (r < 0 && !e.msg[0]) || (r == 0 && (!ports.tcp_count == tcp || !ports.udp_count == udp)))
+	if (r > 0 || (r < 0 && !e.msg[0]) ||
+	    (r == 0 && (!ports.tcp_count == tcp || !ports.udp_count == udp)))
 		abort();
 }
 

@@ -262,8 +262,8 @@ static void run_seeds(const char *name, const struct weather *weather, uint64_t 
 	print_message("%s, seeds 1 to %llu: %llu of %llu ports wrong; %.2f packets a port; "
 		      "%.1f s, at least %.1f s, worst by %.1f s\n",
 		      name, (unsigned long long)count, (unsigned long long)wrong,
-		      (unsigned long long)ports, (double)sent / (double)ports,
-		      took / (double)count, least / (double)count, worst);
+		      (unsigned long long)ports, (double)sent / (double)ports, took / (double)count,
+		      least / (double)count, worst);
 	assert_true((double)wrong <= wrong_share * (double)ports);
 }
 
