@@ -10,9 +10,8 @@
 enum {
 	TICK_BITS = 16, /* 65.5 us; 2^32 of them are 78 hours */
 	LEAST_ASKS = 256,
-	MOST_ASKS = 1 << 16,
 	FIRST_GROUP = 16,
-	MOST_GROUP = 256,
+	MOST_GROUP = 16384,
 	NEXT_TO_MS = 20,	  /* "right afterwards" */
 	FIRST_INTERVAL_MS = 1000, /* the longest that is usual: Linux, IPv4 */
 	SPREAD_MS = 1100,	  /* over so long a host without refusals is asked */
@@ -48,7 +47,7 @@ static uint64_t patience(const struct udp_host *h)
 }
 
 int udp_host_init(struct udp_host *h, const uint32_t *order, uint32_t port_count, unsigned tries,
-		  uint64_t now_ns)
+		  uint32_t most_asks, uint64_t now_ns)
 {
 	*h = (struct udp_host){.port_count = port_count,
 			       .unresolved = port_count,
@@ -59,10 +58,10 @@ int udp_host_init(struct udp_host *h, const uint32_t *order, uint32_t port_count
 			       .due_ns = now_ns,
 			       .ask_room = 4 * port_count,
 			       .group = FIRST_GROUP};
+	if (h->ask_room > most_asks)
+		h->ask_room = most_asks;
 	if (h->ask_room < LEAST_ASKS)
 		h->ask_room = LEAST_ASKS;
-	if (h->ask_room > MOST_ASKS)
-		h->ask_room = MOST_ASKS;
 	h->needed = h->tries;
 	probe_host_init(&h->times, port_count);
 	h->ports = calloc(port_count, sizeof(*h->ports));

@@ -69,10 +69,11 @@ struct udp_host {
 
 /*
  * `order`: all ports, the most promising first, copied. `tries`: how many good silences make a port
- * silent; more where answers are seen to be lost. 0 or -ENOMEM; udp_host_done() either way.
+ * silent; more where answers are seen to be lost. `most_asks`: so many are kept to be judged, of 8
+ * bytes each. 0 or -ENOMEM; udp_host_done() either way.
  */
 int udp_host_init(struct udp_host *h, const uint32_t *order, uint32_t port_count, unsigned tries,
-		  uint64_t now_ns);
+		  uint32_t most_asks, uint64_t now_ns);
 void udp_host_done(struct udp_host *h);
 /* Is a port to be asked now? *ret_port is set, and taken as asked. */
 bool udp_host_next(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port);

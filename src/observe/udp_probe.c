@@ -8,7 +8,7 @@
 
 #define MS_NS UINT64_C(1000000)
 
-enum { LONGEST_SLEEP_MS = 100 };
+enum { LONGEST_SLEEP_MS = 100, MOST_ASKS = 1 << 22 /* of all hosts: 32 MB */ };
 
 struct udp_engine {
 	struct udp_wish wish;
@@ -49,7 +49,8 @@ struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns)
 	}
 	for (uint32_t i = 0; r == 0 && i < wish->host_count; i++) {
 		make_order(wish, wish->seed + i, order);
-		r = udp_host_init(&u->of[i], order, wish->port_count, wish->tries, now_ns);
+		r = udp_host_init(&u->of[i], order, wish->port_count, wish->tries,
+				  MOST_ASKS / wish->host_count, now_ns);
 	}
 	free(order);
 	if (r == 0)
