@@ -154,15 +154,22 @@ const struct command commands[] = {
 	    "guard, or\n"
 	    "it was taken away meanwhile, or the output could not be written."),
 	 SCOPE_WATCH, command_watch},
-	{"scan", N_("TARGET..."), N_("a host's TCP ports, as they look from outside"),
+	{"scan", N_("TARGET..."), N_("a host's ports, as they look from outside"),
 	 N_("Asks the TCP ports of each target (an address, a network, a name) by packets, and "
 	    "says\n"
 	    "which are open, closed (the host itself refuses), rejected (refused on the way) or\n"
 	    "filtered (silence, while the host's other answers arrive). What is lost on the way "
 	    "is\n"
-	    "measured and asked again; the speed follows it. Only addresses of this machine, and\n"
-	    "networks in /etc/portero/scope: one on each line, and behind it who authorised "
-	    "that.\n"
+	    "measured and asked again; the speed follows it.\n"
+	    "With -sU it asks UDP ports (with -sS or -sT both protocols'), without -p some 90 "
+	    "usual\n"
+	    "ones, by what their protocols ask. Who answers is open; closed is told by ICMP, by "
+	    "most\n"
+	    "hosts of one port a second only, which is waited for (--host-timeout ends that);\n"
+	    "open|filtered is the silence of a port that would have been told of, were it closed.\n"
+	    "Only addresses of this machine, and networks in /etc/portero/scope: one on each "
+	    "line,\n"
+	    "and behind it who authorised that.\n"
 	    "The options have nmap's letters behind the word scan. With -sV it asks each open "
 	    "port\n"
 	    "what speaks there.\n"

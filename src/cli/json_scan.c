@@ -89,11 +89,12 @@ static json_t *pack_open(const struct scan *s, const struct scan_host *host)
 
 		if (scan_reply_state(host->replies[i]) != SCAN_OPEN)
 			continue;
-		registry_find(s->ports[i], PROTO_TCP, &entry);
+		registry_find(s->ports[i], scan_port_proto(s, i), &entry);
 		json_array_append_new(
 			list,
 			json_pack("{s:i, s:s, s:s, s:s, s:s?, s:o}", "port", s->ports[i], "proto",
-				  "tcp", "state", scan_state_name(SCAN_OPEN), "reason",
+				  proto_name(scan_port_proto(s, i)), "state",
+				  scan_state_name(SCAN_OPEN), "reason",
 				  scan_reply_reason(host->replies[i]), "registered", entry.name,
 				  "service", pack_service(s, (size_t)(host - s->hosts), i)));
 	}
@@ -121,10 +122,11 @@ static json_t *pack_intervals(const struct scan *s, const struct scan_host *host
 		uint8_t reply = host->replies[i];
 
 		if (i + 1 < s->port_count && s->ports[i + 1] == s->ports[i] + 1 &&
-		    host->replies[i + 1] == reply)
+		    i + 1 != s->tcp_count && host->replies[i + 1] == reply)
 			continue;
-		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s}", "first",
-						      s->ports[first], "last", s->ports[i], "state",
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s, s:s}", "first",
+						      s->ports[first], "last", s->ports[i], "proto",
+						      proto_name(scan_port_proto(s, i)), "state",
 						      scan_state_name(scan_reply_state(reply)),
 						      "reason", scan_reply_reason(reply)));
 		first = i + 1;
@@ -137,11 +139,12 @@ static json_t *pack_host(const struct scan *s, const struct scan_host *host)
 	char address[ADDRESS_TEXT_SIZE];
 
 	address_format(&host->address, address);
-	return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:b, s:o, s:o, s:o}", "address", address,
+	return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "address", address,
 			 "own", host->own, "trouble", scan_words_trouble_id(host->trouble),
 			 "rtt_ms", number_or_null(host->rtt_ms), "loss", number_or_null(host->loss),
-			 "opens_all", scan_host_opens_all(s, host), "ports", pack_open(s, host),
-			 "others", pack_others(s, host), "intervals", pack_intervals(s, host));
+			 "udp_refusals_per_s", number_or_null(host->refusals), "opens_all",
+			 scan_host_opens_all(s, host), "ports", pack_open(s, host), "others",
+			 pack_others(s, host), "intervals", pack_intervals(s, host));
 }
 
 int json_scan_print(const struct scan *s, bool by_connect, int64_t begun_s)

@@ -28,8 +28,8 @@ struct options {
 	/* of watch */
 	const char *count;
 	/* of scan */
-	bool by_packets, by_connect, no_discovery, services;
-	const char *ports, *targets, *exclude, *max_rate, *host_timeout;
+	bool by_packets, by_connect, by_datagrams, no_discovery, services;
+	const char *ports, *targets, *exclude, *max_rate, *max_retries, *host_timeout;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	const char *pin_dir, *cgroup; /* of the guard; cgroup: NULL: the root of cgroup v2 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan: the TCP ports of other machines, and of this one, as they look from outside.
+ * scan: the ports of other machines, and of this one, as they look from outside.
  */
 #include "observe/scan.h"
 #include "base/i18n.h"
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RATE_LIMIT = 10000000, TIMEOUT_LIMIT_S = 30 * 86400 };
+enum { RATE_LIMIT = 10000000, TIMEOUT_LIMIT_S = 30 * 86400, RETRY_LIMIT = 10 };
 
 static volatile sig_atomic_t stopped;
 
@@ -69,7 +69,9 @@ static void show_progress(size_t hosts_done, const struct probe_progress *p, voi
 		w->pass = p->pass;
 		w->pass_began_ms = now;
 	}
-	if (p->asked)
+	if (p->left_s)
+		left_s = p->left_s;
+	else if (p->asked)
 		left_s = (now - w->pass_began_ms) * (p->total - p->asked) / p->asked / 1000;
 	snprintf(text, sizeof(text),
 		 _("%zu of %zu hosts done; round %u: %llu %% asked, %llu s to go; %llu answers"),
@@ -104,12 +106,27 @@ static int read_rate(const char *name, const char *text, double *ret, struct err
 	return 0;
 }
 
+static int read_retries(const struct options *o, struct scan_wish *wish, struct err *e)
+{
+	uint64_t number;
+
+	if (!o->max_retries)
+		return 0;
+	if (text_parse_number(o->max_retries, strlen(o->max_retries), RETRY_LIMIT, &number) < 0)
+		return err_set(e, -EINVAL, _("--max-retries cannot be '%.64s': 0 to %d"),
+			       o->max_retries, RETRY_LIMIT);
+	wish->tries = (unsigned)number + 1;
+	return 0;
+}
+
 static int read_wish(const struct options *o, struct scan_wish *wish, struct err *e)
 {
 	int r = read_rate("rate", o->rate, &wish->rate, e);
 
 	if (r == 0)
 		r = read_rate("max-rate", o->max_rate, &wish->max_rate, e);
+	if (r == 0)
+		r = read_retries(o, wish, e);
 	if (r < 0)
 		return r;
 	if (wish->rate > 0 && wish->max_rate > 0)
@@ -134,7 +151,7 @@ static int choose_way(const struct options *o, struct scan_wish *wish, struct er
 	if (o->by_packets)
 		return e->code;
 	wish->connect = true;
-	if (!o->quiet)
+	if (!o->quiet && !o->by_datagrams)
 		fprintf(stderr, "portero: %s\n",
 			_("without root the ports are asked by connections, which is slower "
 			  "(-sT)"));
@@ -183,7 +200,8 @@ static int scan_and_print(const struct options *o, const struct scan_question *q
 	wish.progress = show_progress;
 	wish.service_progress = show_service_progress;
 	wish.context = &waiting;
-	if (scan_init(&s, q->targets.items, q->targets.count, q->ports, q->port_count) < 0)
+	if (scan_init_both(&s, q->targets.items, q->targets.count, q->ports, q->tcp_count,
+			   q->port_count - q->tcp_count) < 0)
 		return command_fail(_("out of memory"));
 	catch_signals();
 	r = scan_run(&s, &wish, &e);

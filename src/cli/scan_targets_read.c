@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -188,6 +189,25 @@ static int check_scope(const struct options *o, const struct scan_targets *t, st
 	return outside ? refuse(o, t, first, outside, e) : 0;
 }
 
+/* UDP with -sU, and TCP without it, or with -sS or -sT. */
+static int read_ports(const struct options *o, struct scan_question *q, struct err *e)
+{
+	bool tcp = !o->by_datagrams || o->by_packets || o->by_connect;
+	struct scan_ports cleanup_free *ports = malloc(sizeof(*ports));
+	int r;
+
+	if (!ports)
+		return err_set(e, -ENOMEM, "%s", _("out of memory"));
+	r = scan_ports_parse_protos(o->ports, tcp, o->by_datagrams, ports, e);
+	if (r < 0)
+		return r;
+	memcpy(q->ports, ports->tcp, ports->tcp_count * sizeof(q->ports[0]));
+	memcpy(q->ports + ports->tcp_count, ports->udp, ports->udp_count * sizeof(q->ports[0]));
+	q->tcp_count = ports->tcp_count;
+	q->port_count = ports->tcp_count + ports->udp_count;
+	return 0;
+}
+
 int scan_question_read(const struct options *o, struct scan_question *q, struct err *e)
 {
 	int r = 0;
@@ -206,10 +226,9 @@ int scan_question_read(const struct options *o, struct scan_question *q, struct 
 		return r;
 	if (!q->targets.count)
 		return err_set(e, -EINVAL, _("no target is left"));
-	r = scan_ports_parse(o->ports ? o->ports : "-", q->ports, e);
+	r = read_ports(o, q, e);
 	if (r < 0)
 		return r;
-	q->port_count = (size_t)r;
 	if (q->targets.count * q->port_count > SCAN_PROBE_LIMIT)
 		return err_set(
 			e, -E2BIG,

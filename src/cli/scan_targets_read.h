@@ -10,8 +10,8 @@
 
 struct scan_question {
 	struct scan_targets targets;
-	uint16_t ports[65535];
-	size_t port_count;
+	uint16_t ports[2 * 65535]; /* TCP's, then UDP's */
+	size_t port_count, tcp_count;
 };
 
 /* 0, or a negative errno with a sentence. scan_question_done() in every case. */

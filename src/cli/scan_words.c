@@ -66,6 +66,8 @@ const char *scan_words_state(enum scan_state state)
 		return _("rejected");
 	case SCAN_FILTERED:
 		return _("filtered");
+	case SCAN_OPEN_FILTERED:
+		return _("open|filtered");
 	default:
 		return _("unknown");
 	}
@@ -76,13 +78,12 @@ static const char *state_color(enum scan_state state)
 	return state == SCAN_OPEN ? "32" : state == SCAN_UNKNOWN ? "33" : NULL;
 }
 
-static const char *number_name(const struct view *v, uint16_t port)
+static const char *number_name(const struct view *v, uint16_t port, enum proto proto)
 {
 	struct registry_entry entry = {0};
-	const char *name =
-		v->options->numeric ? NULL : services_name(&v->services, port, PROTO_TCP);
+	const char *name = v->options->numeric ? NULL : services_name(&v->services, port, proto);
 
-	if (!name && !v->options->numeric && registry_find(port, PROTO_TCP, &entry))
+	if (!name && !v->options->numeric && registry_find(port, proto, &entry))
 		name = entry.name;
 	return name && name[0] ? name : NULL;
 }
@@ -124,9 +125,9 @@ static const char *keep(struct rows *r)
 }
 
 /* What the number is for; with a question mark when the port was asked, and did not say it. */
-static void add_number_name(struct rows *r, uint16_t port, bool asked)
+static void add_number_name(struct rows *r, size_t port, bool asked)
 {
-	const char *name = number_name(r->v, port);
+	const char *name = number_name(r->v, r->scan->ports[port], scan_port_proto(r->scan, port));
 
 	buf_add_text(&r->room, name ? name : "-");
 	if (name && asked)
@@ -140,7 +141,8 @@ static void add_row(struct rows *r, size_t port)
 	struct table_cell *cell = &r->cells[r->count++ * COLUMN_COUNT];
 	enum scan_state state = scan_reply_state(reply);
 
-	buf_printf(&r->room, "%u/tcp", r->scan->ports[port]);
+	buf_printf(&r->room, "%u/%s", r->scan->ports[port],
+		   proto_name(scan_port_proto(r->scan, port)));
 	cell[COLUMN_PORT].text = keep(r);
 	cell[COLUMN_STATE] =
 		(struct table_cell){.text = scan_words_state(state), .color = state_color(state)};
@@ -148,8 +150,7 @@ static void add_row(struct rows *r, size_t port)
 	if (found)
 		scan_service_words_name(found, &r->room);
 	if (!r->room.len)
-		add_number_name(r, r->scan->ports[port],
-				state == SCAN_OPEN && r->scan->wants_services);
+		add_number_name(r, port, state == SCAN_OPEN && r->scan->wants_services);
 	cell[COLUMN_SERVICE].text = keep(r);
 	if (!found)
 		return;
@@ -225,6 +226,12 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
 				  "tells nothing."));
+	if (host->refusals > 0)
+		view_print_line(
+			v,
+			_("It tells of %.3g closed UDP ports a second, and no more: these were "
+			  "waited for."),
+			host->refusals);
 	if (host->loss > TELL_LOSS)
 		view_print_line(v, _("Of its answers, %.0f %% are lost on the way."),
 				host->loss * 100);

@@ -116,24 +116,109 @@ static int parse_part(const char *part, size_t len, uint64_t *first, uint64_t *l
 	return *first >= 1 && *first <= *last ? 0 : -EINVAL;
 }
 
-int scan_ports_parse(const char *text, uint16_t ports[65535], struct err *e)
+/* All parts of the text: true at the numbers that it names. */
+static int mark_parts(const char *text, size_t len, uint8_t wanted[LAST_PORT + 1])
 {
-	uint8_t wanted[LAST_PORT + 1] = {0};
-	int count = 0;
-
-	for (const char *at = text;;) {
-		size_t len = strcspn(at, ",");
+	for (const char *at = text, *end = text + len;;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		size_t part = (size_t)((comma ? comma : end) - at);
 		uint64_t first, last;
 
-		if (parse_part(at, len, &first, &last) < 0)
-			return bad_ports(text, e);
+		if (parse_part(at, part, &first, &last) < 0)
+			return -EINVAL;
 		memset(wanted + first, 1, last - first + 1);
-		if (!at[len])
-			break;
-		at += len + 1;
+		if (!comma)
+			return 0;
+		at = comma + 1;
 	}
+}
+
+static int list_marked(const uint8_t wanted[LAST_PORT + 1], uint16_t ports[65535])
+{
+	int count = 0;
+
 	for (unsigned i = 1; i <= LAST_PORT; i++)
 		if (wanted[i])
 			ports[count++] = (uint16_t)i;
 	return count;
+}
+
+int scan_ports_parse(const char *text, uint16_t ports[65535], struct err *e)
+{
+	uint8_t wanted[LAST_PORT + 1] = {0};
+
+	if (mark_parts(text, strlen(text), wanted) < 0)
+		return bad_ports(text, e);
+	return list_marked(wanted, ports);
+}
+
+/* --- of two protocols ---------------------------------------------------------------------------
+ */
+
+const char scan_ports_usual_udp[] = "7,9,13,17,19,37,53,67-69,80,88,111,123,135,137-138,161-162,"
+				    "177,323,389,427,443,464,500,514,"
+				    "517-518,520-521,546-547,623,626,631,749,853,1161,1194,1337,"
+				    "1434,1604,1645-1646,1701,1812-1813,"
+				    "1900,2049,2083,3283,3389,3478-3479,3702,4045,4433,4500,4789,"
+				    "5060-5061,5335,5349,5351,5353,5355,"
+				    "5632,5683-5684,6081,6969,8443,8472,10000-10001,10161,11211,"
+				    "17185,19132,20048,26000,27015-27016,"
+				    "27960,30718,41641,47808,51820,64738";
+
+struct wanted {
+	uint8_t tcp[LAST_PORT + 1], udp[LAST_PORT + 1];
+};
+
+/* "U:", "T:": the protocols that what follows is for. Returns the letters' length. */
+static size_t read_letter(const char *at, bool *tcp, bool *udp)
+{
+	if ((at[0] != 'U' && at[0] != 'T') || at[1] != ':')
+		return 0;
+	*tcp = at[0] == 'T';
+	*udp = at[0] == 'U';
+	return 2;
+}
+
+static int mark_protos(const char *text, bool tcp, bool udp, struct wanted *w, struct err *e)
+{
+	bool is_tcp = tcp, is_udp = udp;
+
+	for (const char *at = text;;) {
+		size_t len;
+
+		at += read_letter(at, &is_tcp, &is_udp);
+		len = strcspn(at, ",");
+		if ((is_tcp && !tcp) || (is_udp && !udp))
+			return err_set(e, -EINVAL,
+				       _("'%.64s' names ports of %s, which is not asked: use %s"),
+				       text, is_udp ? "UDP" : "TCP", is_udp ? "-sU" : "-sS");
+		if ((is_tcp && mark_parts(at, len, w->tcp) < 0) ||
+		    (is_udp && mark_parts(at, len, w->udp) < 0))
+			return bad_ports(text, e);
+		if (!at[len])
+			return 0;
+		at += len + 1;
+	}
+}
+
+int scan_ports_parse_protos(const char *text, bool tcp, bool udp, struct scan_ports *ret,
+			    struct err *e)
+{
+	struct wanted wanted = {0};
+	int r = 0;
+
+	if (text)
+		r = mark_protos(text, tcp, udp, &wanted, e);
+	else if (tcp)
+		memset(wanted.tcp + 1, 1, LAST_PORT);
+	if (!text && udp)
+		mark_parts(scan_ports_usual_udp, strlen(scan_ports_usual_udp), wanted.udp);
+	if (r < 0)
+		return r;
+	ret->tcp_count = (size_t)list_marked(wanted.tcp, ret->tcp);
+	ret->udp_count = (size_t)list_marked(wanted.udp, ret->udp);
+	if ((tcp && !ret->tcp_count) || (udp && !ret->udp_count))
+		return err_set(e, -EINVAL, _("'%.64s' names no port of %s"), text,
+			       tcp && !ret->tcp_count ? "TCP" : "UDP");
+	return 0;
 }

@@ -33,3 +33,24 @@ void scan_targets_done(struct scan_targets *t);
  * how many, or -EINVAL with a sentence.
  */
 int scan_ports_parse(const char *text, uint16_t ports[65535], struct err *e);
+
+/*
+ * The ports of UDP that are asked when none is named, a text as above: those whose protocol portero
+ * knows a request of (data/probes/), and others that are usual, most of which keep silent. About a
+ * hundred, since a Linux host tells of one closed port a second.
+ */
+extern const char scan_ports_usual_udp[];
+
+/* What -p says of each protocol: "53,U:161,T:22-25"; what stands before any letter is for all. */
+struct scan_ports {
+	uint16_t tcp[65535], udp[65535]; /* ascending, each once */
+	size_t tcp_count, udp_count;
+};
+
+/*
+ * NULL: all of TCP, the usual ones of UDP. A protocol that is not wanted has none. 0; or -EINVAL
+ * with a sentence: also when ports are named of a protocol that is not wanted, or none of one that
+ * is.
+ */
+int scan_ports_parse_protos(const char *text, bool tcp, bool udp, struct scan_ports *ret,
+			    struct err *e);

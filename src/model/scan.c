@@ -20,6 +20,9 @@ static const struct {
 	[SCAN_OTHER_UNREACH] = {SCAN_REJECTED, "unreachable"},
 	[SCAN_RST] = {SCAN_CLOSED, "reset"},
 	[SCAN_SYN_ACK] = {SCAN_OPEN, "syn-ack"},
+	[SCAN_UDP_SILENT] = {SCAN_OPEN_FILTERED, "no-response"},
+	[SCAN_UDP_CLOSED] = {SCAN_CLOSED, "port-unreachable"},
+	[SCAN_UDP_ANSWER] = {SCAN_OPEN, "udp-response"},
 };
 
 enum scan_state scan_reply_state(enum scan_reply reply)
@@ -35,8 +38,11 @@ const char *scan_reply_reason(enum scan_reply reply)
 const char *scan_state_name(enum scan_state state)
 {
 	static const char *const names[SCAN_STATE_COUNT] = {
-		[SCAN_OPEN] = "open",	      [SCAN_CLOSED] = "closed",
-		[SCAN_REJECTED] = "rejected", [SCAN_FILTERED] = "filtered",
+		[SCAN_OPEN] = "open",
+		[SCAN_CLOSED] = "closed",
+		[SCAN_REJECTED] = "rejected",
+		[SCAN_FILTERED] = "filtered",
+		[SCAN_OPEN_FILTERED] = "open|filtered",
 		[SCAN_UNKNOWN] = "unknown",
 	};
 
@@ -46,7 +52,15 @@ const char *scan_state_name(enum scan_state state)
 int scan_init(struct scan *s, const struct address *hosts, size_t host_count, const uint16_t *ports,
 	      size_t port_count)
 {
-	*s = (struct scan){.port_count = port_count};
+	return scan_init_both(s, hosts, host_count, ports, port_count, 0);
+}
+
+int scan_init_both(struct scan *s, const struct address *hosts, size_t host_count,
+		   const uint16_t *ports, size_t tcp_count, size_t udp_count)
+{
+	size_t port_count = tcp_count + udp_count;
+
+	*s = (struct scan){.port_count = port_count, .tcp_count = tcp_count};
 	s->ports = calloc(port_count + 1, sizeof(*s->ports));
 	s->hosts = calloc(host_count + 1, sizeof(*s->hosts));
 	if (!s->ports || !s->hosts)
@@ -56,12 +70,17 @@ int scan_init(struct scan *s, const struct address *hosts, size_t host_count, co
 		struct scan_host *host = &s->hosts[s->host_count];
 
 		*host = (struct scan_host){
-			.address = hosts[s->host_count], .rtt_ms = -1, .loss = -1};
+			.address = hosts[s->host_count], .rtt_ms = -1, .loss = -1, .refusals = -1};
 		host->replies = calloc(port_count + 1, 1);
 		if (!host->replies)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+enum proto scan_port_proto(const struct scan *s, size_t port)
+{
+	return port < s->tcp_count ? PROTO_TCP : PROTO_UDP;
 }
 
 void scan_done(struct scan *s)

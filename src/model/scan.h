@@ -23,14 +23,19 @@ enum scan_reply {
 	SCAN_OTHER_UNREACH, /* another ICMP "unreachable" */
 	SCAN_RST,
 	SCAN_SYN_ACK,
+	/* of UDP: instead of SCAN_NO_REPLY, SCAN_RST and SCAN_SYN_ACK */
+	SCAN_UDP_SILENT,
+	SCAN_UDP_CLOSED, /* ICMP port unreachable, from the host itself */
+	SCAN_UDP_ANSWER,
 	SCAN_REPLY_COUNT,
 };
 
 enum scan_state {
 	SCAN_OPEN,
-	SCAN_CLOSED,   /* the host itself says so: RST */
-	SCAN_REJECTED, /* refused on the way: an ICMP error */
-	SCAN_FILTERED, /* silence, although the host's other answers arrive */
+	SCAN_CLOSED,	    /* the host itself says so: RST; of UDP, ICMP port unreachable */
+	SCAN_REJECTED,	    /* refused on the way: an ICMP error */
+	SCAN_FILTERED,	    /* silence, although the host's other answers arrive */
+	SCAN_OPEN_FILTERED, /* silence of a UDP port, whose server may have nothing to say */
 	SCAN_UNKNOWN,
 	SCAN_STATE_COUNT,
 };
@@ -57,6 +62,8 @@ struct scan_host {
 	double rtt_ms;	  /* smoothed; negative: not known */
 	uint32_t took_ms; /* of the time that it may take */
 	double loss;	  /* share of the answers that were lost on the way; negative: not known */
+	double refusals;  /* of UDP ports, that it sends in a second: its limit; negative: not known
+			   */
 	uint8_t *replies; /* enum scan_reply of ports[i] of the scan */
 };
 
@@ -70,8 +77,9 @@ struct scan_service {
 enum { SCAN_SERVICE_LIMIT = 65536 };
 
 struct scan {
-	uint16_t *ports; /* ascending, each once */
+	uint16_t *ports; /* those of TCP, then those of UDP; each ascending, each once */
 	size_t port_count;
+	size_t tcp_count; /* of them */
 	struct scan_host *hosts;
 	size_t host_count;
 	uint64_t sent, answers; /* packets */
@@ -81,9 +89,15 @@ struct scan {
 	size_t service_count;
 };
 
-/* Room for the results: every port SCAN_UNASKED. The lists are copied. 0 or -ENOMEM. */
+/*
+ * Room for the results: every port (of TCP) SCAN_UNASKED. The lists are copied. 0 or -ENOMEM.
+ */
 int scan_init(struct scan *s, const struct address *hosts, size_t host_count, const uint16_t *ports,
 	      size_t port_count);
+/* The same; ports[] from tcp_count on are UDP's. */
+int scan_init_both(struct scan *s, const struct address *hosts, size_t host_count,
+		   const uint16_t *ports, size_t tcp_count, size_t udp_count);
+enum proto scan_port_proto(const struct scan *s, size_t port);
 void scan_done(struct scan *s);
 /* How many ports of the host are in each state. */
 void scan_count_states(const struct scan *s, const struct scan_host *host,

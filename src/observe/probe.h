@@ -70,6 +70,7 @@ struct probe_progress {
 	uint64_t sent, answered; /* packets; ports */
 	uint64_t asked, total;	 /* of this pass: ports gone through */
 	unsigned pass;		 /* from 1 */
+	uint32_t left_s;	 /* until the end; 0: not known */
 	double rate;
 };
 struct probe_progress probe_progress(const struct probe_engine *p);

@@ -54,6 +54,7 @@ static void add_targets(struct asking *a)
 			continue;
 		set_address(t, &host->address, a->scan->ports[service->port]);
 		t->host = service->host;
+		t->udp = scan_port_proto(a->scan, service->port) == PROTO_UDP;
 		if (a->wish->host_timeout_s)
 			t->host_ms = a->wish->host_timeout_s * 1000 - host->took_ms;
 		a->indexes[a->count++] = (uint32_t)i;

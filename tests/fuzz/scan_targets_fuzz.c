@@ -9,6 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void try_protos(const char *text, bool tcp, bool udp)
+{
+	static struct scan_ports ports;
+	struct err e = {0};
+	int r = scan_ports_parse_protos(text, tcp, udp, &ports, &e);
+
+	if (r > 0 || (r < 0 && !e.msg[0]) ||
+	    (r == 0 && (!ports.tcp_count == tcp || !ports.udp_count == udp)))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void try_network(const char *text)
@@ -56,6 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	probe_scope_done(&s);
 	try_network(text);
 	try_ports(text);
+	try_protos(text, true, true);
+	try_protos(text, false, true);
+	try_protos(text, true, false);
 	free(text);
 	return 0;
 }

@@ -290,7 +290,7 @@ def test_who_is_not_in_the_scope_gets_no_packet(pair, scope, said):
     (("--rate", "5", "--max-rate", "6", TARGET), "exclude"),
     (("-sS", "-sT", TARGET), "exclude"), (("--host-timeout", "x", TARGET), "30s"),
     (("-iL", "/nonexistent", TARGET), "/nonexistent"), (("--exclude", TARGET, TARGET), "no target"),
-    (("--exclude", "web", TARGET), "'web'"), (("-sU", TARGET), "unknown option"),
+    (("--exclude", "web", TARGET), "'web'"), (("-sX", TARGET), "unknown option"),
     (("no.such.name.invalid",), "no.such.name.invalid"),
 ])
 def test_bad_input_is_told_in_a_sentence(pair, args, said):

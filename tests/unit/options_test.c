@@ -395,8 +395,12 @@ static void test_nmap(void **state)
 	assert_true(o.programs);
 	assert_null(o.ports);
 	free(o.words);
+	assert_int_equal(parse(ARGS("scan", "-sU", "-sT", "--max-retries=4"), &o, &e), 0);
+	assert_true(o.by_datagrams && o.by_connect);
+	assert_string_equal(o.max_retries, "4");
+	free(o.words);
 	expect_error(ARGS("scan", "-p"), "--ports PORTS");
-	expect_error(ARGS("scan", "-sU"), "unknown option -s");
+	expect_error(ARGS("scan", "-sX"), "unknown option -s");
 	expect_error(ARGS("scan", "-sTx"), "unknown option -s");
 	expect_error(ARGS("-sT"), "unknown option -s");
 }

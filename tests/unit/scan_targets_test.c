@@ -185,6 +185,48 @@ static void ports(void **state)
 	free(list);
 }
 
+static void ports_of_two_protocols(void **state)
+{
+	static const struct {
+		const char *text;
+		bool tcp, udp;
+		int r;
+		size_t tcp_count, udp_count;
+	} cases[] = {
+		{"53,80", true, true, 0, 2, 2},
+		{"53,80", false, true, 0, 0, 2},
+		{"53,U:161,162,T:1-3", true, true, 0, 4, 3},
+		{"U:-", false, true, 0, 0, 65535},
+		{"T:22,U:53", true, true, 0, 1, 1},
+		{NULL, true, false, 0, 65535, 0},
+		{"U:53", true, false, -EINVAL, 0, 0},
+		{"T:53", false, true, -EINVAL, 0, 0},
+		{"T:53", true, true, -EINVAL, 0, 0}, /* none of UDP */
+		{"U:", false, true, -EINVAL, 0, 0},
+		{"U:U:5", false, true, -EINVAL, 0, 0},
+		{"U:5,", false, true, -EINVAL, 0, 0},
+		{"S:5", true, true, -EINVAL, 0, 0},
+	};
+	struct scan_ports *ports = malloc(sizeof(*ports));
+
+	(void)state;
+	assert_non_null(ports);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = {0};
+		int r = scan_ports_parse_protos(cases[i].text, cases[i].tcp, cases[i].udp, ports,
+						&e);
+
+		if (r != cases[i].r)
+			fail_msg("%s: %d", cases[i].text, r);
+		assert_int_equal(r < 0, e.msg[0] != '\0');
+		if (r < 0)
+			continue;
+		assert_int_equal(ports->tcp_count, cases[i].tcp_count);
+		assert_int_equal(ports->udp_count, cases[i].udp_count);
+	}
+	free(ports);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +236,7 @@ int main(void)
 		cmocka_unit_test(a_scope_has_a_limit),
 		cmocka_unit_test(targets),
 		cmocka_unit_test(ports),
+		cmocka_unit_test(ports_of_two_protocols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,12 +95,42 @@ static void test_too_many(void **state)
 	scan_done(&s);
 }
 
+/* Of both protocols; what silence means is the protocol's. */
+static void test_udp(void **state)
+{
+	const struct address host = {.family = 2, .bytes = {10, 0, 0, 1}};
+	const uint16_t ports[] = {22, 53, 53, 161, 514};
+	size_t counts[SCAN_STATE_COUNT];
+	struct scan s;
+
+	(void)state;
+	assert_int_equal(scan_init_both(&s, &host, 1, ports, 2, 3), 0);
+	assert_int_equal(scan_port_proto(&s, 1), PROTO_TCP);
+	assert_int_equal(scan_port_proto(&s, 2), PROTO_UDP);
+	s.hosts[0].replies[0] = SCAN_NO_REPLY;
+	s.hosts[0].replies[1] = SCAN_RST;
+	s.hosts[0].replies[2] = SCAN_UDP_ANSWER;
+	s.hosts[0].replies[3] = SCAN_UDP_CLOSED;
+	s.hosts[0].replies[4] = SCAN_UDP_SILENT;
+	scan_count_states(&s, &s.hosts[0], counts);
+	assert_int_equal(counts[SCAN_OPEN], 1);
+	assert_int_equal(counts[SCAN_CLOSED], 2);
+	assert_int_equal(counts[SCAN_FILTERED], 1);
+	assert_int_equal(counts[SCAN_OPEN_FILTERED], 1);
+	assert_string_equal(scan_state_name(SCAN_OPEN_FILTERED), "open|filtered");
+	assert_int_equal(scan_add_services(&s), 0);
+	assert_int_equal(s.service_count, 1);
+	assert_int_equal(s.services[0].port, 2);
+	scan_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_is_asked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_all_is_known, set_up, tear_down),
 		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_udp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_udp: asks the UDP ports of a group of hosts: the loop between udp_probe and the sockets.
+ *
+ * An answer is ours when it comes from the address and port that were asked, to the port that this
+ * scan asks from. An ICMP error is ours when the kernel found our socket by the addresses and ports
+ * that it quotes, and when what it quotes of the datagram's bytes is what was sent there: where a
+ * port has no request of its own these are a SipHash of it, under a key that only this run knows.
+ */
+#include "base/i18n.h"
+#include "observe/scan_inner.h"
+#include "observe/udp_probe.h"
+#include "observe/udp_socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UDP_NEAR_RATE	20000 /* packets a second */
+#define UDP_SHARED_RATE 2000  /* 2,000 requests of 100 bytes: 2 Mbit/s */
+
+enum { UDP_TRIES = 3 };
+
+/* A group of which UDP ports are asked. */
+struct asking {
+	struct group *group;
+	struct udp_engine *engine;
+	struct udp_socket socket;
+	uint32_t hosts[PROBE_HOST_LIMIT]; /* in the group, of each of the engine's */
+	uint32_t of[PROBE_HOST_LIMIT];	  /* and the other way round */
+	struct scan_host list[PROBE_HOST_LIMIT];
+	uint32_t count;
+	uint8_t room[UDP_BATCH][UDP_PAYLOAD_SIZE];
+};
+
+/* What the port is asked the `number`th time (from 0). */
+static size_t write_request(const struct run *run, const struct address *to, uint16_t port,
+			    unsigned number, uint8_t room[UDP_PAYLOAD_SIZE])
+{
+	unsigned count = udp_payloads_count(&run->payloads, port);
+	uint8_t text[sizeof(to->bytes) + 2];
+
+	if (count)
+		return udp_payloads_write(&run->payloads, port, number % count, to, room);
+	memcpy(text, to->bytes, sizeof(to->bytes));
+	text[16] = (uint8_t)(port >> 8);
+	text[17] = (uint8_t)port;
+	crypto_shorthash(room, text, sizeof(text), run->key);
+	return crypto_shorthash_BYTES;
+}
+
+/*
+ * Is it one of the datagrams that were sent there, as far as it goes? Over IPv4 some quote no more
+ * than the ports (RFC 792); over IPv6 all quote what fits (RFC 4443, section 2.4).
+ */
+static bool is_ours(const struct run *run, const struct udp_seen *seen)
+{
+	unsigned count = udp_payloads_count(&run->payloads, seen->port);
+	uint8_t room[UDP_PAYLOAD_SIZE];
+
+	for (unsigned i = 0; i < (count ? count : 1); i++) {
+		size_t len = write_request(run, &seen->of, seen->port, i, room);
+
+		if (seen->of.family == AF_INET6 && seen->quoted_len < crypto_shorthash_BYTES)
+			return false;
+		if (memcmp(room, seen->quoted, len < seen->quoted_len ? len : seen->quoted_len) ==
+		    0)
+			return true;
+	}
+	return false;
+}
+
+static void take(const struct udp_seen *seen, void *context)
+{
+	struct asking *a = context;
+	const struct group *g = a->group;
+	uint16_t port = g->run->index[PROTO_UDP][seen->port];
+	uint32_t host;
+
+	if (port == NO_PORT || !scan_group_find(g, &seen->of, &host) || a->of[host] == UINT32_MAX)
+		return;
+	if (seen->reply != SCAN_UDP_ANSWER && !is_ours(g->run, seen))
+		return;
+	/* this machine tells itself that its neighbour does not answer now: that is loss */
+	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
+	    address_equal(&seen->offender, &g->run->ways[g->indexes[host]].source))
+		return;
+	udp_probe_answer(a->engine, g->now_ns, a->of[host], port, seen->reply);
+}
+
+static uint32_t scope_of(const struct scan_way *way)
+{
+	return way->way.own ? way->way.to.ip6.sin6_scope_id
+			    : (uint32_t)way->way.to.link.sll_ifindex;
+}
+
+static void send_requests(struct asking *a, const struct probe *probes, size_t count)
+{
+	const struct run *run = a->group->run;
+	struct udp_datagram datagrams[UDP_BATCH];
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t host = a->hosts[probes[i].host];
+		const struct address *to = &a->group->hosts[host].address;
+		uint16_t port = run->scan->ports[run->scan->tcp_count + probes[i].port];
+
+		udp_name_set(&datagrams[i].to, to, port,
+			     address_is_link_local(to)
+				     ? scope_of(&run->ways[a->group->indexes[host]])
+				     : 0);
+		datagrams[i].bytes = a->room[i];
+		datagrams[i].len = write_request(run, to, port, probes[i].slot, a->room[i]);
+	}
+	udp_socket_send(&a->socket, datagrams, count);
+}
+
+static void ask(struct asking *a)
+{
+	struct group *g = a->group;
+	struct probe probes[UDP_BATCH];
+
+	while (!udp_probe_finished(a->engine) && !scan_is_stopped(g->run)) {
+		struct probe_progress progress = udp_probe_progress(a->engine);
+		uint64_t wake;
+		size_t count;
+
+		g->now_ns = scan_clock_ns();
+		udp_socket_receive(&a->socket, take, a);
+		count = udp_probe_next(a->engine, g->now_ns, probes, UDP_BATCH);
+		scan_group_report(g, &progress);
+		if (count) {
+			send_requests(a, probes, count);
+			continue;
+		}
+		wake = udp_probe_wake_ns(a->engine, g->now_ns);
+		if (wake > g->now_ns)
+			udp_socket_wait(&a->socket, wake - g->now_ns);
+	}
+}
+
+/* The hosts that have time left. */
+static uint64_t choose_hosts(struct asking *a)
+{
+	const struct scan_wish *wish = a->group->run->wish;
+	uint64_t limit_ms = (uint64_t)wish->host_timeout_s * 1000, most_ms = 0;
+
+	for (uint32_t i = 0; i < a->group->count; i++) {
+		const struct scan_host *host = &a->group->hosts[i];
+
+		a->of[i] = UINT32_MAX;
+		if (host->trouble == SCAN_TIMED_OUT || host->trouble == SCAN_INTERRUPTED)
+			continue;
+		if (host->took_ms > most_ms)
+			most_ms = host->took_ms;
+		a->of[i] = a->count;
+		a->hosts[a->count] = i;
+		a->list[a->count++] = *host;
+	}
+	if (!limit_ms)
+		return 0;
+	return limit_ms > most_ms ? (limit_ms - most_ms) * MS_NS : 1;
+}
+
+static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, bool near)
+{
+	const struct run *run = a->group->run;
+	const struct scan *scan = run->scan;
+	size_t count = scan->port_count - scan->tcp_count;
+	double rate = near ? UDP_NEAR_RATE : UDP_SHARED_RATE;
+	struct udp_engine *engine;
+	uint8_t *likely = calloc(count, 1);
+
+	if (!likely)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		likely[i] =
+			udp_payloads_count(&run->payloads, scan->ports[scan->tcp_count + i]) > 0;
+	if (run->wish->rate > 0)
+		rate = run->wish->rate;
+	else if (run->wish->max_rate > 0 && run->wish->max_rate < rate)
+		rate = run->wish->max_rate;
+	engine = udp_probe_new(
+		&(struct udp_wish){.hosts = a->list,
+				   .host_count = a->count,
+				   .first = (uint32_t)scan->tcp_count,
+				   .port_count = (uint32_t)count,
+				   .likely = likely,
+				   .seed = run->seed,
+				   .rate = rate,
+				   .tries = run->wish->tries ? run->wish->tries : UDP_TRIES,
+				   .host_timeout_ns = timeout_ns},
+		scan_clock_ns());
+	free(likely);
+	return engine;
+}
+
+static void keep_results(struct asking *a, uint64_t begun_ns)
+{
+	uint32_t took_ms = (uint32_t)((scan_clock_ns() - begun_ns) / MS_NS);
+	struct scan *scan = a->group->run->scan;
+	struct probe_progress p = udp_probe_progress(a->engine);
+
+	scan->sent += p.sent;
+	scan->answers += p.answered;
+	for (uint32_t i = 0; i < a->count; i++) {
+		a->list[i].took_ms += took_ms;
+		a->group->hosts[a->hosts[i]] = a->list[i];
+	}
+}
+
+int scan_udp_ask(struct group *g, bool near)
+{
+	struct asking *a = calloc(1, sizeof(*a));
+	struct err *e = g->run->e;
+	uint64_t begun = scan_clock_ns(), timeout_ns;
+	int r;
+
+	if (!a)
+		return err_set(e, -ENOMEM, "%s", _("out of memory"));
+	a->group = g;
+	timeout_ns = choose_hosts(a);
+	r = a->count ? udp_socket_open(&a->socket, g->hosts[0].address.family, e) : 0;
+	if (r == 0 && a->count) {
+		a->engine = make_engine(a, timeout_ns, near);
+		if (!a->engine)
+			r = err_set(e, -ENOMEM, "%s", _("out of memory"));
+	}
+	if (a->engine) {
+		ask(a);
+		udp_probe_conclude(a->engine, scan_is_stopped(g->run));
+		keep_results(a, begun);
+	}
+	udp_probe_free(a->engine);
+	if (a->count)
+		udp_socket_close(&a->socket);
+	free(a);
+	return r;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/udp_probe.h"
+#include "observe/permutation.h"
+#include "observe/probe_rate.h"
+#include "observe/udp_host.h"
+
+#include <stdlib.h>
+
+#define MS_NS UINT64_C(1000000)
+
+enum { LONGEST_SLEEP_MS = 100, MOST_ASKS = 1 << 22 /* of all hosts: 32 MB */ };
+
+struct udp_engine {
+	struct udp_wish wish;
+	struct udp_host *of; /* of each host */
+	struct probe_rate rate;
+	uint64_t begun_ns, sent, answered;
+	uint32_t finished, turn; /* hosts; which goes first */
+	bool *timed_out;
+};
+
+static void make_order(const struct udp_wish *wish, uint64_t seed, uint32_t *order)
+{
+	struct permutation mixed = permutation_init(wish->port_count, seed);
+	uint32_t count = 0;
+
+	for (int first = 1; first >= 0; first--)
+		for (uint32_t i = 0; i < wish->port_count; i++) {
+			uint32_t port = (uint32_t)permutation_at(&mixed, i);
+
+			if ((wish->likely && wish->likely[port]) == first)
+				order[count++] = port;
+		}
+}
+
+struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns)
+{
+	struct udp_engine *u = calloc(1, sizeof(*u));
+	uint32_t *order = calloc(wish->port_count, sizeof(*order));
+	int r = u && order ? 0 : -1;
+
+	if (r == 0) {
+		u->wish = *wish;
+		u->begun_ns = now_ns;
+		u->rate = probe_rate_init(wish->rate, wish->rate, true);
+		u->of = calloc(wish->host_count, sizeof(*u->of));
+		u->timed_out = calloc(wish->host_count, sizeof(*u->timed_out));
+		r = u->of && u->timed_out ? 0 : -1;
+	}
+	for (uint32_t i = 0; r == 0 && i < wish->host_count; i++) {
+		make_order(wish, wish->seed + i, order);
+		r = udp_host_init(&u->of[i], order, wish->port_count, wish->tries,
+				  MOST_ASKS / wish->host_count, now_ns);
+	}
+	free(order);
+	if (r == 0)
+		return u;
+	udp_probe_free(u);
+	return NULL;
+}
+
+void udp_probe_free(struct udp_engine *u)
+{
+	if (!u)
+		return;
+	for (uint32_t i = 0; u->of && i < u->wish.host_count; i++)
+		udp_host_done(&u->of[i]);
+	free(u->of);
+	free(u->timed_out);
+	free(u);
+}
+
+static void end_late(struct udp_engine *u, uint64_t now_ns)
+{
+	if (!u->wish.host_timeout_ns || now_ns - u->begun_ns < u->wish.host_timeout_ns)
+		return;
+	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+		u->timed_out[i] |= u->of[i].phase != UDP_FINISHED;
+		u->of[i].phase = UDP_FINISHED;
+	}
+}
+
+size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, size_t room)
+{
+	size_t allowed = probe_rate_allows(&u->rate, now_ns), count = 0;
+	uint32_t silent = 0; /* hosts on end that had nothing to ask */
+
+	end_late(u, now_ns);
+	if (allowed < room)
+		room = allowed;
+	while (count < room && silent < u->wish.host_count) {
+		uint32_t host = u->turn, port;
+
+		u->turn = (u->turn + 1) % u->wish.host_count;
+		if (!udp_host_next(&u->of[host], now_ns, &port)) {
+			silent++;
+			continue;
+		}
+		silent = 0;
+		out[count++] = (struct probe){
+			.host = host, .port = port, .slot = u->of[host].ports[port].asks - 1U};
+	}
+	probe_rate_sent(&u->rate, (uint32_t)count);
+	u->sent += count;
+	return count;
+}
+
+uint64_t udp_probe_wake_ns(const struct udp_engine *u, uint64_t now_ns)
+{
+	uint64_t wake = now_ns + LONGEST_SLEEP_MS * MS_NS, rate = probe_rate_next_ns(&u->rate);
+	uint64_t first = UINT64_MAX;
+
+	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+		uint64_t host = udp_host_wake_ns(&u->of[i], now_ns);
+
+		first = host < first ? host : first;
+	}
+	if (first < rate)
+		first = rate; /* nothing is sent before */
+	return first < wake ? first : wake;
+}
+
+bool udp_probe_finished(const struct udp_engine *u)
+{
+	for (uint32_t i = 0; i < u->wish.host_count; i++)
+		if (u->of[i].phase != UDP_FINISHED)
+			return false;
+	return true;
+}
+
+void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint32_t port,
+		      enum scan_reply reply)
+{
+	uint8_t *known;
+	bool refused = reply != SCAN_UDP_ANSWER;
+
+	if (host >= u->wish.host_count || port >= u->wish.port_count || reply < SCAN_HOST_UNREACH ||
+	    reply >= SCAN_REPLY_COUNT || !u->of[host].ports[port].asks)
+		return;
+	known = &u->wish.hosts[host].replies[u->wish.first + port];
+	u->answered += *known == SCAN_UNASKED;
+	if (*known < reply)
+		*known = (uint8_t)reply;
+	udp_host_answer(&u->of[host], now_ns, port, refused);
+}
+
+static enum scan_reply silent_reply(const struct udp_host *h, uint32_t port)
+{
+	if (!h->ports[port].asks)
+		return SCAN_UNASKED;
+	return udp_host_is_silent(h, port) ? SCAN_UDP_SILENT : SCAN_UNSURE;
+}
+
+static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupted)
+{
+	struct scan_host *host = &u->wish.hosts[number];
+	const struct udp_host *h = &u->of[number];
+	uint8_t *replies = host->replies + u->wish.first;
+
+	for (uint32_t i = 0; i < u->wish.port_count; i++)
+		if (replies[i] == SCAN_UNASKED)
+			replies[i] = (uint8_t)silent_reply(h, i);
+	if (h->times.srtt_ns && host->rtt_ms < 0)
+		host->rtt_ms = (double)h->times.srtt_ns / 1e6;
+	host->refusals = h->usual_ns ? 1e9 / (double)h->usual_ns : -1;
+	if (host->trouble != SCAN_FINE || !h->unresolved)
+		return;
+	host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
+			: h->gave_up	     ? SCAN_LOSSY
+			: interrupted	     ? SCAN_INTERRUPTED
+					     : SCAN_FINE;
+}
+
+void udp_probe_conclude(struct udp_engine *u, bool interrupted)
+{
+	for (uint32_t i = 0; i < u->wish.host_count; i++)
+		conclude_host(u, i, interrupted);
+}
+
+/* By the slowest host; 0: not known. */
+static double left_s(const struct udp_engine *u)
+{
+	double most = 0;
+
+	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+		double left = udp_host_left_s(&u->of[i]);
+
+		most = left > most ? left : most;
+	}
+	return most;
+}
+
+struct probe_progress udp_probe_progress(const struct udp_engine *u)
+{
+	struct probe_progress p = {.sent = u->sent, .answered = u->answered, .pass = 1};
+
+	p.left_s = (uint32_t)(left_s(u) + 0.5);
+	p.rate = u->wish.rate;
+	p.total = (uint64_t)u->wish.host_count * u->wish.port_count;
+	p.asked = p.total;
+	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+		p.asked -= u->of[i].unresolved;
+		if (u->of[i].phase > UDP_QUIET)
+			p.pass = 2;
+	}
+	return p;
+}

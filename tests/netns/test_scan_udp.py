@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+scan -sU: UDP ports of a host that tells of its closed ones by ICMP, as rarely as Linux does. nmap is
+the referee where it has the time. What a liar sends is not believed.
+"""
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import AS_NOBODY, SLOW, check_json, need_program, portero
+from test_scan import TARGET, TARGET6, Pair, begin_scan, losing, of_state, state_of
+
+ANSWERING = [53, 123, 161, 5060, 40000]
+MUTE = [514, 51820]
+
+
+class UdpPair(Pair):
+    """Servers that answer anything, or nothing; one as TFTP does, from another port."""
+
+    def __init__(self, make_ns, tmp_path):
+        super().__init__(make_ns, tmp_path)
+        self.sockets, self.over = {}, False
+        self.heard = []
+        self.thread = None
+
+    def serve(self, ports=ANSWERING, mute=MUTE, answer=None, address="::"):
+        kw = {"v6only": False} if ":" in address else {}
+        for port in (*ports, *mute):
+            self.sockets[self.host.udp(address, port, **kw)] = port
+        self.mute, self.answer = set(mute), answer or (lambda s, to: s.sendto(b"yes?", to))
+        self.thread = threading.Thread(target=self.loop)
+        self.thread.start()
+
+    def loop(self):
+        while not self.over:
+            for s in select.select(list(self.sockets), [], [], 0.1)[0]:
+                data, sender = s.recvfrom(2000)
+                self.heard.append((self.sockets[s], sender, data))
+                if self.sockets[s] in self.mute:
+                    continue
+                try:
+                    self.answer(s, sender)
+                except PermissionError:  # the weather: a rule dropped it
+                    pass
+
+    def end(self):
+        self.over = True
+        if self.thread:
+            self.thread.join()
+
+    def udp_states(self, *args, code=(0,), **kw):
+        (host,) = self.scan("-sU", *args, code=code, **kw).json["hosts"]
+        assert all(i["proto"] == "udp" for i in host["intervals"])
+        return {port: i["state"] for i in host["intervals"]
+                for port in range(i["first"], i["last"] + 1)}
+
+
+@pytest.fixture
+def pair(make_ns, tmp_path):
+    made = UdpPair(make_ns, tmp_path)
+    yield made
+    made.end()
+
+
+# --- truth --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("target", [TARGET, TARGET6])
+def test_open_closed_and_mute(pair, target):
+    """More closed ports than the host tells of at once: all are known to be closed."""
+    pair.serve()
+    states = pair.udp_states("-p", "1-9,53,123,161,514,5060,40000-40001,51820", target=target)
+    assert of_state(states, "open") == ANSWERING
+    assert of_state(states, "open|filtered") == MUTE
+    assert of_state(states, "closed") == [*range(1, 10), 40001]
+
+
+def test_the_limit_is_waited_for_and_told(pair):
+    """One in a second after the first six; and then no wait."""
+    pair.serve([53], [])
+    begun = time.monotonic()
+    done = pair.scan("-sU", "-p", "53,1001-1020", code=(0,))
+    took = time.monotonic() - begun
+    (host,) = done.json["hosts"]
+    assert host["others"]["closed"] == 20 and [p["port"] for p in host["ports"]] == [53]
+    assert 0.8 < host["udp_refusals_per_s"] < 1.2
+    assert 13 < took < 19 + 5 * SLOW
+    assert done.json["sent"] < 200
+
+
+def test_without_a_limit_it_is_done_at_once(pair):
+    pair.host.sysctl(ipv4__icmp_ratelimit=0)
+    pair.serve()
+    begun = time.monotonic()
+    states = pair.udp_states("-p", "1-200,514")
+    assert of_state(states, "open") == [53, 123, 161]
+    assert of_state(states, "open|filtered") == [514]
+    assert len(of_state(states, "closed")) == 197
+    assert time.monotonic() - begun < 2 * SLOW
+
+
+def test_as_nmap_says(pair):
+    """Of few ports, for whose refusals it waits."""
+    need_program("nmap")
+    pair.serve()
+    ports = "1-4,53,514,5060,40000"
+    with pair.visitor:
+        text = subprocess.run(["nmap", "-n", "-Pn", "-sU", "-p", ports, "-oG", "-", TARGET],
+                              capture_output=True, text=True, check=True,
+                              timeout=300 * SLOW).stdout
+    seen = {int(n): state for n, state in re.findall(r"(\d+)/(open\|filtered|open|closed)/udp",
+                                                     text)}
+    time.sleep(7)  # until the host tells of six again
+    assert pair.udp_states("-p", ports) == {**seen, 40000: "open"}  # which nmap asks nothing
+
+
+def test_who_drops_may_be_open(pair):
+    """Nothing is refused at all: silence is all that there is, but for what answers."""
+    pair.serve()
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
+                  "udp dport != { 53, 514 } drop\n}\n}\n")
+    states = pair.udp_states("-p", "50-60,514,1000-1500")
+    assert of_state(states, "open") == [53]
+    assert len(of_state(states, "open|filtered")) == 10 + 1 + 501
+
+
+def test_who_refuses_on_the_way(pair):
+    pair.serve()
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
+                  "udp dport 81 reject with icmpx type admin-prohibited\n"
+                  "udp dport 82 reject with icmpx type host-unreachable\n"
+                  "udp dport 83 drop\n}\n}\n")
+    (host,) = pair.scan("-sU", "-p", "53,80-83").json["hosts"]
+    seen = {i["first"]: (i["state"], i["reason"]) for i in host["intervals"]}
+    assert seen == {53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
+                    81: ("rejected", "admin-prohibited"), 82: ("rejected", "host-unreachable"),
+                    83: ("open|filtered", "no-response")}
+
+
+def test_tftp_answers_from_another_port(pair):
+    def answer(s, to):
+        with pair.host.udp("::", 0, v6only=False) as other:
+            other.sendto(b"\0\5\0\1no\0", to)
+    pair.serve([69, 70], [], answer)
+    states = pair.udp_states("-p", "69,70")
+    assert states == {69: "open", 70: "open|filtered"}
+
+
+def test_bad_weather(pair):
+    """A tenth of all packets is lost, either way."""
+    pair.host.sysctl(ipv4__icmp_ratelimit=0)
+    pair.serve()
+    pair.host.nft(losing(10).replace("l4proto tcp", "l4proto { udp, icmp }"))
+    states = pair.udp_states("-p", "1-200,514,5060,40000")
+    assert of_state(states, "open") == [53, 123, 161, 5060, 40000]
+    assert len(of_state(states, "closed")) >= 196
+
+
+def test_both_protocols(pair):
+    pair.serve([53], [])
+    pair.listen([53, 80])
+    done = pair.scan("-sU", "-sS", "-p", "53,T:80-81,U:161", code=(0,))
+    (host,) = done.json["hosts"]
+    assert [(p["port"], p["proto"], p["reason"]) for p in host["ports"]] == [
+        (53, "tcp", "syn-ack"), (80, "tcp", "syn-ack"), (53, "udp", "udp-response")]
+    assert [(i["first"], i["proto"]) for i in host["intervals"]] == [
+        (53, "tcp"), (80, "tcp"), (81, "tcp"), (53, "udp"), (161, "udp")]
+    for args, words in ((("-p", "U:53"), "-sU"), (("-sU", "-p", "T:53"), "-sS"),
+                        (("-sU", "--max-retries", "11"), "0 to 10")):
+        assert words in pair.scan(*args, code=(2,)).errors
+
+
+def test_this_machine_itself(pair):
+    """Where nothing is limited; and the usual ports."""
+    pair.serve()
+    done = portero("scan", "-sU", "127.0.0.1", "--json", ns=pair.host, code=(0,))
+    (host,) = done.json["hosts"]
+    assert [p["port"] for p in host["ports"]] == [53, 123, 161, 5060]
+    assert host["others"]["closed"] > 70 and host["others"]["open|filtered"] == 2
+    assert done.json["seconds"] < 5 * SLOW
+
+
+def test_services_of_udp_ports(pair):
+    """What answers is asked what it is."""
+    pair.serve([123], [], lambda s, to: s.sendto(b"\x24\x02" + bytes(46), to))
+    done = pair.scan("-sU", "-sV", "-p", "123", code=(0,))
+    (port,) = done.json["hosts"][0]["ports"]
+    assert port["service"]["name"] == "ntp"
+
+
+def test_without_root(pair, tool_dir):
+    readable = tool_dir / "scope"  # by nobody, too
+    readable.write_text(pair.scope.read_text())
+    pair.scope = readable
+    pair.serve()
+    states = pair.udp_states("-p", "50-54,161,514", prefix=AS_NOBODY)
+    assert of_state(states, "open") == [53, 161]
+    assert of_state(states, "open|filtered") == [514]
+    assert of_state(states, "closed") == [50, 51, 52, 54]
+
+
+def test_the_table(pair):
+    pair.serve()
+    done = portero("scan", "-sU", "--scope-file", pair.scope, "-p", "53-54,514", TARGET,
+                   ns=pair.visitor)
+    lines = [line.split() for line in done.text.splitlines()]
+    assert lines[2] == ["53/udp", "open", "domain", "udp-response"]
+    assert lines[3] == ["54/udp", "closed", "xns-ch", "port-unreachable"]
+    assert lines[4] == ["514/udp", "open|filtered", "syslog", "no-response"]
+
+
+# --- an early end -------------------------------------------------------------------------------
+
+def test_the_hosts_time_is_kept(pair):
+    """What it did not tell of in that time is not closed, and not silent either."""
+    pair.serve()
+    begun = time.monotonic()
+    (host,) = pair.scan("-sU", "-p", "1-60", "--host-timeout", "3s", code=(2,)).json["hosts"]
+    assert time.monotonic() - begun < 3 + 3 * SLOW
+    assert host["trouble"] == "timed-out"
+    assert [p["port"] for p in host["ports"]] == [53]
+    assert 6 <= host["others"]["closed"] <= 12
+    assert host["others"]["unknown"] == 59 - host["others"]["closed"]
+
+
+def test_ctrl_c(pair):
+    nothing = [state_of(ns) for ns in (pair.host, pair.visitor)]
+    pair.serve()
+    p, out = begin_scan(pair, "-sU", "-p", "1-60")
+    time.sleep(2 * SLOW)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(20 * SLOW) == 2
+    out.seek(0)
+    (host,) = check_json(out.read())["hosts"]
+    out.close()
+    assert host["trouble"] == "interrupted" and [p["port"] for p in host["ports"]] == [53]
+    assert host["others"]["closed"] >= 6 and host["others"]["open|filtered"] == 0
+    assert host["others"]["unknown"] > 0
+    assert [state_of(ns) for ns in (pair.host, pair.visitor)] == nothing
+
+
+# --- lies ---------------------------------------------------------------------------------------
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def unreachable(sender, data, port, code=3):
+    """ICMP's answer to a datagram that came from `sender` (host, port) to `port`."""
+    source, source_port = sender[0].removeprefix("::ffff:"), sender[1]
+    udp = struct.pack(">HHHH", source_port, port, 8 + len(data), 0) + data
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0,
+                     socket.inet_aton(source), socket.inet_aton(TARGET))
+    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+    body = struct.pack(">BBHI", 3, code, 0, 0) + ip + udp
+    return body[:2] + struct.pack(">H", checksum(body)) + body[4:]
+
+
+def test_answers_from_elsewhere_are_none(pair):
+    """From another port, from another address, to another port."""
+    subprocess.run(["ip", "-n", pair.host.name, "addr", "add", "192.0.2.3/24", "dev", "eth0"],
+                   check=True)
+
+    def answer(s, to):
+        for address, port in ((TARGET, 5555), ("192.0.2.3", 600)):
+            with pair.host.udp(address, port) as other:
+                other.sendto(b"here", (to[0].removeprefix("::ffff:"), to[1]))
+    pair.serve([600], [601], answer, TARGET)
+    assert pair.udp_states("-p", "600,601") == {600: "open|filtered", 601: "open|filtered"}
+
+
+@pytest.mark.parametrize("spoilt,state", [(False, "closed"), (True, "open|filtered")])
+def test_a_refusal_must_quote_what_was_sent(pair, spoilt, state):
+    with pair.host:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+    def answer(s, to):
+        data = pair.heard[-1][2]
+        data = bytes(b ^ 1 for b in data) if spoilt else data
+        raw.sendto(unreachable(to, data, 600), (to[0].removeprefix("::ffff:"), 0))
+    pair.serve([600], [], answer)
+    with raw:
+        assert pair.udp_states("-p", "600") == {600: state}
