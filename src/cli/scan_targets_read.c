@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "model/top_ports.h"
 #include "observe/scan.h"
 
 #include <errno.h>
@@ -167,7 +169,7 @@ static int refuse(const struct options *o, const struct scan_targets *t, size_t 
 		text, count - 1, o->scope_file);
 }
 
-static int check_scope(const struct options *o, const struct scan_targets *t, struct err *e)
+int scan_question_check_scope(const struct options *o, const struct scan_targets *t, struct err *e)
 {
 	struct probe_scope cleanup_call(probe_scope_done) scope = {0};
 	struct buf cleanup_call(buf_done) text = {0};
@@ -188,6 +190,29 @@ static int check_scope(const struct options *o, const struct scan_targets *t, st
 	return outside ? refuse(o, t, first, outside, e) : 0;
 }
 
+static int read_top_ports(const char *text, uint16_t ports[65535], struct err *e)
+{
+	uint64_t count;
+
+	if (text_parse_number(text, strlen(text), top_ports_row_count, &count) < 0 || count == 0)
+		return err_set(e, -EINVAL,
+			       _("--top-ports cannot be '%.64s': 1 to %zu, as many as the ranking "
+				 "has"),
+			       text, top_ports_row_count);
+	top_ports_take(count, ports);
+	return (int)count;
+}
+
+/* How many, or a negative errno with a sentence. */
+static int read_ports(const struct options *o, uint16_t ports[65535], struct err *e)
+{
+	if (o->ports && o->top_ports)
+		return err_set(e, -EINVAL, _("-p and --top-ports exclude each other: choose one"));
+	if (o->top_ports)
+		return read_top_ports(o->top_ports, ports, e);
+	return scan_ports_parse(o->ports ? o->ports : "-", ports, e);
+}
+
 int scan_question_read(const struct options *o, struct scan_question *q, struct err *e)
 {
 	int r = 0;
@@ -206,7 +231,7 @@ int scan_question_read(const struct options *o, struct scan_question *q, struct 
 		return r;
 	if (!q->targets.count)
 		return err_set(e, -EINVAL, _("no target is left"));
-	r = scan_ports_parse(o->ports ? o->ports : "-", q->ports, e);
+	r = read_ports(o, q->ports, e);
 	if (r < 0)
 		return r;
 	q->port_count = (size_t)r;
@@ -216,7 +241,7 @@ int scan_question_read(const struct options *o, struct scan_question *q, struct 
 			_("%zu addresses with %zu ports each are too many at once: scan them "
 			  "in parts"),
 			q->targets.count, q->port_count);
-	return check_scope(o, &q->targets, e);
+	return scan_question_check_scope(o, &q->targets, e);
 }
 
 void scan_question_done(struct scan_question *q)

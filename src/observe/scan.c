@@ -52,6 +52,9 @@ struct run {
 	uint16_t first_port;   /* of the sources: + slot */
 	uint16_t index[65536]; /* of each port in scan->ports, or NO_PORT */
 	size_t done;	       /* hosts */
+	uint64_t begun_ns;
+	uint64_t save_ns;      /* when the next time */
+	bool resumes;	       /* the group that was being asked is to be taken first */
 	struct err *e;
 };
 
@@ -63,6 +66,7 @@ struct group {
 	uint32_t count;
 	struct map by_address;
 	struct probe_engine *engine;
+	const struct probe_memory *memory; /* to go on with, or NULL */
 	uint64_t now_ns;
 };
 
@@ -98,6 +102,55 @@ static uint32_t cookie(const struct run *run, const struct address *to, uint16_t
 	crypto_shorthash(hash, text, sizeof(text), run->key);
 	memcpy(&value, hash, sizeof(value));
 	return value;
+}
+
+/* --- what is told --------------------------------------------------------------------------------
+ */
+
+static void end_host(struct run *run, size_t index)
+{
+	struct scan_host *host = &run->scan->hosts[index];
+
+	run->done++;
+	host->done = host->trouble != SCAN_INTERRUPTED;
+	if (run->wish->host_done)
+		run->wish->host_done(index, run->wish->context);
+}
+
+static void take_answer(struct group *g, const struct probe *to, enum scan_reply reply)
+{
+	const struct scan_wish *wish = g->run->wish;
+	const uint8_t *known = &g->hosts[to->host].replies[to->port];
+	bool was_open = *known == SCAN_SYN_ACK;
+
+	probe_answer(g->engine, g->now_ns, to, reply);
+	if (wish->found && !was_open && *known == SCAN_SYN_ACK)
+		wish->found(g->indexes[to->host], to->port, wish->context);
+}
+
+/* `g`: NULL between two groups. */
+static void save(struct run *run, const struct group *g, bool now)
+{
+	struct scan_memory cleanup_free *m = NULL;
+
+	if (!run->wish->save || (!now && clock_ns() < run->save_ns))
+		return;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return; /* what was kept before stays */
+	*m = (struct scan_memory){.seed = run->seed,
+				  .sent = run->scan->sent,
+				  .answers = run->scan->answers,
+				  .took_ns = run->scan->took_ns + clock_ns() - run->begun_ns};
+	if (g) {
+		m->sent += probe_progress(g->engine).sent;
+		m->answers += probe_progress(g->engine).answered;
+		m->count = g->count;
+		memcpy(m->indexes, g->indexes, sizeof(m->indexes));
+		probe_remember(g->engine, clock_ns(), &m->engine);
+	}
+	run->save_ns = run->wish->save(m, run->wish->context) * MS_NS;
+	run->save_ns += clock_ns();
 }
 
 /* --- by packets --------------------------------------------------------------------------------
@@ -164,7 +217,7 @@ static void take_packet(const void *bytes, size_t len, void *context)
 	to.slot = (uint16_t)(source_port - run->first_port);
 	to.port = run->index[port];
 	if (seen.cookie == cookie(run, host, port, to.slot))
-		probe_answer(g->engine, g->now_ns, &to, reply);
+		take_answer(g, &to, reply);
 }
 
 static void make_packet(const struct group *g, const struct probe *probe,
@@ -214,6 +267,7 @@ static void report(const struct group *g)
 
 	if (g->run->wish->progress)
 		g->run->wish->progress(g->run->done, &p, g->run->wish->context);
+	save(g->run, g, false);
 }
 
 static int ask_by_packets(struct group *g)
@@ -251,7 +305,7 @@ static void take_call(const struct probe *probe, enum scan_reply reply, void *co
 {
 	struct group *g = context;
 
-	probe_answer(g->engine, g->now_ns, probe, reply);
+	take_answer(g, probe, reply);
 }
 
 static int ask_by_connect(struct group *g)
@@ -306,6 +360,7 @@ static struct probe_wish make_wish(struct group *g, bool near)
 		.fixed_rate = wish->rate > 0,
 		.gentle = wish->connect,
 		.host_timeout_ns = wish->host_timeout_s * 1000 * MS_NS,
+		.memory = g->memory,
 	};
 }
 
@@ -321,7 +376,10 @@ static int run_group(struct group *g, bool near)
 	g->engine = r == 0 ? probe_new(&wish, begun) : NULL;
 	if (!g->engine)
 		return err_set(run->e, -ENOMEM, _("out of memory"));
+	begun -= g->memory ? g->memory->spent_ns : 0;
 	r = run->wish->connect ? ask_by_connect(g) : ask_by_packets(g);
+	if (r < 0 || is_stopped(run))
+		save(run, g, true);
 	probe_conclude(g->engine, r < 0 || is_stopped(run));
 	run->scan->sent += probe_progress(g->engine).sent;
 	run->scan->answers += probe_progress(g->engine).answered;
@@ -329,8 +387,10 @@ static int run_group(struct group *g, bool near)
 	for (uint32_t i = 0; i < g->count; i++) {
 		g->hosts[i].took_ms = (uint32_t)((clock_ns() - begun) / MS_NS);
 		run->scan->hosts[g->indexes[i]] = g->hosts[i];
+		end_host(run, g->indexes[i]);
 	}
-	run->done += g->count;
+	if (r == 0 && !is_stopped(run))
+		save(run, NULL, false);
 	return r;
 }
 
@@ -362,6 +422,43 @@ static uint32_t take_group(struct run *run, uint32_t *waiting, uint32_t count, s
 	return kept;
 }
 
+/* Where the host stands in waiting[], if it can be asked now; else `count`. */
+static uint32_t find_waiting(const struct run *run, const uint32_t *waiting, uint32_t count,
+			     uint32_t index)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (waiting[i] == index)
+			return run->ways[index].pending ? count : i;
+	return count;
+}
+
+/*
+ * The group that was being asked when the scan was interrupted, in its order. When one of its hosts
+ * cannot be asked any more, that order is gone: then its ports that are not known are asked from
+ * the beginning.
+ */
+static uint32_t take_old_group(struct run *run, uint32_t *waiting, uint32_t count, struct group *g)
+{
+	const struct scan_memory *m = run->wish->resume;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (find_waiting(run, waiting, count, m->indexes[i]) == count ||
+		    !belongs(run, g, m->indexes[i])) {
+			g->count = 0;
+			return count;
+		}
+		g->hosts[i] = run->scan->hosts[m->indexes[i]];
+		g->indexes[g->count++] = m->indexes[i];
+	}
+	for (uint32_t i = 0; i < m->count; i++) {
+		uint32_t at = find_waiting(run, waiting, count, m->indexes[i]);
+
+		memmove(waiting + at, waiting + at + 1, (--count - at) * sizeof(*waiting));
+	}
+	g->memory = &m->engine;
+	return count;
+}
+
 /* Looks which neighbours are there; those that nobody answers for leave waiting[]. */
 static uint32_t resolve(struct run *run, uint32_t *waiting, uint32_t count, uint32_t *pending)
 {
@@ -373,7 +470,7 @@ static uint32_t resolve(struct run *run, uint32_t *waiting, uint32_t count, uint
 
 		if (r < 0) {
 			run->scan->hosts[waiting[i]].trouble = SCAN_NO_NEIGHBOUR;
-			run->done++;
+			end_host(run, waiting[i]);
 			continue;
 		}
 		*pending += (uint32_t)r;
@@ -410,16 +507,25 @@ static int run_groups(struct run *run, uint32_t *waiting, uint32_t count)
 				     &run->scan->hosts[waiting[i]].address);
 	while (r == 0 && count && !is_stopped(run)) {
 		count = wait_for_neighbours(run, waiting, count);
+		if (is_stopped(run))
+			break;
 		g->run = run;
 		g->count = 0;
+		g->memory = NULL;
 		g->by_address = (struct map){0};
-		count = take_group(run, waiting, count, g);
+		if (run->resumes)
+			count = take_old_group(run, waiting, count, g);
+		run->resumes = false;
+		if (!g->count)
+			count = take_group(run, waiting, count, g);
 		if (g->count)
 			r = run_group(g, run->ways[g->indexes[0]].near);
 		map_done(&g->by_address);
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		run->scan->hosts[waiting[i]].trouble = SCAN_INTERRUPTED;
+		end_host(run, waiting[i]);
+	}
 	free(g);
 	return r;
 }
@@ -437,6 +543,9 @@ static int prepare(struct run *run)
 	    getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
 		return err_set(run->e, -errno, _("the kernel gives no random numbers: %s"),
 			       strerror(errno));
+	if (run->wish->resume)
+		run->seed = run->wish->resume->seed;
+	run->resumes = run->wish->resume && run->wish->resume->count;
 	run->first_port = (uint16_t)(FIRST_SOURCE_PORT + chance % span);
 	memset(run->index, 0xff, sizeof(run->index));
 	for (size_t i = 0; i < run->scan->port_count; i++)
@@ -453,12 +562,17 @@ static uint32_t find_ways(struct run *run, uint32_t *waiting)
 
 	for (size_t i = 0; i < run->scan->host_count; i++) {
 		struct scan_host *host = &run->scan->hosts[i];
-		int r = scan_way_find(&run->route, &host->address, &run->ways[i], &ignored);
+		int r;
 
+		if (host->done) { /* in the scan that this one goes on with */
+			end_host(run, i);
+			continue;
+		}
+		r = scan_way_find(&run->route, &host->address, &run->ways[i], &ignored);
 		host->own = r == 0 && run->ways[i].way.own;
 		if (r < 0 || !run->ways[i].source.family) {
 			host->trouble = r == -EDESTADDRREQ ? SCAN_NO_HOST : SCAN_NO_ROUTE;
-			run->done++;
+			end_host(run, i);
 			continue;
 		}
 		if (run->wish->connect) /* the kernel does it all */
@@ -472,11 +586,11 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 {
 	struct run cleanup_free *run = calloc(1, sizeof(*run));
 	uint32_t cleanup_free *waiting = calloc(s->host_count + 1, sizeof(*waiting));
-	uint64_t begun = clock_ns();
 	int r;
 
 	if (!run || !waiting)
 		return err_set(e, -ENOMEM, _("out of memory"));
+	run->begun_ns = clock_ns();
 	run->scan = s;
 	run->wish = wish;
 	run->e = e;
@@ -488,7 +602,7 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 		r = run_groups(run, waiting, find_ways(run, waiting));
 	nl_close(&run->route);
 	free(run->ways);
-	s->took_ns = clock_ns() - begun;
+	s->took_ns += clock_ns() - run->begun_ns;
 	return r;
 }
 
