@@ -234,10 +234,12 @@ golden: all $(B)/netns/policy_rules
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
-# A thousand random rulesets, which takes an hour, and of a hundred what explain says; a slice of both is in check.
+# A thousand random rulesets, which takes an hour, of a hundred what explain says, and fifty scans in each weather; a
+# slice of all is in check.
 check-long: all $(NETNS_TOOLS) $(B)/netns/oracle check-daemons
-	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} PORTERO_EXPLAIN=$${PORTERO_EXPLAIN:-100} $(PYTEST) -s \
-		tests/netns/test_random.py tests/netns/test_explain_random.py
+	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} PORTERO_EXPLAIN=$${PORTERO_EXPLAIN:-100} \
+		PORTERO_SCAN_RUNS=$${PORTERO_SCAN_RUNS:-50} $(PYTEST) -s \
+		tests/netns/test_random.py tests/netns/test_explain_random.py tests/netns/test_scan_runs.py
 
 # What runs inside of the virtual machines besides portero.
 VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) $(B)/netns/guard_load \

@@ -98,8 +98,8 @@ static json_t *pack_open(const struct scan *s, const struct scan_host *host)
 
 	for (size_t i = 0; i < s->port_count; i++)
 		if (scan_reply_state(host->replies[i]) == SCAN_OPEN)
-			json_array_append_new(
-				list, json_scan_port(s, (size_t)(host - s->hosts), i));
+			json_array_append_new(list,
+					      json_scan_port(s, (size_t)(host - s->hosts), i));
 	return list;
 }
 

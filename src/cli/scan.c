@@ -304,8 +304,8 @@ static int read_question(struct job *j, struct err *e)
 		r = read_wish(j->o, &j->wish, e);
 	if (r == 0)
 		r = choose_way(j->o, &j->wish, e);
-	if (r == 0 && scan_init(&j->scan, q->targets.items, q->targets.count, q->ports,
-				q->port_count) < 0)
+	if (r == 0 &&
+	    scan_init(&j->scan, q->targets.items, q->targets.count, q->ports, q->port_count) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r == 0 && j->o->save)
 		r = scan_saving_begin(&j->saving, j->o, &j->scan, &j->wish, j->begun_s, e);
@@ -323,9 +323,10 @@ static int read_saved(struct job *j, struct options *o, struct err *e)
 	if (o->word_count || o->targets || o->exclude || o->ports || o->top_ports || o->rate ||
 	    o->max_rate || o->host_timeout || o->by_packets || o->by_connect || o->services ||
 	    o->save || o->ipv4 || o->ipv6)
-		return err_set(e, -EINVAL,
-			       _("--resume goes on with what was asked for: beside it, only say how "
-				 "to show it"));
+		return err_set(
+			e, -EINVAL,
+			_("--resume goes on with what was asked for: beside it, only say how "
+			  "to show it"));
 	r = scan_saving_resume(&j->saving, o, &j->scan, &j->wish, &j->begun_s, e);
 	for (size_t i = 0; i < j->scan.host_count && r == 0; i++)
 		r = scan_targets_add(&targets, &j->scan.hosts[i].address, e);

@@ -121,7 +121,8 @@ static int take_paths(struct scan_output *o, const struct options *options)
 			o->paths[i] = strdup(wanted[i]);
 		else if (!options->all_formats)
 			continue;
-		else if (asprintf(&o->paths[i], "%s%s", options->all_formats, formats[i].ending) < 0)
+		else if (asprintf(&o->paths[i], "%s%s", options->all_formats, formats[i].ending) <
+			 0)
 			o->paths[i] = NULL;
 		if (!o->paths[i])
 			return -ENOMEM;
@@ -129,16 +130,14 @@ static int take_paths(struct scan_output *o, const struct options *options)
 	return 0;
 }
 
-static int check_standard(const struct scan_output *o, const struct options *options,
-			  struct err *e)
+static int check_standard(const struct scan_output *o, const struct options *options, struct err *e)
 {
 	int count = options->json + options->json_lines;
 
 	for (int i = 0; i < SCAN_FORMAT_COUNT; i++)
 		count += is_standard(o->paths[i]);
 	if (is_standard(options->all_formats))
-		return err_set(e, -EINVAL,
-			       _("-oA makes three files: it cannot be -, the output"));
+		return err_set(e, -EINVAL, _("-oA makes three files: it cannot be -, the output"));
 	return count <= 1 ? 0
 			  : err_set(e, -EINVAL,
 				    _("only one of --json, --json-lines, -oX -, -oG - and -oN - "

@@ -29,8 +29,8 @@ struct scan_output_host {
 /* What speaks on a port; empty texts: not known. */
 struct scan_output_service {
 	struct buf name, product, version, extra, host, os;
-	bool tls;    /* inside TLS from the first byte */
-	bool probed; /* the port said so; else it is the number's name */
+	bool tls;	     /* inside TLS from the first byte */
+	bool probed;	     /* the port said so; else it is the number's name */
 	unsigned confidence; /* 0 to 10 */
 };
 

@@ -98,8 +98,7 @@ static void add_extra_ports(const struct scan_report *r, const struct scan_outpu
 
 		if (!counts[i] || scan_output_state(reply) != state)
 			continue;
-		buf_printf(out,
-			   "<extrareasons reason=\"%s\" count=\"%zu\" proto=\"tcp\" ports=\"",
+		buf_printf(out, "<extrareasons reason=\"%s\" count=\"%zu\" proto=\"tcp\" ports=\"",
 			   scan_output_reason(reply, r->by_connect), counts[i]);
 		scan_output_add_ports(r->scan, h->host, reply, out);
 		buf_add_text(out, "\"/>\n");
@@ -153,11 +152,10 @@ static void add_head(const struct scan_report *r, struct buf *out)
 	struct buf cleanup_call(buf_done) command = {0};
 
 	scan_output_add_command(r->options, &command);
-	buf_add_text(out,
-		     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE nmaprun>\n"
-		     "<!-- portero " PORTERO_VERSION
-		     ", in nmap's format, where the scanner can only be nmap -->\n"
-		     "<nmaprun scanner=\"nmap\"");
+	buf_add_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE nmaprun>\n"
+			  "<!-- portero " PORTERO_VERSION
+			  ", in nmap's format, where the scanner can only be nmap -->\n"
+			  "<nmaprun scanner=\"nmap\"");
 	add_attribute(out, "args", &command);
 	buf_printf(out, " start=\"%lld\" startstr=\"", (long long)r->begun_s);
 	scan_output_add_time(r->begun_s, out);
@@ -175,8 +173,8 @@ static void add_tail(const struct scan_report *r, struct buf *out)
 
 	buf_printf(out, "<runstats><finished time=\"%lld\" timestr=\"", (long long)r->ended_s);
 	scan_output_add_time(r->ended_s, out);
-	buf_printf(out, "\" elapsed=\"%.2f\" summary=\"portero done: ",
-		   (double)r->scan->took_ns / 1e9);
+	buf_printf(out,
+		   "\" elapsed=\"%.2f\" summary=\"portero done: ", (double)r->scan->took_ns / 1e9);
 	scan_output_add_sums(r, out);
 	buf_add_text(out, scan_is_complete(r->scan)
 				  ? "\" exit=\"success\"/>"

@@ -33,8 +33,7 @@ static void add_trouble(enum scan_trouble trouble, struct buf *out)
 static void add_replies(const struct scan *s, const struct scan_host *host, struct buf *out)
 {
 	for (size_t i = 0, next; i < s->port_count; i = next) {
-		for (next = i + 1;
-		     next < s->port_count && host->replies[next] == host->replies[i];)
+		for (next = i + 1; next < s->port_count && host->replies[next] == host->replies[i];)
 			next++;
 		buf_add_char(out, letters[host->replies[i]]);
 		if (next - i > 1)
@@ -212,8 +211,8 @@ static void take_replies(struct reader *r, const json_t *from, const struct scan
 		size_t digits = strspn(at, "0123456789");
 		uint64_t count = 1;
 
-		if (!letter || (digits && text_parse_number(at, digits, s->port_count - filled,
-							    &count) < 0))
+		if (!letter || *at == '0' ||
+		    (digits && text_parse_number(at, digits, s->port_count - filled, &count) < 0))
 			break;
 		memset(host->replies + filled, (int)(letter - letters), count);
 		filled += count;
@@ -292,8 +291,7 @@ static void take_group(struct reader *r, const json_t *root, const struct scan *
 	m->engine.place = take_number(r, now, "place", json_array_size(list) * s->port_count);
 	m->engine.spent_ns = take_number(r, now, "spent_ns", UINT64_C(1) << 60);
 	m->engine.rate = take_real(r, now, "rate", 1, 1e9);
-	json_array_foreach(list, i, item)
-		take_asked(r, item, s, m);
+	json_array_foreach(list, i, item) take_asked(r, item, s, m);
 }
 
 static void take_settings(struct reader *r, const json_t *root, struct scan_saved *ret)

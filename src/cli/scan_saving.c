@@ -37,8 +37,7 @@ static int write_state(const struct scan_saving *v, struct err *e)
 
 static int make_state(struct scan_saving *v, const char *path, const struct scan *s, struct err *e)
 {
-	*v = (struct scan_saving){
-		.path = path, .scan = s, .state = calloc(1, sizeof(*v->state))};
+	*v = (struct scan_saving){.path = path, .scan = s, .state = calloc(1, sizeof(*v->state))};
 	return v->state ? 0 : err_set(e, -ENOMEM, _("out of memory"));
 }
 

@@ -72,8 +72,8 @@ static void count_known(struct probe_engine *p, uint32_t number)
 	for (unsigned i = 0; i < PROBE_CLASS_COUNT; i++)
 		h->answers[i] = 0;
 	for (uint32_t i = 0; i < p->wish.port_count; i++) {
-		enum probe_class class = host->replies[i] == SCAN_SYN_ACK ? PROBE_OPEN
-									  : PROBE_CLOSED;
+		enum probe_class class =
+			host->replies[i] == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
 
 		h->silent -= host->replies[i] > SCAN_UNSURE;
 		if (host->replies[i] < SCAN_RST)

@@ -53,8 +53,8 @@ struct run {
 	uint16_t index[65536]; /* of each port in scan->ports, or NO_PORT */
 	size_t done;	       /* hosts */
 	uint64_t begun_ns;
-	uint64_t save_ns;      /* when the next time */
-	bool resumes;	       /* the group that was being asked is to be taken first */
+	uint64_t save_ns; /* when the next time */
+	bool resumes;	  /* the group that was being asked is to be taken first */
 	struct err *e;
 };
 

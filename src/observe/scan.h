@@ -17,7 +17,7 @@
 struct scan_memory {
 	uint64_t seed;
 	uint64_t sent, answers, took_ns; /* as in struct scan, by now */
-	uint32_t count; /* of the hosts that are being asked; 0: none */
+	uint32_t count;			 /* of the hosts that are being asked; 0: none */
 	uint32_t indexes[PROBE_HOST_LIMIT];
 	struct probe_memory engine; /* of those, in that order */
 };

@@ -308,8 +308,13 @@ static void goes_on_where_it_was(void **state)
 	static uint8_t replies[PORTS];
 	struct scan_host host = {.replies = replies};
 	struct probe_memory *memory = malloc(sizeof(*memory));
-	struct probe_wish wish = {.hosts = &host, .host_count = 1, .port_count = PORTS, .seed = 5,
-				  .rate = 1000, .max_rate = 1000, .fixed_rate = true};
+	struct probe_wish wish = {.hosts = &host,
+				  .host_count = 1,
+				  .port_count = PORTS,
+				  .seed = 5,
+				  .rate = 1000,
+				  .max_rate = 1000,
+				  .fixed_rate = true};
 	struct probe_engine *engine = probe_new(&wish, MS_NS);
 	uint64_t now = MS_NS, asked = 0;
 	struct probe out[BATCH];
