@@ -30,7 +30,7 @@ static const struct {
 
 static bool is_standard(const char *path)
 {
-	return path && strcmp(path, "-") == 0;
+	return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0);
 }
 
 static int cannot_write(const char *path, int r, struct err *e)
