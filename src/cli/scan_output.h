@@ -22,7 +22,8 @@ struct scan_report {
 enum scan_format { SCAN_XML, SCAN_GREPPABLE, SCAN_NORMAL, SCAN_FORMAT_COUNT };
 
 struct scan_output {
-	char *paths[SCAN_FORMAT_COUNT]; /* NULL: not wanted; "-", "/dev/stdout": the standard output */
+	char *paths[SCAN_FORMAT_COUNT]; /* NULL: not wanted; "-", "/dev/stdout": the standard output
+					 */
 };
 
 /*

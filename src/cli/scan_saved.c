@@ -278,8 +278,6 @@ static void take_group(struct reader *r, const json_t *root, const struct scan *
 		       struct scan_memory *m)
 {
 	const json_t *now = json_object_get(root, "now"), *list = json_object_get(now, "hosts");
-	const json_t *item;
-	size_t i;
 
 	if (!now)
 		return;
@@ -291,7 +289,8 @@ static void take_group(struct reader *r, const json_t *root, const struct scan *
 	m->engine.place = take_number(r, now, "place", json_array_size(list) * s->port_count);
 	m->engine.spent_ns = take_number(r, now, "spent_ns", UINT64_C(1) << 60);
 	m->engine.rate = take_real(r, now, "rate", 1, 1e9);
-	json_array_foreach(list, i, item) take_asked(r, item, s, m);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		take_asked(r, json_array_get(list, i), s, m);
 }
 
 static void take_settings(struct reader *r, const json_t *root, struct scan_saved *ret)

@@ -18,7 +18,7 @@ import pytest
 from harness import (PORTERO, SLOW, assert_harmless, base_environment, check_json,
                      die_with_parent, janitor, need_program, portero, wait_until)
 from speakers import start
-from test_scan import DROPPING, HOSTILE, MINUTES, OPEN, TARGET, TARGET6, Pair
+from test_scan import DROPPING, MINUTES, OPEN, TARGET, TARGET6, Pair
 
 DTD = Path("/usr/share/nmap/nmap.dtd")
 UNIT_DATA = Path(__file__).resolve().parent.parent / "unit" / "data"
@@ -166,9 +166,9 @@ def test_to_the_output_instead_of_the_table(pair, letter, where):
 
 
 def test_hostile_banners_make_harmless_files(pair, tmp_path):
-    start(pair.host, *HOSTILE)
-    scan(pair, "-sV", "-oA", tmp_path / "h", "-p", f"40000-{39999 + len(HOSTILE)}",
-         code=(0, 2))
+    start(pair.host, "paints", "tls_garbage", "closes")
+    scan(pair, "-sV", "-oA", tmp_path / "h", "-p", "40000-40002", code=(0,))
+    assert "OpenSSH" in (tmp_path / "h.nmap").read_text()
     for ending in FORMATS:
         assert_harmless((tmp_path / f"h.{ending}").read_bytes(), tabs=True)
     check_xml(tmp_path / "h.xml")
@@ -330,7 +330,7 @@ def test_silence_is_not_asked_from_the_beginning(pair, tmp_path):
     pair.host.nft(DROPPING % 80)
     syns = count_syns(pair)
     saved = tmp_path / "saved"
-    p = begin(pair, "--rate", "2000", "-p", "2001-4000", "--save", saved, TARGET)
+    p = begin(pair, "--rate", "1000", "-p", "2001-3000", "--save", saved, TARGET)
 
     def rounds():
         now = json.loads(saved.read_text()).get("now") if saved.exists() else None
@@ -341,8 +341,8 @@ def test_silence_is_not_asked_from_the_beginning(pair, tmp_path):
     done, before = rounds(), syns()
     answer = portero("scan", "--json", "--scope-file", pair.scope, "--resume", saved,
                      ns=pair.visitor, timeout=MINUTES).json
-    assert answer["hosts"][0]["others"]["filtered"] == 2000
-    assert syns() - before <= (6 - done) * 2000
+    assert answer["hosts"][0]["others"]["filtered"] == 1000
+    assert syns() - before <= (6 - done) * 1000
 
 
 def test_services_and_hosts_are_those_that_were_asked_for(pair, tmp_path):
