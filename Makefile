@@ -78,7 +78,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/probe_texts.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/top_ports_table.c $(G)/probe_texts.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 PROBES   := $(sort $(wildcard data/probes/*.yaml))
@@ -148,6 +148,11 @@ $(G)/risks_table.c: data/risks.tsv tools/gen-risks
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-risks data/risks.tsv > $@
+
+$(G)/top_ports_table.c: data/top-ports.tsv tools/gen-top-ports
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-top-ports data/top-ports.tsv > $@
 
 # The BPF programs are compiled against the kernel's stable UAPI headers and our own short list of
 # kernel fields (src/bpf/kernel.h), never against the running kernel.
@@ -229,10 +234,12 @@ golden: all $(B)/netns/policy_rules
 check: all unit $(NETNS_TOOLS) $(B)/netns/oracle
 	$(PYTEST) tests/golden tests/netns
 
-# A thousand random rulesets, which takes an hour, and of a hundred what explain says; a slice of both is in check.
+# A thousand random rulesets, which takes an hour, of a hundred what explain says, and fifty scans in each weather; a
+# slice of all is in check.
 check-long: all $(NETNS_TOOLS) $(B)/netns/oracle check-daemons
-	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} PORTERO_EXPLAIN=$${PORTERO_EXPLAIN:-100} $(PYTEST) -s \
-		tests/netns/test_random.py tests/netns/test_explain_random.py
+	PORTERO_RANDOM=$${PORTERO_RANDOM:-1000} PORTERO_EXPLAIN=$${PORTERO_EXPLAIN:-100} \
+		PORTERO_SCAN_RUNS=$${PORTERO_SCAN_RUNS:-50} $(PYTEST) -s \
+		tests/netns/test_random.py tests/netns/test_explain_random.py tests/netns/test_scan_runs.py
 
 # What runs inside of the virtual machines besides portero.
 VM_TOOLS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) $(B)/netns/guard_load \

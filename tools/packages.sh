@@ -7,7 +7,7 @@ BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libe
 	libssl-dev libseccomp-dev gettext nftables"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema python3-yaml iproute2 lsof procps nmap
 	util-linux systemd nginx-light openssh-server locales zsh fish
-	iptables ipset nftables arptables"
+	iptables ipset nftables arptables ndiff libxml2-utils"
 VM_PACKAGES="qemu-system-x86 busybox-static"
 # Series whose newest kernel (linux-image-SERIES.*-cloud-amd64) the tests in virtual machines fetch
 # and unpack, without installing it. Those that no configured archive has are skipped.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +90,50 @@ int save_at(int dir_fd, const char *name, const void *bytes, size_t len, mode_t 
 	if (r < 0)
 		unlinkat(dir_fd, fresh, 0); /* it is not there when only the last step failed */
 	return r;
+}
+
+/* The folder of a path; *name: what stands behind it. A descriptor or a negative errno. */
+static int open_folder(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int r = folder ? fd < 0 ? -errno : fd : -ENOMEM;
+
+	*name = slash ? slash + 1 : path;
+	free(folder);
+	return r;
+}
+
+int save_path(const char *path, const void *bytes, size_t len, mode_t mode)
+{
+	const char *name;
+	int cleanup_close fd = open_folder(path, &name);
+
+	return fd < 0 ? fd : *name ? save_at(fd, name, bytes, len, mode) : -EISDIR;
+}
+
+int save_path_try(const char *path, size_t len)
+{
+	const char *name;
+	int cleanup_close dir_fd = open_folder(path, &name);
+	char fresh[NAME_SIZE];
+	int fd, r, text_len;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	text_len = snprintf(fresh, sizeof(fresh), ".%s.new", name);
+	if (!*name || text_len < 0 || (size_t)text_len >= sizeof(fresh))
+		return *name ? -ENAMETOOLONG : -EISDIR;
+	if (unlinkat(dir_fd, fresh, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = posix_fallocate(fd, 0, (off_t)len);
+	close(fd);
+	unlinkat(dir_fd, fresh, 0);
+	return r == EINVAL || r == EOPNOTSUPP ? 0 : -r; /* not every file system can tell */
 }
 
 /* Empties the directory, as far as there are no directories in it: those are told in `inner`. */

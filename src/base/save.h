@@ -21,6 +21,11 @@ int save_all(int dir_fd);
  * file ".NAME.new" beside it is written out, and renamed. */
 int save_at(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode);
 
+/* The same of a path: what stands behind its last '/' is the name, which is not followed. */
+int save_path(const char *path, const void *bytes, size_t len, mode_t mode);
+/* Could save_path() write `len` bytes? Tried with a file beside it, which is gone again. */
+int save_path_try(const char *path, size_t len);
+
 /* Has the kernel write out the names in the directory. */
 int save_names(int dir_fd);
 

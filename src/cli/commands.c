@@ -172,9 +172,12 @@ const struct command commands[] = {
 	    "and behind it who authorised that.\n"
 	    "The options have nmap's letters behind the word scan. With -sV it asks each open "
 	    "port\n"
-	    "what speaks there.\n"
+	    "what speaks there. With --save FILE, a scan that was ended can go on later: --resume "
+	    "FILE.\n"
 	    "\n"
-	    "Exit code: 0; 2 when a target is out of scope, or not all could be found out."),
+	    "Exit code: 0; 2 when a target is out of scope, not all could be found out, or a file "
+	    "could\n"
+	    "not be written."),
 	 SCOPE_SCAN, command_scan},
 	{"verify", N_("[ADDRESS]..."), N_("this machine from outside, compared with the inside"),
 	 N_("Makes a visitor, a network namespace whose packets come in like any from a network,\n"

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-static json_t *rfc3339(int64_t seconds)
+json_t *json_scan_time(int64_t seconds)
 {
 	time_t t = (time_t)seconds;
 	char text[40] = "";
@@ -80,24 +80,26 @@ static json_t *pack_service(const struct scan *s, size_t host, size_t port)
 			 pack_answer(found));
 }
 
+json_t *json_scan_port(const struct scan *s, size_t host, size_t port)
+{
+	struct registry_entry entry = {0};
+	uint8_t reply = s->hosts[host].replies[port];
+
+	registry_find(s->ports[port], scan_port_proto(s, port), &entry);
+	return json_pack("{s:i, s:s, s:s, s:s, s:s?, s:o}", "port", s->ports[port], "proto",
+			 proto_name(scan_port_proto(s, port)), "state", scan_state_name(scan_reply_state(reply)), "reason",
+			 scan_reply_reason(reply), "registered", entry.name, "service",
+			 pack_service(s, host, port));
+}
+
 static json_t *pack_open(const struct scan *s, const struct scan_host *host)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->port_count; i++) {
-		struct registry_entry entry = {0};
-
-		if (scan_reply_state(host->replies[i]) != SCAN_OPEN)
-			continue;
-		registry_find(s->ports[i], scan_port_proto(s, i), &entry);
-		json_array_append_new(
-			list,
-			json_pack("{s:i, s:s, s:s, s:s, s:s?, s:o}", "port", s->ports[i], "proto",
-				  proto_name(scan_port_proto(s, i)), "state",
-				  scan_state_name(SCAN_OPEN), "reason",
-				  scan_reply_reason(host->replies[i]), "registered", entry.name,
-				  "service", pack_service(s, (size_t)(host - s->hosts), i)));
-	}
+	for (size_t i = 0; i < s->port_count; i++)
+		if (scan_reply_state(host->replies[i]) == SCAN_OPEN)
+			json_array_append_new(list,
+					      json_scan_port(s, (size_t)(host - s->hosts), i));
 	return list;
 }
 
@@ -134,7 +136,7 @@ static json_t *pack_intervals(const struct scan *s, const struct scan_host *host
 	return list;
 }
 
-static json_t *pack_host(const struct scan *s, const struct scan_host *host)
+json_t *json_scan_host(const struct scan *s, const struct scan_host *host)
 {
 	char address[ADDRESS_TEXT_SIZE];
 
@@ -152,10 +154,10 @@ int json_scan_print(const struct scan *s, bool by_connect, int64_t begun_s)
 	json_t *hosts = json_array();
 
 	for (size_t i = 0; i < s->host_count; i++)
-		json_array_append_new(hosts, pack_host(s, &s->hosts[i]));
+		json_array_append_new(hosts, json_scan_host(s, &s->hosts[i]));
 	return json_print(json_pack(
 		"{s:s, s:o, s:b, s:s, s:f, s:I, s:I, s:o}", "schema", "portero.scan/1", "time",
-		rfc3339(begun_s), "complete", scan_is_complete(s), "method",
+		json_scan_time(begun_s), "complete", scan_is_complete(s), "method",
 		by_connect ? "connect" : "packets", "seconds", (double)s->took_ns / 1e9, "sent",
 		(json_int_t)s->sent, "answers", (json_int_t)s->answers, "hosts", hosts));
 }

@@ -103,6 +103,8 @@ const struct option_row option_rows[] = {
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
 	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN | SCOPE_VERIFY,
 		  N_("these only: 22,80,8000-8100, or T:22,U:53; as it is without: all of TCP")),
+	NMAP_TEXT(NULL, "top-ports", "N", top_ports, SCOPE_SCAN,
+		  N_("the N ports that a service is likeliest at, by portero's own ranking")),
 	NMAP_TEXT("iL", "targets", N_("FILE"), targets, SCOPE_SCAN,
 		  N_("targets from a file too (- for the input), separated by blanks")),
 	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude, SCOPE_SCAN,
@@ -123,10 +125,22 @@ const struct option_row option_rows[] = {
 		  N_("how often a silent UDP port is asked again: 0 to 10; as it is without: 2")),
 	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout, SCOPE_SCAN,
 		  N_("no host takes longer (30s, 5m): then what is not known is unknown")),
+	NMAP_TEXT("oX", "xml", N_("FILE"), xml, SCOPE_SCAN,
+		  N_("also as nmap's XML; - for the output, instead of the table")),
+	NMAP_TEXT("oG", "greppable", N_("FILE"), greppable, SCOPE_SCAN,
+		  N_("also as nmap's greppable lines; the same")),
+	NMAP_TEXT("oN", "normal", N_("FILE"), normal, SCOPE_SCAN,
+		  N_("also as nmap's normal output; the same")),
+	NMAP_TEXT("oA", "all-formats", N_("BASE"), all_formats, SCOPE_SCAN,
+		  N_("all three: BASE.xml, BASE.gnmap and BASE.nmap")),
+	NMAP_TEXT(NULL, "save", N_("FILE"), save, SCOPE_SCAN,
+		  N_("keeps there how far the scan is, so that it can be resumed")),
+	NMAP_TEXT(NULL, "resume", N_("FILE"), resume, SCOPE_SCAN,
+		  N_("goes on with a scan that was saved there, and saves there again")),
 	FLAG('n', "numeric", numeric, SCOPE_ALL, N_("numbers for users; no service names")),
 	FLAG(0, "json", json, SCOPE_ALL, N_("JSON instead of a table")),
-	FLAG(0, "json-lines", json_lines, SCOPE_WATCH,
-	     N_("JSON, one line for each event; --json is the same")),
+	FLAG(0, "json-lines", json_lines, SCOPE_WATCH | SCOPE_SCAN,
+	     N_("JSON, one line for each event (watch: --json is the same), as it comes")),
 	FLAG(0, "csv", csv, SCOPE_STATUS, N_("comma-separated values instead of a table")),
 	FLAG('q', "quiet", quiet, SCOPE_ALL, N_("no heading and no remarks below the table")),
 	FLAG(0, "no-color", no_color, SCOPE_ALL, N_("no colour (as does NO_COLOR=1)")),
@@ -297,7 +311,7 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 	struct parse p = {o, argc, 1, argv, e};
 	bool only_words = false;
 
-	*o = (struct options){0};
+	*o = (struct options){.argv = argv, .argc = argc};
 	set_standards(o);
 	o->words = calloc((size_t)argc + 1, sizeof(*o->words));
 	if (!o->words)

@@ -29,7 +29,8 @@ struct options {
 	const char *count;
 	/* of scan */
 	bool by_packets, by_connect, by_datagrams, no_discovery, services;
-	const char *ports, *targets, *exclude, *max_rate, *max_retries, *host_timeout;
+	const char *ports, *targets, *exclude, *max_rate, *max_retries, *host_timeout, *top_ports;
+	const char *xml, *greppable, *normal, *all_formats, *save, *resume;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;
 	const char *pin_dir, *cgroup; /* of the guard; cgroup: NULL: the root of cgroup v2 */
@@ -37,6 +38,9 @@ struct options {
 	/* the words that are not options; the first may name a command */
 	const char **words;
 	size_t word_count;
+	/* the whole command line */
+	char **argv;
+	int argc;
 };
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT };

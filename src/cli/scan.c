@@ -8,7 +8,10 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/json_scan.h"
+#include "cli/json_scan_lines.h"
 #include "cli/progress.h"
+#include "cli/scan_output.h"
+#include "cli/scan_saving.h"
 #include "cli/scan_targets_read.h"
 #include "cli/scan_words.h"
 #include "observe/scan_services.h"
@@ -57,9 +60,8 @@ static uint64_t waited_ms(const struct waiting *w)
 	       (uint64_t)((now.tv_nsec - w->begun.tv_nsec) / 1000000);
 }
 
-static void show_progress(size_t hosts_done, const struct probe_progress *p, void *context)
+static void show_progress(size_t hosts_done, const struct probe_progress *p, struct waiting *w)
 {
-	struct waiting *w = context;
 	uint64_t now = w->line.wanted ? waited_ms(w) : 0, left_s = 0;
 	char text[200];
 
@@ -81,9 +83,8 @@ static void show_progress(size_t hosts_done, const struct probe_progress *p, voi
 	progress_write(&w->line, text);
 }
 
-static void show_service_progress(size_t told, size_t count, void *context)
+static void show_service_progress(size_t told, size_t count, struct waiting *w)
 {
-	struct waiting *w = context;
 	char text[200];
 
 	if (!w->line.wanted)
@@ -158,78 +159,212 @@ static int choose_way(const struct options *o, struct scan_wish *wish, struct er
 	return 0;
 }
 
-static int print(const struct options *o, struct view *v, const struct scan *s, bool by_connect,
-		 int64_t begun_s)
+/* --- a scan ------------------------------------------------------------------------------------
+ */
+
+struct job {
+	const struct options *o;
+	struct scan scan;
+	struct scan_wish wish;
+	struct scan_output output;
+	struct scan_saving saving;
+	struct scan_lines lines;
+	struct waiting waiting;
+	int64_t begun_s;
+};
+
+static void job_done(struct job *j)
+{
+	scan_output_done(&j->output);
+	scan_saving_done(&j->saving);
+	scan_done(&j->scan);
+}
+
+static void show_progress_of(size_t hosts_done, const struct probe_progress *p, void *context)
+{
+	show_progress(hosts_done, p, &((struct job *)context)->waiting);
+}
+
+static void show_service_progress_of(size_t told, size_t count, void *context)
+{
+	show_service_progress(told, count, &((struct job *)context)->waiting);
+}
+
+static void tell_port(size_t host, size_t port, void *context)
+{
+	json_scan_lines_port(&((struct job *)context)->lines, host, port);
+}
+
+static void tell_service(size_t host, size_t port, void *context)
+{
+	json_scan_lines_service(&((struct job *)context)->lines, host, port);
+}
+
+static void tell_host(size_t host, void *context)
+{
+	json_scan_lines_host(&((struct job *)context)->lines, host);
+}
+
+static uint32_t save(const struct scan_memory *m, void *context)
+{
+	return scan_saving_save(&((struct job *)context)->saving, m);
+}
+
+static int write_files(struct job *j, const struct services *names)
+{
+	struct scan_report report = {.scan = &j->scan,
+				     .options = j->o,
+				     .services = names,
+				     .by_connect = j->wish.connect,
+				     .begun_s = j->begun_s,
+				     .ended_s = time(NULL)};
+	struct err e;
+
+	return scan_output_write(&j->output, &report, &e) < 0 ? command_fail("%s", e.msg) : 0;
+}
+
+/* The host lines of a scan that asks for services come last, when all is known of them. */
+static void end_lines(struct job *j)
+{
+	for (size_t i = 0; j->o->services && i < j->scan.host_count; i++)
+		json_scan_lines_host(&j->lines, i);
+	json_scan_lines_end(&j->lines);
+}
+
+static int print(struct job *j)
 {
 	struct err ignored; /* then the registry's names do */
-	int r;
+	struct view v = {0};
+	int r = 0, code;
 
-	if (o->json)
-		return json_scan_print(s, by_connect, begun_s);
-	view_start(v, o);
-	services_load(&v->services, "/etc/services", &ignored);
-	r = scan_words_print(v, s);
-	services_done(&v->services);
-	return r;
+	view_start(&v, j->o);
+	services_load(&v.services, "/etc/services", &ignored);
+	code = write_files(j, &v.services);
+	if (j->o->json_lines)
+		end_lines(j);
+	else if (j->o->json)
+		r = json_scan_print(&j->scan, j->wish.connect, j->begun_s);
+	else if (!scan_output_is_shown(&j->output))
+		r = scan_words_print(&v, &j->scan);
+	services_done(&v.services);
+	return r < 0 ? command_fail(_("out of memory")) : code;
 }
 
 /* What is known of the ports is worth showing, though nothing of their services should be. */
-static void ask_services(struct scan *s, const struct scan_wish *wish, struct progress *line)
+static void ask_services(struct job *j)
 {
 	struct err e = {0};
 
-	if (scan_services_ask(s, wish, &e) == 0)
+	if (scan_services_ask(&j->scan, &j->wish, &e) == 0)
 		return;
-	progress_clear(line);
+	progress_clear(&j->waiting.line);
 	command_fail("%s", e.msg);
 }
 
-static int scan_and_print(const struct options *o, const struct scan_question *q,
-			  const struct scan_wish *asked)
+static void make_wish(struct job *j)
 {
-	struct waiting waiting = {.line = progress_begin(), .host_count = q->targets.count};
-	struct scan cleanup_call(scan_done) s = {0};
-	struct scan_wish wish = *asked;
-	int64_t begun_s = time(NULL);
-	struct view v = {0};
-	struct err e = {0};
-	int r;
-
-	clock_gettime(CLOCK_MONOTONIC, &waiting.begun);
-	wish.stop = &stopped;
-	wish.progress = show_progress;
-	wish.service_progress = show_service_progress;
-	wish.context = &waiting;
-	if (scan_init_both(&s, q->targets.items, q->targets.count, q->ports, q->tcp_count,
-			   q->port_count - q->tcp_count) < 0)
-		return command_fail(_("out of memory"));
-	catch_signals();
-	r = scan_run(&s, &wish, &e);
-	if (r == 0 && o->services)
-		ask_services(&s, &wish, &waiting.line);
-	progress_clear(&waiting.line);
-	if (r < 0)
-		return command_fail("%s", e.msg);
-	if (print(o, &v, &s, wish.connect, begun_s) < 0)
-		return command_fail(_("out of memory"));
-	return scan_is_complete(&s) ? EXIT_DECLARED : EXIT_BLIND;
+	j->wish.stop = &stopped;
+	j->wish.progress = show_progress_of;
+	j->wish.service_progress = show_service_progress_of;
+	j->wish.save = j->saving.path ? save : NULL;
+	j->wish.context = j;
+	if (!j->o->json_lines)
+		return;
+	j->lines = (struct scan_lines){.scan = &j->scan, .stop = &stopped};
+	j->wish.found = tell_port;
+	j->wish.service_found = tell_service;
+	j->wish.host_done = j->o->services ? NULL : tell_host;
 }
 
-int command_scan(const struct options *o)
+static int end_saving(struct job *j)
+{
+	if (!stopped)
+		scan_saving_end(&j->saving);
+	return j->saving.failed.code ? command_fail("%s", j->saving.failed.msg) : 0;
+}
+
+static int scan_and_print(struct job *j)
+{
+	struct err e = {0};
+	int r, code = 0;
+
+	j->waiting = (struct waiting){.line = progress_begin(), .host_count = j->scan.host_count};
+	clock_gettime(CLOCK_MONOTONIC, &j->waiting.begun);
+	make_wish(j);
+	catch_signals();
+	if (j->o->json_lines)
+		json_scan_lines_begin(&j->lines, j->wish.connect, j->begun_s);
+	r = scan_run(&j->scan, &j->wish, &e);
+	if (r == 0 && j->saving.path)
+		code = end_saving(j);
+	if (r == 0 && j->o->services)
+		ask_services(j);
+	progress_clear(&j->waiting.line);
+	if (r < 0)
+		return command_fail("%s", e.msg);
+	r = print(j);
+	return r || code || !scan_is_complete(&j->scan) ? EXIT_BLIND : EXIT_DECLARED;
+}
+
+/* --- what is asked -----------------------------------------------------------------------------
+ */
+
+static int read_question(struct job *j, struct err *e)
 {
 	struct scan_question *q = malloc(sizeof(*q));
-	struct scan_wish wish = {0};
-	struct err e = {0};
-	int code;
+	int r;
 
 	if (!q)
-		return command_fail(_("out of memory"));
-	if (scan_question_read(o, q, &e) < 0 || read_wish(o, &wish, &e) < 0 ||
-	    choose_way(o, &wish, &e) < 0)
-		code = command_fail("%s", e.msg);
-	else
-		code = scan_and_print(o, q, &wish);
+		return err_set(e, -ENOMEM, _("out of memory"));
+	r = scan_question_read(j->o, q, e);
+	if (r == 0)
+		r = read_wish(j->o, &j->wish, e);
+	if (r == 0)
+		r = choose_way(j->o, &j->wish, e);
+	if (r == 0 &&
+	    scan_init_both(&j->scan, q->targets.items, q->targets.count, q->ports, q->tcp_count,
+			   q->port_count - q->tcp_count) < 0)
+		r = err_set(e, -ENOMEM, _("out of memory"));
+	if (r == 0 && j->o->save && j->o->by_datagrams)
+		r = err_set(e, -EINVAL, _("--save cannot keep how far UDP is: leave out -sU"));
+	if (r == 0 && j->o->save)
+		r = scan_saving_begin(&j->saving, j->o, &j->scan, &j->wish, j->begun_s, e);
 	scan_question_done(q);
 	free(q);
+	return r;
+}
+
+/* With what was asked for then, but who may be asked is looked at now. */
+static int read_saved(struct job *j, struct options *o, struct err *e)
+{
+	struct scan_targets cleanup_call(scan_targets_done) targets = {0};
+	int r = 0;
+
+	if (o->word_count || o->targets || o->exclude || o->ports || o->top_ports || o->rate ||
+	    o->max_rate || o->max_retries || o->host_timeout || o->by_packets || o->by_connect ||
+	    o->by_datagrams || o->services || o->save || o->ipv4 || o->ipv6)
+		return err_set(
+			e, -EINVAL,
+			_("--resume goes on with what was asked for: beside it, only say how "
+			  "to show it"));
+	r = scan_saving_resume(&j->saving, o, &j->scan, &j->wish, &j->begun_s, e);
+	for (size_t i = 0; i < j->scan.host_count && r == 0; i++)
+		r = scan_targets_add(&targets, &j->scan.hosts[i].address, e);
+	if (r == 0)
+		r = scan_question_check_scope(o, &targets, e);
+	return r == 0 ? choose_way(o, &j->wish, e) : r;
+}
+
+int command_scan(const struct options *asked)
+{
+	struct options o = *asked;
+	struct job j = {.o = &o, .begun_s = time(NULL)};
+	struct err e = {0};
+	int code = scan_output_init(&j.output, &o, &e);
+
+	if (code == 0)
+		code = o.resume ? read_saved(&j, &o, &e) : read_question(&j, &e);
+	code = code < 0 ? command_fail("%s", e.msg) : scan_and_print(&j);
+	job_done(&j);
 	return code;
 }

@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "model/top_ports.h"
 #include "observe/scan.h"
 
 #include <errno.h>
@@ -168,7 +170,7 @@ static int refuse(const struct options *o, const struct scan_targets *t, size_t 
 		text, count - 1, o->scope_file);
 }
 
-static int check_scope(const struct options *o, const struct scan_targets *t, struct err *e)
+int scan_question_check_scope(const struct options *o, const struct scan_targets *t, struct err *e)
 {
 	struct probe_scope cleanup_call(probe_scope_done) scope = {0};
 	struct buf cleanup_call(buf_done) text = {0};
@@ -189,16 +191,45 @@ static int check_scope(const struct options *o, const struct scan_targets *t, st
 	return outside ? refuse(o, t, first, outside, e) : 0;
 }
 
+/* As many of the ranking as are wanted. */
+static int read_top_ports(const char *text, struct scan_ports *ret, struct err *e)
+{
+	uint64_t count;
+
+	if (text_parse_number(text, strlen(text), top_ports_row_count, &count) < 0 || count == 0)
+		return err_set(e, -EINVAL,
+			       _("--top-ports cannot be '%.64s': 1 to %zu, as many as the ranking "
+				 "has"),
+			       text, top_ports_row_count);
+	top_ports_take(count, ret->tcp);
+	ret->tcp_count = count;
+	ret->udp_count = 0;
+	return 0;
+}
+
+static int choose_ports(const struct options *o, struct scan_ports *ret, struct err *e)
+{
+	bool tcp = !o->by_datagrams || o->by_packets || o->by_connect;
+
+	if (!o->top_ports)
+		return scan_ports_parse_protos(o->ports, tcp, o->by_datagrams, ret, e);
+	if (o->ports)
+		return err_set(e, -EINVAL, _("-p and --top-ports exclude each other: choose one"));
+	if (o->by_datagrams)
+		return err_set(e, -EINVAL,
+			       _("--top-ports ranks TCP ports: with -sU, say which with -p"));
+	return read_top_ports(o->top_ports, ret, e);
+}
+
 /* UDP with -sU, and TCP without it, or with -sS or -sT. */
 static int read_ports(const struct options *o, struct scan_question *q, struct err *e)
 {
-	bool tcp = !o->by_datagrams || o->by_packets || o->by_connect;
 	struct scan_ports cleanup_free *ports = malloc(sizeof(*ports));
 	int r;
 
 	if (!ports)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
-	r = scan_ports_parse_protos(o->ports, tcp, o->by_datagrams, ports, e);
+	r = choose_ports(o, ports, e);
 	if (r < 0)
 		return r;
 	memcpy(q->ports, ports->tcp, ports->tcp_count * sizeof(q->ports[0]));
@@ -235,7 +266,7 @@ int scan_question_read(const struct options *o, struct scan_question *q, struct 
 			_("%zu addresses with %zu ports each are too many at once: scan them "
 			  "in parts"),
 			q->targets.count, q->port_count);
-	return check_scope(o, &q->targets, e);
+	return scan_question_check_scope(o, &q->targets, e);
 }
 
 void scan_question_done(struct scan_question *q)

@@ -16,4 +16,6 @@ struct scan_question {
 
 /* 0, or a negative errno with a sentence. scan_question_done() in every case. */
 int scan_question_read(const struct options *o, struct scan_question *q, struct err *e);
+/* Are all targets this machine's, or of the scope? 0, or a negative errno with a sentence. */
+int scan_question_check_scope(const struct options *o, const struct scan_targets *t, struct err *e);
 void scan_question_done(struct scan_question *q);

@@ -55,6 +55,11 @@ const char *scan_words_trouble_id(enum scan_trouble trouble)
 	return troubles[trouble].id;
 }
 
+const char *scan_words_trouble(enum scan_trouble trouble)
+{
+	return troubles[trouble].text;
+}
+
 const char *scan_words_state(enum scan_state state)
 {
 	switch (state) {

@@ -9,6 +9,8 @@
 
 /* For machines: "no-neighbour", ...; NULL: none. */
 const char *scan_words_trouble_id(enum scan_trouble trouble);
+/* Why not all is known, not translated; NULL: all is. */
+const char *scan_words_trouble(enum scan_trouble trouble);
 /* For a person: "open", ... */
 const char *scan_words_state(enum scan_state state);
 /* All hosts, and the sums. 0 or -ENOMEM. */

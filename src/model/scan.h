@@ -58,9 +58,12 @@ enum scan_trouble {
 struct scan_host {
 	struct address address;
 	enum scan_trouble trouble;
-	bool own;	  /* an address of this machine */
-	double rtt_ms;	  /* smoothed; negative: not known */
-	uint32_t took_ms; /* of the time that it may take */
+	bool own;      /* an address of this machine */
+	bool done;     /* all was done that could be; not when it was interrupted */
+	double rtt_ms; /* smoothed; negative: not known */
+	double rtt_var_ms,
+		patience_ms; /* with rtt_ms: its variation; how long answers could take */
+	uint32_t took_ms;    /* of the time that it may take */
 	double loss;	  /* share of the answers that were lost on the way; negative: not known */
 	double refusals;  /* of UDP ports, that it sends in a second: its limit; negative: not known
 			   */

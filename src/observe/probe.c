@@ -62,6 +62,57 @@ static uint64_t target_count(const struct probe_engine *p)
 	return (uint64_t)p->wish.host_count * p->wish.port_count;
 }
 
+/* What is counted of a host's replies: ports may be known already. */
+static void count_known(struct probe_engine *p, uint32_t number)
+{
+	const struct scan_host *host = &p->wish.hosts[number];
+	struct probe_host *h = &p->hosts[number];
+
+	h->silent = p->wish.port_count;
+	for (unsigned i = 0; i < PROBE_CLASS_COUNT; i++)
+		h->answers[i] = 0;
+	for (uint32_t i = 0; i < p->wish.port_count; i++) {
+		enum probe_class class =
+			host->replies[i] == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
+
+		h->silent -= host->replies[i] > SCAN_UNSURE;
+		if (host->replies[i] < SCAN_RST)
+			continue;
+		if (!h->answers[class])
+			h->sentinel[class] = i;
+		h->answers[class]++;
+	}
+	h->finished |= !h->silent;
+	p->left -= h->finished;
+}
+
+static void recall(struct probe_engine *p, const struct probe_memory *memory, uint64_t now_ns)
+{
+	p->pass = memory->pass;
+	p->place = memory->place;
+	p->begun_ns = now_ns > memory->spent_ns ? now_ns - memory->spent_ns : 0;
+	p->last_sent_ns = now_ns;
+	if (!p->wish.fixed_rate)
+		p->rate = probe_rate_init(memory->rate, p->wish.max_rate, false);
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		p->hosts[i] = memory->hosts[i];
+}
+
+static void set_up(struct probe_engine *p, uint64_t now_ns)
+{
+	p->begun_ns = p->looked_ns = p->pass_begun_ns = now_ns;
+	p->left = p->wish.host_count;
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		probe_host_init(&p->hosts[i], p->wish.port_count);
+	if (p->wish.memory)
+		recall(p, p->wish.memory, now_ns);
+	p->wish.memory = NULL;
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		count_known(p, i);
+	if (p->left == 0)
+		p->phase = PHASE_FINISHED;
+}
+
 struct probe_engine *probe_new(const struct probe_wish *wish, uint64_t now_ns)
 {
 	struct probe_engine *p = calloc(1, sizeof(*p));
@@ -74,13 +125,11 @@ struct probe_engine *probe_new(const struct probe_wish *wish, uint64_t now_ns)
 	p->order = permutation_init(target_count(p), wish->seed);
 	p->rate = probe_rate_init(wish->rate, wish->max_rate, wish->fixed_rate);
 	p->times_ns = calloc(target_count(p) / PLACES_PER_TIME + 1, sizeof(*p->times_ns));
-	p->begun_ns = p->looked_ns = p->pass_begun_ns = now_ns;
-	p->left = wish->host_count;
-	for (uint32_t i = 0; i < wish->host_count; i++)
-		probe_host_init(&p->hosts[i], wish->port_count);
 	p->sentinels = calloc(wish->host_count, sizeof(*p->sentinels));
-	if (p->times_ns && p->sentinels)
+	if (p->times_ns && p->sentinels) {
+		set_up(p, now_ns);
 		return p;
+	}
 	probe_free(p);
 	return NULL;
 }
@@ -453,6 +502,8 @@ static void conclude_host(const struct probe_host *h, struct scan_host *host, ui
 {
 	host->trouble = h->trouble;
 	host->rtt_ms = h->srtt_ns ? (double)h->srtt_ns / 1e6 : -1;
+	host->rtt_var_ms = (double)h->rttvar_ns / 1e6;
+	host->patience_ms = (double)probe_host_patience(h) / 1e6;
 	host->loss = probe_host_loss(h);
 	for (uint32_t i = 0; h->trouble == SCAN_FINE && i < port_count; i++)
 		if (host->replies[i] == SCAN_UNSURE)
@@ -466,6 +517,28 @@ void probe_conclude(struct probe_engine *p, bool interrupted)
 			finish_host(p, i, SCAN_INTERRUPTED);
 		conclude_host(&p->hosts[i], &p->wish.hosts[i], p->wish.port_count);
 	}
+}
+
+/* The first place that was passed so late that its answer may not have come yet. */
+static uint64_t settled_place(const struct probe_engine *p, uint64_t now_ns)
+{
+	uint64_t patience = probe_patience_ns(p), place = p->place;
+
+	if (p->overflowed)
+		return 0;
+	while (place && now_ns - p->times_ns[(place - 1) / PLACES_PER_TIME] <= patience)
+		place = (place - 1) / PLACES_PER_TIME * PLACES_PER_TIME;
+	return place;
+}
+
+void probe_remember(const struct probe_engine *p, uint64_t now_ns, struct probe_memory *ret)
+{
+	*ret = (struct probe_memory){.pass = p->pass,
+				     .place = settled_place(p, now_ns),
+				     .spent_ns = now_ns - p->begun_ns,
+				     .rate = p->rate.rate};
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		ret->hosts[i] = p->hosts[i];
 }
 
 struct probe_progress probe_progress(const struct probe_engine *p)

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "model/scan.h"
+#include "observe/probe_host.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,21 @@ enum {
 	PROBE_HOST_LIMIT = 256, /* at once */
 };
 
+/*
+ * How far a scan is, beside the hosts' replies, for one that goes on later, in another process.
+ * Answers that were still under way are not waited for: those ports are asked again.
+ */
+struct probe_memory {
+	unsigned pass;
+	uint64_t place, spent_ns;
+	double rate;
+	struct probe_host hosts[PROBE_HOST_LIMIT]; /* what is counted of the replies is not used */
+};
+
 struct probe_wish {
+	/* to go on with, for the same hosts, ports and seed; NULL: from the beginning. Only read by
+	 * probe_new() */
+	const struct probe_memory *memory;
 	struct scan_host *hosts; /* whose replies, trouble, rtt_ms and loss are filled in */
 	uint32_t host_count;	 /* at most PROBE_HOST_LIMIT */
 	uint32_t port_count;	 /* 1 to 65,535 */
@@ -45,7 +59,10 @@ struct probe {
 
 struct probe_engine;
 
-/* The hosts stay the caller's, and must live as long. NULL: out of memory. */
+/*
+ * The hosts stay the caller's, and must live as long. Ports whose replies are known already are not
+ * asked, but as sentinels. NULL: out of memory.
+ */
 struct probe_engine *probe_new(const struct probe_wish *wish, uint64_t now_ns);
 void probe_free(struct probe_engine *p);
 
@@ -65,6 +82,9 @@ void probe_overflowed(struct probe_engine *p);
 bool probe_finished(const struct probe_engine *p);
 /* Fills in what is known by now: what is silent becomes SCAN_NO_REPLY or SCAN_UNSURE. Once. */
 void probe_conclude(struct probe_engine *p, bool interrupted);
+
+/* How far it is. Not after probe_conclude(). */
+void probe_remember(const struct probe_engine *p, uint64_t now_ns, struct probe_memory *ret);
 
 struct probe_progress {
 	uint64_t sent, answered; /* packets; ports */

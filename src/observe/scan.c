@@ -61,6 +61,64 @@ void scan_group_report(const struct group *g, const struct probe_progress *p)
 		g->run->wish->progress(g->run->done, p, g->run->wish->context);
 }
 
+/* --- what is told --------------------------------------------------------------------------------
+ */
+
+static void end_host(struct run *run, size_t index)
+{
+	struct scan_host *host = &run->scan->hosts[index];
+
+	run->done++;
+	host->done = host->trouble != SCAN_INTERRUPTED;
+	if (run->wish->host_done)
+		run->wish->host_done(index, run->wish->context);
+}
+
+void scan_group_answer(struct group *g, const struct probe *to, enum scan_reply reply)
+{
+	const struct scan_wish *wish = g->run->wish;
+	const uint8_t *known = &g->hosts[to->host].replies[to->port];
+	bool was_open = *known == SCAN_SYN_ACK;
+
+	probe_answer(g->engine, g->now_ns, to, reply);
+	if (wish->found && !was_open && *known == SCAN_SYN_ACK)
+		wish->found(g->indexes[to->host], to->port, wish->context);
+}
+
+/* `g`: NULL between two groups. */
+static void save(struct run *run, const struct group *g, bool now)
+{
+	struct scan_memory cleanup_free *m = NULL;
+
+	if (!run->wish->save || (!now && scan_clock_ns() < run->save_ns))
+		return;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return; /* what was kept before stays */
+	*m = (struct scan_memory){.seed = run->seed,
+				  .sent = run->scan->sent,
+				  .answers = run->scan->answers,
+				  .took_ns =
+					  run->scan->took_ns + scan_clock_ns() - run->begun_ns};
+	if (g) {
+		m->sent += probe_progress(g->engine).sent;
+		m->answers += probe_progress(g->engine).answered;
+		m->count = g->count;
+		memcpy(m->indexes, g->indexes, sizeof(m->indexes));
+		probe_remember(g->engine, scan_clock_ns(), &m->engine);
+	}
+	run->save_ns = run->wish->save(m, run->wish->context) * MS_NS;
+	run->save_ns += scan_clock_ns();
+}
+
+void scan_group_report_tcp(const struct group *g)
+{
+	struct probe_progress p = probe_progress(g->engine);
+
+	scan_group_report(g, &p);
+	save(g->run, g, false);
+}
+
 /* --- groups ------------------------------------------------------------------------------------
  */
 
@@ -83,6 +141,7 @@ static struct probe_wish make_wish(struct group *g, bool near)
 		.fixed_rate = wish->rate > 0,
 		.gentle = wish->connect,
 		.host_timeout_ns = wish->host_timeout_s * 1000 * MS_NS,
+		.memory = g->memory,
 	};
 }
 
@@ -96,7 +155,10 @@ static int ask_tcp(struct group *g, bool near)
 	g->engine = probe_new(&wish, begun);
 	if (!g->engine)
 		return err_set(run->e, -ENOMEM, _("out of memory"));
+	begun -= g->memory ? g->memory->spent_ns : 0;
 	r = run->wish->connect ? scan_connect_ask(g) : scan_packets_ask(g);
+	if (r < 0 || scan_is_stopped(run))
+		save(run, g, true);
 	probe_conclude(g->engine, r < 0 || scan_is_stopped(run));
 	run->scan->sent += probe_progress(g->engine).sent;
 	run->scan->answers += probe_progress(g->engine).answered;
@@ -119,9 +181,12 @@ static int run_group(struct group *g, bool near)
 		r = ask_tcp(g, near);
 	if (r == 0 && run->scan->tcp_count < run->scan->port_count)
 		r = scan_udp_ask(g, near);
-	for (uint32_t i = 0; i < g->count; i++)
+	for (uint32_t i = 0; i < g->count; i++) {
 		run->scan->hosts[g->indexes[i]] = g->hosts[i];
-	run->done += g->count;
+		end_host(run, g->indexes[i]);
+	}
+	if (r == 0 && !scan_is_stopped(run))
+		save(run, NULL, false);
 	return r;
 }
 
@@ -153,6 +218,43 @@ static uint32_t take_group(struct run *run, uint32_t *waiting, uint32_t count, s
 	return kept;
 }
 
+/* Where the host stands in waiting[], if it can be asked now; else `count`. */
+static uint32_t find_waiting(const struct run *run, const uint32_t *waiting, uint32_t count,
+			     uint32_t index)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (waiting[i] == index)
+			return run->ways[index].pending ? count : i;
+	return count;
+}
+
+/*
+ * The group that was being asked when the scan was interrupted, in its order. When one of its hosts
+ * cannot be asked any more, that order is gone: then its ports that are not known are asked from
+ * the beginning.
+ */
+static uint32_t take_old_group(struct run *run, uint32_t *waiting, uint32_t count, struct group *g)
+{
+	const struct scan_memory *m = run->wish->resume;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (find_waiting(run, waiting, count, m->indexes[i]) == count ||
+		    !belongs(run, g, m->indexes[i])) {
+			g->count = 0;
+			return count;
+		}
+		g->hosts[i] = run->scan->hosts[m->indexes[i]];
+		g->indexes[g->count++] = m->indexes[i];
+	}
+	for (uint32_t i = 0; i < m->count; i++) {
+		uint32_t at = find_waiting(run, waiting, count, m->indexes[i]);
+
+		memmove(waiting + at, waiting + at + 1, (--count - at) * sizeof(*waiting));
+	}
+	g->memory = &m->engine;
+	return count;
+}
+
 /* Looks which neighbours are there; those that nobody answers for leave waiting[]. */
 static uint32_t resolve(struct run *run, uint32_t *waiting, uint32_t count, uint32_t *pending)
 {
@@ -164,7 +266,7 @@ static uint32_t resolve(struct run *run, uint32_t *waiting, uint32_t count, uint
 
 		if (r < 0) {
 			run->scan->hosts[waiting[i]].trouble = SCAN_NO_NEIGHBOUR;
-			run->done++;
+			end_host(run, waiting[i]);
 			continue;
 		}
 		*pending += (uint32_t)r;
@@ -202,16 +304,25 @@ static int run_groups(struct run *run, uint32_t *waiting, uint32_t count)
 				     &run->scan->hosts[waiting[i]].address);
 	while (r == 0 && count && !scan_is_stopped(run)) {
 		count = wait_for_neighbours(run, waiting, count);
+		if (scan_is_stopped(run))
+			break;
 		g->run = run;
 		g->count = 0;
+		g->memory = NULL;
 		g->by_address = (struct map){0};
-		count = take_group(run, waiting, count, g);
+		if (run->resumes)
+			count = take_old_group(run, waiting, count, g);
+		run->resumes = false;
+		if (!g->count)
+			count = take_group(run, waiting, count, g);
 		if (g->count)
 			r = run_group(g, run->ways[g->indexes[0]].near);
 		map_done(&g->by_address);
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		run->scan->hosts[waiting[i]].trouble = SCAN_INTERRUPTED;
+		end_host(run, waiting[i]);
+	}
 	free(g);
 	return r;
 }
@@ -229,6 +340,9 @@ static int prepare(struct run *run)
 	    getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
 		return err_set(run->e, -errno, _("the kernel gives no random numbers: %s"),
 			       strerror(errno));
+	if (run->wish->resume)
+		run->seed = run->wish->resume->seed;
+	run->resumes = run->wish->resume && run->wish->resume->count;
 	run->first_port = (uint16_t)(FIRST_SOURCE_PORT + chance % span);
 	memset(run->index, 0xff, sizeof(run->index));
 	for (size_t i = 0; i < run->scan->port_count; i++) {
@@ -249,12 +363,17 @@ static uint32_t find_ways(struct run *run, uint32_t *waiting)
 
 	for (size_t i = 0; i < run->scan->host_count; i++) {
 		struct scan_host *host = &run->scan->hosts[i];
-		int r = scan_way_find(&run->route, &host->address, &run->ways[i], &ignored);
+		int r;
 
+		if (host->done) { /* in the scan that this one goes on with */
+			end_host(run, i);
+			continue;
+		}
+		r = scan_way_find(&run->route, &host->address, &run->ways[i], &ignored);
 		host->own = r == 0 && run->ways[i].way.own;
 		if (r < 0 || !run->ways[i].source.family) {
 			host->trouble = r == -EDESTADDRREQ ? SCAN_NO_HOST : SCAN_NO_ROUTE;
-			run->done++;
+			end_host(run, i);
 			continue;
 		}
 		if (run->wish->connect) /* the kernel does it all */
@@ -268,11 +387,11 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 {
 	struct run cleanup_free *run = calloc(1, sizeof(*run));
 	uint32_t cleanup_free *waiting = calloc(s->host_count + 1, sizeof(*waiting));
-	uint64_t begun = scan_clock_ns();
 	int r;
 
 	if (!run || !waiting)
 		return err_set(e, -ENOMEM, _("out of memory"));
+	run->begun_ns = scan_clock_ns();
 	run->scan = s;
 	run->wish = wish;
 	run->e = e;
@@ -287,7 +406,7 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 	nl_close(&run->route);
 	free(run->ways);
 	udp_payloads_done(&run->payloads);
-	s->took_ns = scan_clock_ns() - begun;
+	s->took_ns += scan_clock_ns() - run->begun_ns;
 	return r;
 }
 

@@ -13,6 +13,15 @@
 #include <signal.h>
 #include <stdbool.h>
 
+/* How far a scan is, beside what stands with its hosts: those that are done, and their replies. */
+struct scan_memory {
+	uint64_t seed;
+	uint64_t sent, answers, took_ns; /* as in struct scan, by now */
+	uint32_t count;			 /* of the hosts that are being asked; 0: none */
+	uint32_t indexes[PROBE_HOST_LIMIT];
+	struct probe_memory engine; /* of those, in that order */
+};
+
 struct scan_wish {
 	bool connect;			   /* by connect(), which needs no privileges */
 	double rate;			   /* packets a second, whatever is lost; 0: adapted */
@@ -24,6 +33,15 @@ struct scan_wish {
 	void (*progress)(size_t hosts_done, const struct probe_progress *p, void *context);
 	/* the same, of the services (scan_services) */
 	void (*service_progress)(size_t told, size_t count, void *context);
+	/* an open port, and what speaks there, as soon as it is known; a host that is done (without
+	 * its services). May be NULL */
+	void (*found)(size_t host, size_t port, void *context);
+	void (*service_found)(size_t host, size_t port, void *context);
+	void (*host_done)(size_t host, void *context);
+	/* what can be kept to go on later; returns in how many ms it is to be called again. May be
+	 * NULL */
+	uint32_t (*save)(const struct scan_memory *m, void *context);
+	const struct scan_memory *resume; /* what was kept, with the hosts as they were; or NULL */
 	void *context;
 };
 

@@ -9,18 +9,11 @@
 
 #include <errno.h>
 
-static void report(const struct group *g)
-{
-	struct probe_progress p = probe_progress(g->engine);
-
-	scan_group_report(g, &p);
-}
-
 static void take_call(const struct probe *probe, enum scan_reply reply, void *context)
 {
 	struct group *g = context;
 
-	probe_answer(g->engine, g->now_ns, probe, reply);
+	scan_group_answer(g, probe, reply);
 }
 
 int scan_connect_ask(struct group *g)
@@ -43,7 +36,7 @@ int scan_connect_ask(struct group *g)
 
 			dial_begin(dial, &wish, take_call, g);
 		}
-		report(g);
+		scan_group_report_tcp(g);
 		g->now_ns = scan_clock_ns();
 		dial_receive(dial, g->now_ns,
 			     count ? g->now_ns : probe_wake_ns(g->engine, g->now_ns), take_call, g);

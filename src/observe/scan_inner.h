@@ -29,6 +29,9 @@ struct run {
 	uint16_t index[PROTO_COUNT][65536];
 	struct udp_payloads payloads;
 	size_t done; /* hosts */
+	uint64_t begun_ns;
+	uint64_t save_ns; /* when the next time */
+	bool resumes;	  /* the group that was being asked is to be taken first */
 	struct err *e;
 };
 
@@ -40,6 +43,7 @@ struct group {
 	uint32_t count;
 	struct map by_address;
 	struct probe_engine *engine;
+	const struct probe_memory *memory; /* to go on with, or NULL */
 	uint64_t now_ns;
 };
 
@@ -49,6 +53,10 @@ bool scan_is_stopped(const struct run *run);
 bool scan_group_find(const struct group *g, const struct address *a, uint32_t *ret);
 /* Tells the caller of the scan how far it is. */
 void scan_group_report(const struct group *g, const struct probe_progress *p);
+/* The same of what the group's engine asks, which is also saved now and then. */
+void scan_group_report_tcp(const struct group *g);
+/* Gives the engine an answer, and tells the caller of the scan of a port that is open. */
+void scan_group_answer(struct group *g, const struct probe *to, enum scan_reply reply);
 
 /* Each asks until the engine has finished, or it is stopped. 0 or a negative errno. */
 int scan_packets_ask(struct group *g);

@@ -88,7 +88,7 @@ static void take_packet(const void *bytes, size_t len, void *context)
 	to.slot = (uint16_t)(source_port - run->first_port);
 	to.port = run->index[PROTO_TCP][port];
 	if (seen.cookie == cookie(run, host, port, to.slot))
-		probe_answer(g->engine, g->now_ns, &to, reply);
+		scan_group_answer(g, &to, reply);
 }
 
 static void make_packet(const struct group *g, const struct probe *probe,
@@ -132,13 +132,6 @@ static void wait_for_packets(struct group *g, struct rawsock *raw)
 	ppoll(&fd, 1, &wait, NULL);
 }
 
-static void report(const struct group *g)
-{
-	struct probe_progress p = probe_progress(g->engine);
-
-	scan_group_report(g, &p);
-}
-
 int scan_packets_ask(struct group *g)
 {
 	struct run *run = g->run;
@@ -154,7 +147,7 @@ int scan_packets_ask(struct group *g)
 		g->now_ns = scan_clock_ns();
 		rawsock_receive(&raw, take_packet, g);
 		count = probe_next(g->engine, g->now_ns, probes, RAWSOCK_BATCH);
-		report(g);
+		scan_group_report_tcp(g);
 		if (count) {
 			r = send_packets(g, &raw, probes, count);
 			continue;

@@ -67,6 +67,11 @@ static int take(void *data, size_t number, const struct service *found)
 
 	a->scan->services[a->indexes[number]].found = *found;
 	a->told++;
+	if (a->wish->service_found) {
+		const struct scan_service *service = &a->scan->services[a->indexes[number]];
+
+		a->wish->service_found(service->host, service->port, a->wish->context);
+	}
 	if (a->wish->service_progress)
 		a->wish->service_progress(a->told, a->count, a->wish->context);
 	return 0;

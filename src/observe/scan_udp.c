@@ -70,6 +70,19 @@ static bool is_ours(const struct run *run, const struct udp_seen *seen)
 	return false;
 }
 
+static void answer(struct asking *a, uint32_t host, uint16_t port, enum scan_reply reply)
+{
+	const struct group *g = a->group;
+	const struct scan_wish *wish = g->run->wish;
+	size_t at = g->run->scan->tcp_count + port;
+	const uint8_t *known = &g->hosts[host].replies[at];
+	bool was_open = *known == SCAN_UDP_ANSWER;
+
+	udp_probe_answer(a->engine, g->now_ns, a->of[host], port, reply);
+	if (wish->found && !was_open && *known == SCAN_UDP_ANSWER)
+		wish->found(g->indexes[host], (uint16_t)at, wish->context);
+}
+
 static void take(const struct udp_seen *seen, void *context)
 {
 	struct asking *a = context;
@@ -85,7 +98,7 @@ static void take(const struct udp_seen *seen, void *context)
 	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
 	    address_equal(&seen->offender, &g->run->ways[g->indexes[host]].source))
 		return;
-	udp_probe_answer(a->engine, g->now_ns, a->of[host], port, seen->reply);
+	answer(a, host, port, seen->reply);
 }
 
 static uint32_t scope_of(const struct scan_way *way)

@@ -42,6 +42,7 @@ struct network {
 	double reset_credit[HOSTS];
 	uint64_t reset_ns[HOSTS];
 	uint64_t sent;
+	unsigned interruptions; /* how often the scan ends, and another process goes on */
 };
 
 static struct network network;
@@ -136,6 +137,7 @@ static void make_network(struct network *n, uint64_t seed, const struct weather 
 	memset(n->reset_credit, 0, sizeof(n->reset_credit));
 	memset(n->reset_ns, 0, sizeof(n->reset_ns)); /* at the epoch: full by now */
 	n->sent = 0;
+	n->interruptions = 0;
 	for (uint32_t h = 0; h < n->host_count; h++)
 		for (uint32_t p = 0; p < n->port_count; p++)
 			n->truth[h][p] = (uint8_t)random_truth(n, (unsigned)((seed + h) % 3));
@@ -146,6 +148,33 @@ struct result {
 	uint8_t replies[HOSTS][PORTS];
 	uint64_t took_ns;
 };
+
+/* Another process goes on with it, which can tell nothing of the answers to the one before. */
+static struct probe_engine *go_on(struct network *n, const struct probe_wish *base,
+				  struct probe_engine *engine, uint64_t *now)
+{
+	struct probe_memory *memory = malloc(sizeof(*memory));
+	struct probe_wish wish = *base;
+
+	assert_non_null(memory);
+	probe_remember(engine, *now, memory);
+	probe_free(engine);
+	n->interruptions--;
+	n->queued = 0;
+	*now += unit_random(&n->seed) % (1000 * MS_NS);
+	wish.memory = memory;
+	engine = probe_new(&wish, *now);
+	assert_non_null(engine);
+	free(memory);
+	return engine;
+}
+
+/* What has answered is asked again by sentinels only. */
+static void assert_not_known(const struct result *r, const struct probe *probe)
+{
+	assert_true(probe->slot >= PROBE_PASS_LIMIT ||
+		    r->replies[probe->host][probe->port] <= SCAN_UNSURE);
+}
 
 /* Scans it to the end; returns the virtual time. */
 static void scan(struct network *n, const struct probe_wish *base, struct result *ret)
@@ -174,9 +203,13 @@ static void scan(struct network *n, const struct probe_wish *base, struct result
 
 			probe_answer(engine, now, &e.to, e.reply);
 		}
+		if (n->interruptions && chance(n) < 0.1)
+			engine = go_on(n, &wish, engine, &now);
 		count = probe_next(engine, now, out, BATCH);
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			assert_not_known(ret, &out[i]);
 			take_probe(n, now, &out[i]);
+		}
 		next = probe_wake_ns(engine, now);
 		if (n->queued && n->queue[0].at_ns < next)
 			next = n->queue[0].at_ns;
@@ -244,6 +277,83 @@ static void misses_nothing_in_any_weather(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(weathers) / sizeof(weathers[0]); i++)
 		run_seeds(&weathers[i], 1 + i * SEEDS / 5, SEEDS / 5);
+}
+
+/* Whenever it is interrupted, and however often: nothing is missed. */
+static void misses_nothing_when_it_goes_on(void **state)
+{
+	static const struct weather weathers[] = {
+		{.delay_ns = 200000, .jitter_ns = 5 * MS_NS},
+		{.lost_out = 0.05, .lost_back = 0.05, .delay_ns = 30 * MS_NS},
+		{.lost_out = 0.2, .lost_back = 0.2, .delay_ns = 30 * MS_NS, .twice = 0.05},
+		{.delay_ns = 100000, .resets_per_s = 500},
+	};
+	struct result *result = malloc(sizeof(*result));
+
+	(void)state;
+	assert_non_null(result);
+	for (size_t i = 0; i < sizeof(weathers) / sizeof(weathers[0]); i++)
+		for (uint64_t seed = 1; seed <= (i == 3 ? 50 : 500); seed++) {
+			make_network(&network, seed + 100 * i, &weathers[i]);
+			network.interruptions = 1 + (unsigned)(seed % 6);
+			scan(&network, &plain, result);
+			assert_truth(&network, result, seed + 100 * i);
+		}
+	free(result);
+}
+
+/* What is known is not asked again, and what is silent is not asked from the beginning. */
+static void goes_on_where_it_was(void **state)
+{
+	static uint8_t replies[PORTS];
+	struct scan_host host = {.replies = replies};
+	struct probe_memory *memory = malloc(sizeof(*memory));
+	struct probe_wish wish = {.hosts = &host,
+				  .host_count = 1,
+				  .port_count = PORTS,
+				  .seed = 5,
+				  .rate = 1000,
+				  .max_rate = 1000,
+				  .fixed_rate = true};
+	struct probe_engine *engine = probe_new(&wish, MS_NS);
+	uint64_t now = MS_NS, asked = 0;
+	struct probe out[BATCH];
+
+	(void)state;
+	assert_non_null(memory);
+	assert_non_null(engine);
+	for (; asked < PORTS + PORTS / 2; now += MS_NS) /* silent: in its second pass */
+		asked += probe_next(engine, now, out, BATCH);
+	now += 5000 * MS_NS;
+	probe_remember(engine, now, memory);
+	assert_int_equal(memory->pass, 1);
+	assert_in_range(memory->place, PORTS / 2 - 64, PORTS / 2);
+	probe_free(engine);
+	wish.memory = memory;
+	asked = memory->place;
+	engine = probe_new(&wish, now);
+	for (; !probe_finished(engine); now += MS_NS)
+		asked += probe_next(engine, now, out, BATCH);
+	assert_int_equal(asked, 5 * PORTS); /* of six passes the first is done */
+	probe_free(engine);
+	free(memory);
+}
+
+/* A host of which all is known by now needs no packet. */
+static void all_may_be_known_already(void **state)
+{
+	uint8_t replies[2] = {SCAN_RST, SCAN_SYN_ACK};
+	struct scan_host host = {.replies = replies};
+	struct probe_wish wish = {
+		.hosts = &host, .host_count = 1, .port_count = 2, .rate = 1000, .max_rate = 1000};
+	struct probe_engine *engine = probe_new(&wish, MS_NS);
+
+	(void)state;
+	assert_non_null(engine);
+	assert_true(probe_finished(engine));
+	probe_conclude(engine, false);
+	assert_int_equal(host.trouble, SCAN_FINE);
+	probe_free(engine);
 }
 
 /* A host that sends no more than some RSTs a second: closed ports are waited for. */
@@ -418,6 +528,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(misses_nothing_in_any_weather),
+		cmocka_unit_test(misses_nothing_when_it_goes_on),
+		cmocka_unit_test(goes_on_where_it_was),
+		cmocka_unit_test(all_may_be_known_already),
 		cmocka_unit_test(outlasts_a_limit_on_resets),
 		cmocka_unit_test(asks_once_what_answers_and_twice_what_does_not),
 		cmocka_unit_test(a_silent_host_is_filtered_in_a_few_passes),
