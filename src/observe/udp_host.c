@@ -1,45 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/udp_host.h"
+#include "observe/udp_silence.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #define MS_NS UINT64_C(1000000)
 
 enum {
-	TICK_BITS = 16, /* 65.5 us; 2^32 of them are 78 hours */
 	LEAST_ASKS = 256,
 	FIRST_GROUP = 16,
 	MOST_GROUP = 16384,
-	NEXT_TO_MS = 20,	  /* "right afterwards" */
-	FIRST_INTERVAL_MS = 1000, /* the longest that is usual: Linux, IPv4 */
-	SPREAD_MS = 1100,	  /* over so long a host without refusals is asked */
-	SLOW_MS = 300,		  /* so long may a service think */
+	SPREAD_MS = 1100, /* over so long a host without refusals is asked */
+	SLOW_MS = 300,	  /* so long may a service think */
 	FIRST_STEP_MS = 10,
 	MOST_STEP_MS = 250,
 	LEAST_STEP_MS = 1,
-	LEAST_DRAINED = 3, /* tokens: then their interval is known */
-	KEPT_TOKENS = 5,
 	WITH_SENTINEL = 4, /* ports */
 	SENTINEL_LIMIT = 16,
-	GOOD_LIMIT = 250,
-	ANSWERED = 254, /* in place of a port's `good` */
-	SILENT = 255,
-	MOST_TRIES = 12,
 };
-
-#define MISSED 0.01 /* ports that answer and are not heard: expected in a scan */
-
-static uint32_t tick(const struct udp_host *h, uint64_t ns)
-{
-	return (uint32_t)((ns - h->begun_ns) >> TICK_BITS) + 1;
-}
-
-static uint64_t tick_ns(const struct udp_host *h, uint32_t ticks)
-{
-	return h->begun_ns + ((uint64_t)(ticks - 1) << TICK_BITS);
-}
 
 static uint64_t patience(const struct udp_host *h)
 {
@@ -53,7 +32,7 @@ int udp_host_init(struct udp_host *h, const uint32_t *order, uint32_t port_count
 			       .unresolved = port_count,
 			       .pass_left = port_count,
 			       .queue_count = port_count,
-			       .tries = (uint8_t)(tries < MOST_TRIES ? tries : MOST_TRIES),
+			       .tries = (uint8_t)(tries < UDP_MOST_TRIES ? tries : UDP_MOST_TRIES),
 			       .begun_ns = now_ns,
 			       .due_ns = now_ns,
 			       .ask_room = 4 * port_count,
@@ -82,81 +61,9 @@ void udp_host_done(struct udp_host *h)
 	*h = (struct udp_host){0};
 }
 
-/* --- what silence means -------------------------------------------------------------------------
- */
-
-/* More silences are needed where answers were lost that should have come. */
-static void set_needed(struct udp_host *h)
-{
-	double share = ((double)h->lost + sqrt(h->lost)) / fmax(1, (double)h->kept + h->lost);
-	unsigned tries = h->tries;
-
-	while (h->lost && tries < MOST_TRIES && h->kept * pow(fmin(share, 0.9), tries) > MISSED)
-		tries++;
-	h->needed = (uint8_t)tries;
-}
-
-static bool is_resolved(const struct udp_port *p)
-{
-	return p->good >= ANSWERED;
-}
-
-static void conclude_silent(struct udp_host *h, struct udp_port *p)
-{
-	p->good = SILENT;
-	h->silent++;
-	h->unresolved--;
-}
-
-static void count_good(struct udp_host *h, struct udp_port *p)
-{
-	if (is_resolved(p))
-		return;
-	if (p->good < GOOD_LIMIT)
-		p->good++;
-	if (p->good >= h->needed)
-		conclude_silent(h, p);
-}
-
-/* How long after one token was taken the next is there for certain. */
-static uint64_t sure_ns(const struct udp_host *h)
-{
-	uint64_t interval = h->interval_ns ? h->interval_ns : FIRST_INTERVAL_MS * MS_NS;
-
-	return interval + interval / 4;
-}
-
-static uint64_t next_to_ns(const struct udp_host *h)
-{
-	uint64_t most = NEXT_TO_MS * MS_NS;
-
-	return h->interval_ns && h->interval_ns / 8 < most ? h->interval_ns / 8 : most;
-}
-
-/* The port was refused when it was asked at `asked`: what does that say of those before it? */
-static void judge(struct udp_host *h, uint32_t port, uint32_t asked)
-{
-	uint64_t at = tick_ns(h, asked);
-
-	while (h->ask_count) {
-		struct udp_ask *ask = &h->asks[h->ask_head];
-		uint64_t then = tick_ns(h, ask->asked);
-
-		if (ask->asked > asked)
-			return;
-		h->ask_head = (h->ask_head + 1) % h->ask_room;
-		h->ask_count--;
-		if (ask->port == port && ask->asked == asked)
-			return;
-		if (at - then <= next_to_ns(h) ||
-		    (h->phase == UDP_TIMED && h->interval_ns && then >= h->taken_ns + sure_ns(h)))
-			count_good(h, &h->ports[ask->port]);
-	}
-}
-
 bool udp_host_is_silent(const struct udp_host *h, uint32_t port)
 {
-	return h->ports[port].good == SILENT;
+	return h->ports[port].good == UDP_SILENT;
 }
 
 /* --- asking -------------------------------------------------------------------------------------
@@ -171,13 +78,14 @@ static void note_ask(struct udp_host *h, uint64_t now_ns, uint32_t port)
 		h->ask_head = (h->ask_head + 1) % h->ask_room;
 	else
 		h->ask_count++;
-	p->asked = tick(h, now_ns);
+	p->asked = udp_silence_tick(h, now_ns);
 	p->asks += p->asks < UINT8_MAX;
 	if (p->era != (uint8_t)h->taken) {
 		p->era = (uint8_t)h->taken;
 		p->waiting = 0;
 	}
-	if (h->phase == UDP_TIMED && now_ns >= h->taken_ns + sure_ns(h) && p->waiting < GOOD_LIMIT)
+	if (h->phase == UDP_TIMED && now_ns >= h->taken_ns + udp_silence_sure_ns(h) &&
+	    p->waiting < UDP_GOOD_LIMIT)
 		p->waiting++;
 	h->asks[at] = (struct udp_ask){p->asked, port};
 	h->sent_ns = now_ns;
@@ -190,9 +98,9 @@ static bool see_first(struct udp_host *h, uint32_t *ret_port)
 	for (; h->queue_count; h->queue_count--) {
 		struct udp_port *p = &h->ports[h->queue[h->queue_head]];
 
-		if (!is_resolved(p) && p->good >= h->needed)
-			conclude_silent(h, p); /* less is needed than was thought */
-		if (!is_resolved(p)) {
+		if (!udp_silence_is_over(p) && p->good >= h->needed)
+			udp_silence_conclude(h, p); /* less is needed than was thought */
+		if (!udp_silence_is_over(p)) {
 			*ret_port = h->queue[h->queue_head];
 			return true;
 		}
@@ -256,7 +164,7 @@ static void finish_quiet(struct udp_host *h)
 	uint32_t port;
 
 	while (see_first(h, &port))
-		conclude_silent(h, &h->ports[port]);
+		udp_silence_conclude(h, &h->ports[port]);
 }
 
 /* All once; and as long as nothing is refused, again. */
@@ -276,7 +184,7 @@ static bool step_first(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 		return false;
 	}
 	h->phase = UDP_QUIET;
-	if (h->pass >= h->needed && now_ns >= spread_ns) {
+	if (h->pass >= h->needed && (h->needed == 1 || now_ns >= spread_ns)) {
 		finish_quiet(h);
 		return false;
 	}
@@ -338,13 +246,13 @@ static bool call_witness(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port
 	uint64_t pause = patience(h);
 
 	if (h->sentinel_asks >= SENTINEL_LIMIT &&
-	    now_ns - h->taken_ns > SENTINEL_LIMIT / 2 * sure_ns(h)) {
+	    now_ns - h->taken_ns > SENTINEL_LIMIT / 2 * udp_silence_sure_ns(h)) {
 		h->gave_up = true;
 		h->phase = UDP_FINISHED;
 		return false;
 	}
-	if (h->sentinel_asks > 2 && pause < sure_ns(h) / 2)
-		pause = sure_ns(h) / 2; /* the interval was taken to be too short */
+	if (h->sentinel_asks > 2 && pause < udp_silence_sure_ns(h) / 2)
+		pause = udp_silence_sure_ns(h) / 2; /* the interval was taken to be too short */
 	h->due_ns = now_ns + pause;
 	return ask_sentinel(h, now_ns, ret_port);
 }
@@ -395,7 +303,7 @@ static bool step_timed(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 		h->due_ns = h->next_ns - h->usual_ns / 20;
 		return false;
 	}
-	if (now_ns < h->taken_ns + sure_ns(h))
+	if (now_ns < h->taken_ns + udp_silence_sure_ns(h))
 		return try_for_token(h, now_ns, ret_port);
 	if (!is_one_wanting(h))
 		return call_witness(h, now_ns, ret_port);
@@ -450,61 +358,10 @@ uint64_t udp_host_wake_ns(const struct udp_host *h, uint64_t now_ns)
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-/* n tokens came since none was there: at least n - 1 whole intervals have passed. */
-static void learn_interval(struct udp_host *h, uint64_t at)
-{
-	uint64_t most, passed = at - h->anchor_ns;
-
-	h->drained++;
-	if (h->drained < LEAST_DRAINED)
-		return;
-	most = passed / (h->drained - 1) + 1;
-	if (h->interval_ns && most >= h->interval_ns)
-		return;
-	h->interval_ns = most;
-	h->usual_ns = passed / h->drained + 1;
-}
-
-/*
- * When the next is to be tried for. Those that nobody took are kept, at least some; and where the
- * first try took one, it may have come earlier.
- */
-static void set_next(struct udp_host *h, uint64_t at)
-{
-	uint64_t usual = h->usual_ns ? h->usual_ns : at - h->taken_ns;
-	uint64_t saved = KEPT_TOKENS * usual < at ? at - KEPT_TOKENS * usual : 0;
-
-	if (!h->usual_ns || h->next_ns < saved)
-		h->next_ns = h->usual_ns ? saved : at;
-	h->next_ns += h->tried > 1 ? usual : usual - usual / 8;
-	h->tried = 0;
-}
-
-static void take_token(struct udp_host *h, uint64_t now_ns, uint32_t port)
-{
-	uint32_t asked = h->ports[port].asked;
-	uint64_t at = tick_ns(h, asked);
-
-	judge(h, port, asked);
-	if (h->phase == UDP_TIMED && at > h->taken_ns) {
-		learn_interval(h, at);
-		set_next(h, at);
-		h->group = 1;
-		h->group_left = 0;
-		h->due_ns = now_ns;
-		h->sentinel_asks = 0;
-		h->sentinel_due = false;
-	}
-	if (at > h->taken_ns)
-		h->taken_ns = at;
-	h->taken++;
-	h->sentinel = port;
-}
-
 /* What came to the first ask only: of a later one it is not known which it answers (Karn). */
 static void take_time(struct udp_host *h, uint64_t now_ns, const struct udp_port *p)
 {
-	uint64_t asked = tick_ns(h, p->asked);
+	uint64_t asked = udp_silence_tick_ns(h, p->asked);
 
 	if (p->asks == 1 && now_ns > asked)
 		probe_host_take_rtt(&h->times, now_ns - asked);
@@ -517,21 +374,28 @@ void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool re
 	if (!p->asks)
 		return;
 	h->round_answers++;
-	if (refused)
-		take_token(h, now_ns, port);
+	if (refused && udp_silence_end(h, port)) {
+		h->group = 1;
+		h->group_left = 0;
+		h->due_ns = now_ns;
+		h->sentinel_asks = 0;
+		h->sentinel_due = false;
+	}
 	if (h->phase == UDP_FREE && h->sentinel_sent && h->sentinel == port)
 		h->due_ns = now_ns;
-	if (p->good == ANSWERED)
+	if (p->good == UDP_ANSWERED)
 		return;
 	take_time(h, now_ns, p);
-	if (p->good == SILENT)
+	if (p->good == UDP_SILENT)
 		h->silent--;
 	else
 		h->unresolved--;
 	h->kept++;
-	h->lost += p->good == SILENT ? h->tries : h->phase == UDP_QUIET ? p->asks - 1U : p->good;
-	p->good = ANSWERED;
-	set_needed(h);
+	h->lost += p->good == UDP_SILENT   ? h->tries
+		   : h->phase == UDP_QUIET ? p->asks - 1U
+					   : p->good;
+	p->good = UDP_ANSWERED;
+	udp_silence_set_needed(h);
 }
 
 double udp_host_left_s(const struct udp_host *h)

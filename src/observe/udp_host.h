@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 struct udp_port {
-	uint32_t asked; /* when, the last time: ticks (udp_host.c) */
+	uint32_t asked; /* when, the last time: ticks (udp_silence) */
 	uint8_t asks, good;
 	uint8_t waiting; /* asks that count when the host refuses something, in this `era` */
 	uint8_t era;

@@ -15,6 +15,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import scan_udp
+
 HOST, PEER = "198.51.100.1", "198.51.100.2"
 OPEN = sorted(random.Random(5).sample(range(1, 65536), 38))
 FASTER, DROPPING_S = 2.0, 1.0
@@ -152,6 +154,9 @@ def scene(bench, options, prefix):
                 what = f"{percent} % lost each way, it {name}"
                 results[what] = s.compare(what, {"portero": s.ask_portero},
                                           2 if options.quick else 5)
+        if not options.quick:
+            s.rules("")
+            results["udp"] = scan_udp.compare(s, HOST)
     bench.results["G"] = results
     drops = results["dropping"]["portero"]
     verdict = bench.judge(f"{DROPPING_S} s", f"scan of a dropping host {drops:.2f} s",

@@ -353,6 +353,9 @@ static void a_silent_host_is_done_in_a_moment(void **state)
 	assert_int_equal(network.sent, 3 * 400);
 	assert_true(r.took_ns < 3 * S_NS);
 	assert_true(r.hosts[0].refusals < 0);
+	plain_network(&fine, 400, SCAN_UDP_SILENT);
+	scan(&network, &(struct udp_wish){.rate = 5000, .tries = 1}, 0, &r);
+	assert_int_equal(network.sent, 400);
 }
 
 /* At whatever time it is stopped: nothing is closed that was not refused, and what may have been
