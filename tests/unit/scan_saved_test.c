@@ -24,7 +24,7 @@ static void make(struct scan *s, struct buf *text)
 	assert_int_equal(scan_init(s, hosts, HOSTS, ports, PORTS), 0);
 	for (int h = 0; h < HOSTS; h++)
 		for (int i = 0; i < PORTS; i++)
-			s->hosts[h].replies[i] = (uint8_t)(unit_random(&seed) % SCAN_REPLY_COUNT);
+			s->hosts[h].replies[i] = (uint8_t)(unit_random(&seed) % SCAN_UDP_SILENT);
 	s->hosts[0].done = true;
 	s->hosts[0].trouble = SCAN_TIMED_OUT;
 	s->hosts[0].rtt_ms = 1.5;
