@@ -87,7 +87,8 @@ json_t *json_scan_port(const struct scan *s, size_t host, size_t port)
 
 	registry_find(s->ports[port], scan_port_proto(s, port), &entry);
 	return json_pack("{s:i, s:s, s:s, s:s, s:s?, s:o}", "port", s->ports[port], "proto",
-			 proto_name(scan_port_proto(s, port)), "state", scan_state_name(scan_reply_state(reply)), "reason",
+			 proto_name(scan_port_proto(s, port)), "state",
+			 scan_state_name(scan_reply_state(reply)), "reason",
 			 scan_reply_reason(reply), "registered", entry.name, "service",
 			 pack_service(s, host, port));
 }

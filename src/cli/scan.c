@@ -321,9 +321,8 @@ static int read_question(struct job *j, struct err *e)
 		r = read_wish(j->o, &j->wish, e);
 	if (r == 0)
 		r = choose_way(j->o, &j->wish, e);
-	if (r == 0 &&
-	    scan_init_both(&j->scan, q->targets.items, q->targets.count, q->ports, q->tcp_count,
-			   q->port_count - q->tcp_count) < 0)
+	if (r == 0 && scan_init_both(&j->scan, q->targets.items, q->targets.count, q->ports,
+				     q->tcp_count, q->port_count - q->tcp_count) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
 	if (r == 0 && j->o->save && j->o->by_datagrams)
 		r = err_set(e, -EINVAL, _("--save cannot keep how far UDP is: leave out -sU"));

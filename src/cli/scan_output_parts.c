@@ -61,8 +61,7 @@ static const char *host_reason(const struct scan_output_host *h, enum scan_reply
 	case SCAN_NO_HOST:
 		return "unknown-response";
 	default:
-		return replies[surest].state <= OUTPUT_CLOSED ? replies[surest].reason
-							      : "user-set";
+		return replies[surest].state <= OUTPUT_CLOSED ? replies[surest].reason : "user-set";
 	}
 }
 

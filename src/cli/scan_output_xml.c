@@ -77,8 +77,8 @@ static void add_port(const struct scan_report *r, const struct scan_output_host 
 	buf_printf(out,
 		   "<port protocol=\"%s\" portid=\"%u\"><state state=\"%s\" reason=\"%s\" "
 		   "reason_ttl=\"0\"/>",
-		   proto_name(scan_port_proto(r->scan, port)), r->scan->ports[port], scan_output_state_name(state),
-		   scan_output_reason(reply, r->by_connect));
+		   proto_name(scan_port_proto(r->scan, port)), r->scan->ports[port],
+		   scan_output_state_name(state), scan_output_reason(reply, r->by_connect));
 	add_service(r, h->index, port, out);
 	buf_add_text(out, "</port>\n");
 }
@@ -178,8 +178,7 @@ static void add_head(const struct scan_report *r, struct buf *out)
 	add_attribute(out, "args", &command);
 	buf_printf(out, " start=\"%lld\" startstr=\"", (long long)r->begun_s);
 	scan_output_add_time(r->begun_s, out);
-	buf_printf(out, "\" version=\"portero %s\" xmloutputversion=\"1.05\">\n",
-		   PORTERO_VERSION);
+	buf_printf(out, "\" version=\"portero %s\" xmloutputversion=\"1.05\">\n", PORTERO_VERSION);
 	if (r->scan->tcp_count)
 		add_scan_info(r, r->by_connect ? "connect" : "syn", PROTO_TCP, out);
 	if (r->scan->tcp_count < r->scan->port_count)

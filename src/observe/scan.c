@@ -98,8 +98,7 @@ static void save(struct run *run, const struct group *g, bool now)
 	*m = (struct scan_memory){.seed = run->seed,
 				  .sent = run->scan->sent,
 				  .answers = run->scan->answers,
-				  .took_ns =
-					  run->scan->took_ns + scan_clock_ns() - run->begun_ns};
+				  .took_ns = run->scan->took_ns + scan_clock_ns() - run->begun_ns};
 	if (g) {
 		m->sent += probe_progress(g->engine).sent;
 		m->answers += probe_progress(g->engine).answered;
