@@ -224,7 +224,7 @@ static int choose_ports(const struct options *o, struct scan_ports *ret, struct 
 /* UDP with -sU, and TCP without it, or with -sS or -sT. */
 static int read_ports(const struct options *o, struct scan_question *q, struct err *e)
 {
-	struct scan_ports cleanup_free *ports = malloc(sizeof(*ports));
+	struct scan_ports cleanup_free *ports = calloc(1, sizeof(*ports));
 	int r;
 
 	if (!ports)
