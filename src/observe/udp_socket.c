@@ -184,7 +184,7 @@ static void take_error(struct msghdr *message, const uint8_t *quoted, size_t len
 	if (!error || !name_get(message->msg_name, &seen.of, &seen.port))
 		return;
 	seen.reply = reply_of(error);
-	memcpy(&offender, SO_EE_OFFENDER(error),
+	memcpy(&offender, error + 1, /* SO_EE_OFFENDER() */
 	       error->ee_origin == SO_EE_ORIGIN_ICMP6 ? sizeof(offender.v6) : sizeof(offender.v4));
 	if (seen.reply == SCAN_UNSURE || !name_get(&offender, &seen.offender, &ignored))
 		return;
