@@ -404,7 +404,7 @@ def test_published_ports(machine, v6):
 
 @BOTH
 def test_rate(machine, v6):
-    machine.load("openings:\n" + opening("80/tcp", rate="3/minute") + opening("81/tcp"))
+    machine.load("openings:\n" + opening("80/tcp", rate="3/hour") + opening("81/tcp"))
     for port in (80, 81):
         machine.tcp(machine.host, port)
     near = "fd77::99" if v6 else "10.77.0.99"
@@ -420,7 +420,7 @@ def test_rate(machine, v6):
         ip("-n", machine.host.name, "route", "add", far, "via", PEER[1])
         assert machine.connect(machine.peer, HOST[v6], 80, source=far) != "drop"
     assert machine.connect(machine.peer, HOST[v6], 81) != "drop"
-    machine.load("settings:\n  protect: [80/tcp]\nopenings:\n" + opening("80/tcp", rate="3/minute"))
+    machine.load("settings:\n  protect: [80/tcp]\nopenings:\n" + opening("80/tcp", rate="3/hour"))
     assert machine.connect(machine.peer, HOST[v6], 80) != "drop", "a new table begins anew"
 
 
