@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import Netns, die_with_parent, ip, need_program, require_namespaces
+from harness import Netns, die_with_parent, ip, need_program, require_namespaces, wait_until
 from test_policy_packets import TOOL
 
 HOST, PEER = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")
@@ -410,6 +410,8 @@ def test_rate(machine, v6):
     near = "fd77::99" if v6 else "10.77.0.99"
     far = "fd99::99" if v6 else None
     ip("-n", machine.peer.name, "addr", "add", near, "dev", "eth0", *(["nodad"] if v6 else []))
+    # neighbours know each other by then: a packet that is lost for that counts, too
+    wait_until(lambda: machine.connect(machine.peer, HOST[v6], 81) != "drop")
     got = [machine.connect(machine.peer, HOST[v6], 80) for _ in range(5)]
     assert [g == "drop" for g in got] == [False] * 3 + [True] * 2, got
     got[0].sendall(b"goes on")
