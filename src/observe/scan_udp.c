@@ -125,6 +125,9 @@ static void send_requests(struct asking *a, const struct probe *probes, size_t c
 		datagrams[i].len = write_request(run, to, port, probes[i].slot, a->room[i]);
 	}
 	udp_socket_send(&a->socket, datagrams, count);
+	for (size_t i = 0; i < count; i++)
+		if (datagrams[i].kept_back)
+			udp_probe_kept_back(a->engine, probes[i].host, probes[i].port);
 }
 
 static void ask(struct asking *a)

@@ -398,6 +398,20 @@ void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool re
 	udp_silence_set_needed(h);
 }
 
+void udp_host_give_up(struct udp_host *h, uint32_t port)
+{
+	struct udp_port *p = &h->ports[port];
+
+	if (p->good == UDP_ANSWERED)
+		return;
+	if (p->good == UDP_SILENT)
+		h->silent--;
+	else
+		h->unresolved--;
+	p->good = UDP_ANSWERED;
+	h->given_up++;
+}
+
 double udp_host_left_s(const struct udp_host *h)
 {
 	if (h->phase != UDP_TIMED || !h->interval_ns)

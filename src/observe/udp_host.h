@@ -64,6 +64,7 @@ struct udp_host {
 	bool sentinel_sent, sentinel_due;
 	uint32_t kept, lost; /* of answered ports: answers; asks that were not, and should have */
 	bool gave_up;	     /* it refused, and does not any more */
+	uint32_t given_up;   /* ports that could not be asked */
 	struct probe_host times;
 };
 
@@ -81,6 +82,8 @@ bool udp_host_next(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port);
 uint64_t udp_host_wake_ns(const struct udp_host *h, uint64_t now_ns);
 /* A port answered, or was refused (`refused`). */
 void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool refused);
+/* The port cannot be asked: it is not waited for any more, and not silent. */
+void udp_host_give_up(struct udp_host *h, uint32_t port);
 /* Was the port asked so often that its silence is known? Not of one that answered. */
 bool udp_host_is_silent(const struct udp_host *h, uint32_t port);
 /* How many seconds it will take the host to refuse all that is silent; negative: not known. */

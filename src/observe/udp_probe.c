@@ -144,6 +144,11 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 	udp_host_answer(&u->of[host], now_ns, port, refused);
 }
 
+void udp_probe_kept_back(struct udp_engine *u, uint32_t host, uint32_t port)
+{
+	udp_host_give_up(&u->of[host], port);
+}
+
 static enum scan_reply silent_reply(const struct udp_host *h, uint32_t port)
 {
 	if (!h->ports[port].asks)
@@ -163,12 +168,12 @@ static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupte
 	if (h->times.srtt_ns && host->rtt_ms < 0)
 		host->rtt_ms = (double)h->times.srtt_ns / 1e6;
 	host->refusals = h->usual_ns ? 1e9 / (double)h->usual_ns : -1;
-	if (host->trouble != SCAN_FINE || !h->unresolved)
+	if (host->trouble != SCAN_FINE || (!h->unresolved && !h->given_up))
 		return;
-	host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
-			: h->gave_up	     ? SCAN_LOSSY
-			: interrupted	     ? SCAN_INTERRUPTED
-					     : SCAN_FINE;
+	host->trouble = u->timed_out[number]	    ? SCAN_TIMED_OUT
+			: h->gave_up || h->given_up ? SCAN_LOSSY
+			: interrupted		    ? SCAN_INTERRUPTED
+						    : SCAN_FINE;
 }
 
 void udp_probe_conclude(struct udp_engine *u, bool interrupted)

@@ -111,17 +111,22 @@ static bool name_get(const union udp_name *n, struct address *ret, uint16_t *ret
 }
 
 /* An error of before, which an ICMP message left at the socket, is told instead of sending. */
-static void send_one(int fd, const struct udp_datagram *d, socklen_t len)
+static void send_one(int fd, struct udp_datagram *d, socklen_t len)
 {
-	for (int i = 0; i < 4; i++)
-		if (sendto(fd, d->bytes, d->len, 0, &d->to.any, len) >= 0 ||
-		    (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH &&
-		     errno != EACCES && errno != EPROTO && errno != EMSGSIZE && errno != EINTR &&
-		     errno != ENOPROTOOPT && errno != EOPNOTSUPP && errno != EHOSTDOWN))
+	d->kept_back = false;
+	for (int i = 0; i < 4; i++) {
+		if (sendto(fd, d->bytes, d->len, 0, &d->to.any, len) >= 0)
 			return;
+		if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH &&
+		    errno != EACCES && errno != EPROTO && errno != EMSGSIZE && errno != EINTR &&
+		    errno != ENOPROTOOPT && errno != EOPNOTSUPP && errno != EHOSTDOWN) {
+			d->kept_back = errno == EPERM;
+			return;
+		}
+	}
 }
 
-void udp_socket_send(struct udp_socket *u, const struct udp_datagram *datagrams, size_t count)
+void udp_socket_send(struct udp_socket *u, struct udp_datagram *datagrams, size_t count)
 {
 	socklen_t len =
 		u->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

@@ -28,6 +28,7 @@ struct udp_datagram {
 	union udp_name to;
 	const uint8_t *bytes;
 	size_t len;
+	bool kept_back; /* udp_socket_send(): this machine's own rules refuse it (EPERM) */
 };
 
 struct udp_socket {
@@ -40,7 +41,7 @@ int udp_socket_open(struct udp_socket *u, int family, struct err *e);
 void udp_socket_close(struct udp_socket *u);
 void udp_name_set(union udp_name *n, const struct address *a, uint16_t port, uint32_t scope);
 /* At most UDP_BATCH. What the kernel does not take is lost like any other. */
-void udp_socket_send(struct udp_socket *u, const struct udp_datagram *datagrams, size_t count);
+void udp_socket_send(struct udp_socket *u, struct udp_datagram *datagrams, size_t count);
 
 struct udp_seen {
 	struct address of; /* who was asked */

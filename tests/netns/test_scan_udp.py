@@ -130,6 +130,16 @@ def test_who_drops_may_be_open(pair):
     assert len(of_state(states, "open|filtered")) == 10 + 1 + 501
 
 
+def test_who_may_not_ask(pair):
+    """What this machine's own rules keep back was never asked: its silence says nothing."""
+    pair.serve()
+    pair.visitor.nft("table inet t { chain o { type filter hook output priority 0;\n"
+                     "udp dport { 53, 161, 1001 } drop\n}\n}\n")
+    states = pair.udp_states("-p", "53,123,161,514,1001", code=(2,))
+    assert of_state(states, "unknown") == [53, 161, 1001]
+    assert states[123] == "open" and states[514] == "open|filtered"
+
+
 def test_who_refuses_on_the_way(pair):
     pair.serve()
     pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
