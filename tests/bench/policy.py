@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Scene E of bench.py: what a policy costs. Its ruleset is made and loaded; then new connections and
-bytes from a peer, the best of interleaved rounds, against rulesets of the same meaning in the manner of
-others (rulesets.py: naive, ufw, firewalld), against connection tracking alone and no firewall at all.
+bytes from a peer, in interleaved rounds (paired.py), against rulesets of the same meaning in the manner
+of others (rulesets.py: naive, ufw, firewalld), against connection tracking alone and no firewall at all.
 """
 import os
 import random
@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import paired
 import rulesets
 
 HERE = Path(__file__).resolve().parent
@@ -82,7 +83,8 @@ def pair(tool, prefix, number, ports):
                 link set eth0 up
                 """)
         server = subprocess.Popen([tool, f"/run/netns/{host}", "serve", *map(str, ports)],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=paired.on_cpu(paired.ends()[0]))
         if server.stdout.readline() != "ready\n":
             raise RuntimeError("nobody listens")
         yield host, f"/run/netns/{peer}"
@@ -106,7 +108,7 @@ class Scene:
     def __init__(self, bench, options, prefix):
         self.bench, self.prefix = bench, prefix
         self.quick = options.quick
-        self.rounds = 3 if self.quick else max(15, options.rounds)
+        self.rounds = 4 if self.quick else max(21, options.rounds)
         directory = Path(bench.tool).parent
         self.tool = str(directory / "traffic")
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-o", self.tool,
@@ -149,39 +151,36 @@ class Scene:
             took.append(f"{manner} {loaded:.2f} s")
         return f" ({', '.join(took)})"
 
+    def ask(self, peer, *words):
+        return timed([self.tool, peer, *map(str, words)],
+                     preexec_fn=paired.on_cpu(paired.ends()[1]))[1]
+
     def measure(self):
         """{name: [seconds per connection]}, {name: [bytes per second]}"""
         connects = {name: [] for name in self.peers}
         bytes_ = {name: [] for name in self.peers}
-        for number in range(self.rounds + 1):
-            for name, (peer, ports) in self.peers.items():
-                few = self.quick or not name.startswith(("portero", NOTHING, TRACKED))
-                count = CONNECTIONS // 10 if few else CONNECTIONS
-                took = int(timed([self.tool, peer, "connect", HOST, str(count),
-                                  *map(str, ports)])[1])
-                poured = float(timed([self.tool, peer, "pour", HOST, str(ports[-1]),
-                                      str(POUR_MS)])[1])
-                if number:
-                    connects[name].append(took / count / 1e9)
-                    bytes_[name].append(poured)
+        for number, name in paired.rounds_of(self.peers, self.rounds + 1):
+            peer, ports = self.peers[name]
+            few = self.quick or not name.startswith(("portero", NOTHING, TRACKED))
+            count = CONNECTIONS // 10 if few else CONNECTIONS
+            took = int(self.ask(peer, "connect", HOST, count, *ports))
+            poured = float(self.ask(peer, "pour", HOST, ports[-1], POUR_MS))
+            if number:
+                connects[name].append(took / count / 1e9)
+                bytes_[name].append(poured)
         return connects, bytes_
 
 
-def best(samples, name):
-    """Of all rounds: whatever else the machine does only makes it worse."""
-    return max(samples[name]) if samples[name][0] > 1 else min(samples[name])
-
-
 def ratio(samples, name, other):
-    return best(samples, name) / best(samples, other)
+    return paired.ratio(samples[name], samples[other])
 
 
 def print_samples(connects, bytes_):
     for name, samples in connects.items():
-        print(f"  {name:16}{min(samples) * 1e6:9.1f} us a connection (median "
-              f"{statistics.median(samples) * 1e6:.1f}), {ratio(connects, name, NOTHING):6.2f}x; "
-              f"{max(bytes_[name]) / 1e9:6.2f} GB/s (median "
-              f"{statistics.median(bytes_[name]) / 1e9:.2f}), {ratio(bytes_, name, NOTHING):5.2f}x")
+        print(f"  {name:16}{statistics.median(samples) * 1e6:9.1f} us a connection, "
+              f"{paired.words(ratio(connects, name, NOTHING))}x; "
+              f"{statistics.median(bytes_[name]) / 1e9:6.2f} GB/s, "
+              f"{paired.words(ratio(bytes_, name, NOTHING))}x")
 
 
 def print_flat(bench, connects):
@@ -189,20 +188,26 @@ def print_flat(bench, connects):
     answers = {}
     for manner in ("portero", *manners()):
         sizes = [n for n in connects if n.startswith(manner + " ")]
-        answers[manner] = flat = ratio(connects, sizes[-1], sizes[0])
+        answers[manner] = flat = ratio(connects, sizes[-1], sizes[0])[0]
         line = f"  {sizes[-1]} / {sizes[0]}: {flat:.2f}x a connection"
         if manner == "portero":
             line += bench.judge(f"{FLAT}x", f"{sizes[-1]} {flat:.2f}x {sizes[0]}", flat <= FLAT)
         else:
             same = f"portero {sizes[-1].split()[1]}"
-            line += f"; {ratio(connects, sizes[-1], same):.2f}x {same}"
+            line += f"; {ratio(connects, sizes[-1], same)[0]:.2f}x {same}"
         print(line)
     return answers["portero"]
 
 
-def print_kept(bench, name, what, kept):
-    print(f"  {name} / {NOTHING}: {kept:.2f} of the {what}"
-          + bench.judge(THROUGHPUT, f"{name} {kept:.2f} of the {what}", kept >= THROUGHPUT))
+def print_kept(bench, connects, bytes_, name, other):
+    """What is left of the connections and bytes a second; judged next to nothing at all."""
+    for what, samples, others in (("connections", connects[other], connects[name]),
+                                  ("bytes", bytes_[name], bytes_[other])):
+        kept = paired.ratio(samples, others)  # seconds a connection: the other way round
+        verdict = bench.judge(THROUGHPUT, f"{name} {kept[0]:.2f} of the {what} a second",
+                              kept[0] >= THROUGHPUT) if other == NOTHING else ""
+        print(f"  {name} / {other}: {paired.words(kept)} of the {what} a second{verdict}")
+    return kept[0]
 
 
 def scene(bench, options, prefix):
@@ -214,10 +219,7 @@ def scene(bench, options, prefix):
     print_samples(connects, bytes_)
     flat = print_flat(bench, connects)
     last = [n for n in connects if n.startswith("portero")][-1]
-    through = ratio(bytes_, last, NOTHING)
-    print(f"  {last} / {TRACKED}: {1 / ratio(connects, last, TRACKED):.2f} of the connections a "
-          f"second, {ratio(bytes_, last, TRACKED):.2f} of the bytes")
-    print_kept(bench, last, "connections a second", 1 / ratio(connects, last, NOTHING))
-    print_kept(bench, last, "bytes a second", through)
+    print_kept(bench, connects, bytes_, last, TRACKED)
+    through = print_kept(bench, connects, bytes_, last, NOTHING)
     bench.results["E"] = {"load": s.numbers, "connect_s": connects, "bytes_per_s": bytes_}
     return f"{last.split()[1]} openings: {flat:.2f}x a connection of 1, {through:.2f} of the bytes"
