@@ -2,6 +2,7 @@
 #include "observe/reach_explore.h"
 #include "base/i18n.h"
 #include "base/mem.h"
+#include "observe/reach_explore_inner.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,181 +11,10 @@
 
 enum { CHUNK = 256 }; /* packets between two looks at the clock */
 
-/* A packet that is to be asked about once more: a query and one of its asks. */
-struct item {
-	uint32_t query, ask;
-	uint16_t last; /* the doubt that was decided last; REACH_NO_DOUBT: none */
-};
-
-/* An assignment, and the packets whose way leads to it. */
-struct job {
-	struct assignment assignment;
-	struct item *items;
-	size_t count, cap;
-};
-
-struct explorer {
-	struct mirror *m;
-	const struct reach_plan *plan;
-	struct reach_answers *ret;
-	struct err *e;
-	uint64_t order;	  /* of chains at one priority: what is asked now */
-	struct job *jobs; /* those before `next` are done */
-	size_t job_count, job_cap, next;
-	const struct reach_options *options;
-	uint64_t *moves[2]; /* by protocol: points whose packets rules may give other ports */
-	/* of one call of twin_probe */
-	uint16_t *ports;
-	uint32_t *asks;
-	uint16_t *lasts; /* of each: see struct item */
-	struct outcome *outcomes;
-	struct met_doubts met;
-};
-
-static struct reach_answer *answer_of(const struct explorer *x, uint32_t query, uint32_t ask)
-{
-	return &x->ret->items[x->plan->queries[query].first_answer + ask];
-}
-
-static const struct reach_ask *ask_of(const struct explorer *x, uint32_t query, uint32_t ask)
-{
-	return &x->plan->asks.items[x->plan->queries[query].asks.first + ask];
-}
-
-static uint16_t port_of(const struct explorer *x, uint32_t query, uint32_t ask)
-{
-	return x->plan->points.items[ask_of(x, query, ask)->first].port;
-}
-
-/* Does the ask speak for more than the port that it is asked about? */
-static bool is_range(const struct explorer *x, uint32_t query, uint32_t ask)
-{
-	const struct reach_ask *a = ask_of(x, query, ask);
-	const struct reach_point *items = x->plan->points.items;
-
-	return items[a->first].first != items[a->end - 1].last;
-}
-
-static bool is_over(struct explorer *x)
+bool reach_explore_is_over(struct explorer *x)
 {
 	x->ret->out_of_time = x->ret->out_of_time || reach_now() >= x->options->deadline;
 	return x->ret->out_of_time;
-}
-
-/* --- what was seen ------------------------------------------------------------------------------
- */
-
-static int find_target(struct explorer *x, const struct outcome *o, uint16_t *ret)
-{
-	struct reach_answers *a = x->ret;
-	struct reach_target target = {o->forwarded, o->target, o->forwarded ? o->out_ifindex : 0};
-
-	for (size_t i = a->target_count; i-- > 0;) {
-		const struct reach_target *t = &a->targets[i];
-
-		if (t->forwarded != target.forwarded || t->out_ifindex != target.out_ifindex ||
-		    !address_equal(&t->address, &target.address))
-			continue;
-		*ret = (uint16_t)i;
-		return 0;
-	}
-	if (a->target_count >= REACH_TARGET_LIMIT)
-		return -E2BIG;
-	if (mem_grow(&a->targets, &a->target_cap, a->target_count + 1, sizeof(target)) < 0)
-		return -ENOMEM;
-	*ret = (uint16_t)a->target_count;
-	a->targets[a->target_count++] = target;
-	return 0;
-}
-
-static void depend_on(const struct explorer *x, struct reach_answer *a, uint16_t doubt)
-{
-	a->kinds |= (uint8_t)(1u << x->m->doubts.items[doubt].kind);
-	if (a->doubt == REACH_NO_DOUBT)
-		a->doubt = doubt;
-}
-
-/* On the one that was decided last in the first place, but on the others, too. */
-static void depend_on_job(const struct explorer *x, struct reach_answer *a, const struct job *job,
-			  uint16_t last)
-{
-	if (last != REACH_NO_DOUBT)
-		depend_on(x, a, last);
-	for (size_t i = 0; i < x->m->doubts.count; i++)
-		if (assignment_has(&job->assignment, i))
-			depend_on(x, a, (uint16_t)i);
-}
-
-/* Is it on other machines that the packet arrives, whichever way it goes? */
-static bool are_forwarded(const struct explorer *x, uint16_t target, uint16_t other)
-{
-	return x->ret->targets[target].forwarded && x->ret->targets[other].forwarded;
-}
-
-/*
- * Let in again. To another place than before: on other machines it is one server of several; here,
- * who gets the packet is what is asked.
- */
-static int take_accepted(struct explorer *x, const struct job *job, struct reach_answer *a,
-			 uint16_t last, const struct outcome *o)
-{
-	bool first = !(a->verdicts & 1u << VERDICT_ACCEPT);
-	uint16_t target;
-	int r = find_target(x, o, &target);
-
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0 || (!first && (a->target != target || a->target_port != o->target_port))) {
-		if (r >= 0 && are_forwarded(x, a->target, target)) {
-			a->several = true;
-			return 0;
-		}
-		a->verdicts |= 1u << VERDICT_UNKNOWN;
-		depend_on_job(x, a, job, last);
-		return 0;
-	}
-	if (first) {
-		a->target = target;
-		a->target_port = o->target_port;
-	}
-	a->verdicts |= 1u << VERDICT_ACCEPT;
-	return 0;
-}
-
-/* A SYN that is let in, but whose answer does not get out, opens nothing. */
-static enum verdict with_reply(const struct outcome *o)
-{
-	if (o->verdict != VERDICT_ACCEPT)
-		return o->verdict;
-	switch (o->reply) {
-	case REPLY_NO_ROUTE:
-	case REPLY_DROPPED:
-		return VERDICT_DROP;
-	case REPLY_NONE:
-	case REPLY_SOME:
-		return VERDICT_UNKNOWN;
-	case REPLY_NOT_ASKED:
-	case REPLY_SENT:
-	case REPLY_LEFT:
-		break;
-	}
-	return VERDICT_ACCEPT;
-}
-
-static int take_outcome(struct explorer *x, const struct job *job, struct reach_answer *a,
-			uint16_t last, const struct outcome *o)
-{
-	enum verdict verdict = with_reply(o);
-	uint8_t bit = (uint8_t)(1u << verdict);
-
-	if (a->verdicts && !(a->verdicts & bit))
-		depend_on_job(x, a, job, last);
-	if (verdict != o->verdict)
-		a->reply = (uint8_t)o->reply;
-	if (verdict == VERDICT_ACCEPT)
-		return take_accepted(x, job, a, last, o);
-	a->verdicts |= bit;
-	return 0;
 }
 
 /* --- jobs ---------------------------------------------------------------------------------------
@@ -248,7 +78,7 @@ static int branch(struct explorer *x, const struct assignment *assignment, uint3
 		if (x->m->doubts.items[met[i].doubt].kind == DOUBT_STOP) {
 			a->verdicts = (uint8_t)((a->verdicts & ~(1u << VERDICT_DROP)) |
 						1u << VERDICT_UNKNOWN);
-			depend_on(x, a, met[i].doubt);
+			reach_explore_depend_on(x, a, met[i].doubt);
 		} else if (add_item(x, assignment, met[i].doubt, query, ask) < 0) {
 			return -ENOMEM;
 		}
@@ -324,8 +154,8 @@ static int ask(struct explorer *x, size_t job, uint32_t query, size_t count)
 		r = doubt_reply(x, query, i);
 		if (r < 0)
 			break;
-		r = take_outcome(x, &x->jobs[job], answer_of(x, query, x->asks[i]), x->lasts[i],
-				 &x->outcomes[i]);
+		r = reach_explore_take(x, &x->jobs[job], answer_of(x, query, x->asks[i]),
+				       x->lasts[i], &x->outcomes[i]);
 		while (met < x->met.count && x->met.items[met].index == i)
 			met++;
 		if (r >= 0)
@@ -350,7 +180,7 @@ static void leave(struct explorer *x, const struct job *job, size_t first)
 
 		a->verdicts |= 1u << VERDICT_UNKNOWN;
 		a->late |= x->ret->out_of_time;
-		depend_on_job(x, a, job, job->items[i].last);
+		reach_explore_depend_on_job(x, a, job, job->items[i].last);
 		x->ret->exhausted = true;
 	}
 }
@@ -381,10 +211,10 @@ static int run_query(struct explorer *x, uint32_t query, bool listened)
 		x->asks[count++] = i;
 		if (count < CHUNK)
 			continue;
-		r = is_over(x) ? 0 : ask_chosen(x, 0, query, count);
+		r = reach_explore_is_over(x) ? 0 : ask_chosen(x, 0, query, count);
 		count = 0;
 	}
-	return r < 0 || is_over(x) ? r : ask_chosen(x, 0, query, count);
+	return r < 0 || reach_explore_is_over(x) ? r : ask_chosen(x, 0, query, count);
 }
 
 /* What a person wants to know first. */
@@ -405,7 +235,8 @@ static int run_first(struct explorer *x)
 	/* addresses that the rules mention come when all is known of the wider classes */
 	for (unsigned turn = 0; turn < 4; turn++)
 		for (unsigned rank = turn < 2 ? 0 : 3; rank < (turn < 2 ? 3u : 4u); rank++)
-			for (uint32_t q = 0; q < x->plan->count && r >= 0 && !is_over(x); q++)
+			for (uint32_t q = 0;
+			     q < x->plan->count && r >= 0 && !reach_explore_is_over(x); q++)
 				if (importance(&x->plan->queries[q]) == rank && is_asked(x, q))
 					r = run_query(x, q, turn % 2 == 0);
 	return r;
@@ -417,7 +248,7 @@ static int run_job(struct explorer *x, size_t job)
 	size_t i = 0;
 	int r = 0;
 
-	while (i < x->jobs[job].count && r >= 0 && !is_over(x)) {
+	while (i < x->jobs[job].count && r >= 0 && !reach_explore_is_over(x)) {
 		uint32_t query = x->jobs[job].items[i].query;
 		size_t count = 0;
 
@@ -440,102 +271,6 @@ static void give_up(struct explorer *x)
 {
 	for (; x->next < x->job_count; x->next++)
 		leave(x, &x->jobs[x->next], 0);
-}
-
-/* --- ports that are sent on ---------------------------------------------------------------------
- */
-
-static bool is_accepted(const struct reach_answer *a)
-{
-	return a->verdicts & (1u << VERDICT_ACCEPT);
-}
-
-/* The port at which another port of the point arrives, or 0. */
-static int arrival(struct explorer *x, uint32_t query, uint16_t port, uint16_t *ret)
-{
-	struct flow flow = x->plan->queries[query].flow;
-	struct outcome outcome;
-	int r;
-
-	flow.again = true;
-	r = twin_probe(x->m->probe, &flow, &port, 1, &outcome, &x->met, x->e);
-
-	*ret = r >= 0 && outcome.verdict == VERDICT_ACCEPT ? outcome.target_port : 0;
-	return r;
-}
-
-static bool is_moved(const struct explorer *x, uint32_t query, const struct reach_answer *a)
-{
-	return !address_equal(&x->ret->targets[a->target].address,
-			      &x->plan->queries[query].flow.destination);
-}
-
-/*
- * An ask stands for several ports. When NAT gives its packets another port, do the others get the
- * same one, or do they follow one by one?
- */
-static int look_at_shift(struct explorer *x, uint32_t query, uint32_t ask)
-{
-	const struct reach_ask *points = ask_of(x, query, ask);
-	const struct reach_point *items = x->plan->points.items;
-	struct reach_answer *a = answer_of(x, query, ask);
-	uint16_t port = items[points->first].port, at[2];
-	uint16_t ends[] = {items[points->first].first, items[points->end - 1].last};
-	bool same = true, follows = true;
-
-	for (int i = 0; i < 2; i++) {
-		int r = arrival(x, query, ends[i], &at[i]);
-
-		if (r < 0)
-			return r;
-		/* let in by a limit only: where nothing moves the first, it moves none */
-		if (!at[i] && a->target_port == port && !is_moved(x, query, a))
-			return 0;
-		same &= at[i] == a->target_port;
-		follows &= at[i] == (uint16_t)(a->target_port + (ends[i] - port));
-	}
-	a->shifts = follows;
-	a->stays = same && !follows;
-	a->odd = !same && !follows;
-	return 0;
-}
-
-static bool may_move(const struct explorer *x, uint32_t query, const struct reach_ask *ask)
-{
-	const uint64_t *bits = x->moves[x->plan->queries[query].flow.proto == PROTO_UDP];
-
-	for (uint32_t i = ask->first; i < ask->end; i++)
-		if (bits[i / 64] >> (i % 64) & 1)
-			return true;
-	return false;
-}
-
-static bool may_shift(const struct explorer *x, uint32_t query, uint32_t ask)
-{
-	const struct reach_ask *points = ask_of(x, query, ask);
-	const struct reach_point *items = x->plan->points.items;
-	const struct reach_answer *a = answer_of(x, query, ask);
-
-	return items[points->first].first != items[points->end - 1].last && is_accepted(a) &&
-	       (may_move(x, query, points) || a->target_port != items[points->first].port ||
-		is_moved(x, query, a));
-}
-
-static int look_at_shifts(struct explorer *x)
-{
-	struct assignment none = {.order = x->order};
-	int r = mirror_load(x->m, &none, x->e);
-
-	for (uint32_t q = 0; q < x->plan->count && r >= 0; q++)
-		for (uint32_t i = 0; i < x->plan->queries[q].asks.count && r >= 0; i++) {
-			if (!may_shift(x, q, i))
-				continue;
-			if (is_over(x))
-				answer_of(x, q, i)->late = true;
-			else
-				r = look_at_shift(x, q, i);
-		}
-	return r;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
@@ -593,7 +328,8 @@ int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t 
 
 	*ret = (struct reach_answers){0};
 	r = prepare(&x);
-	while (r >= 0 && x.next < x.job_count && m->loads - before < limit && !is_over(&x)) {
+	while (r >= 0 && x.next < x.job_count && m->loads - before < limit &&
+	       !reach_explore_is_over(&x)) {
 		size_t job = x.next++;
 
 		r = mirror_load(m, &x.jobs[job].assignment, e);
@@ -603,7 +339,7 @@ int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t 
 	if (r >= 0)
 		give_up(&x);
 	if (r >= 0)
-		r = look_at_shifts(&x);
+		r = reach_explore_shifts(&x);
 	clean(&x);
 	return r;
 }
