@@ -141,6 +141,15 @@ void nla_put_text(struct buf *b, uint16_t type, const char *text)
 	nla_put(b, type, text, strlen(text) + 1);
 }
 
+void nla_put_raw(struct buf *b, const uint8_t *start, struct cur value)
+{
+	static const char zeroes[NLA_ALIGNTO];
+	size_t len = (size_t)(value.at - start) + value.left;
+
+	buf_add(b, start, len);
+	buf_add(b, zeroes, NLA_ALIGN(len) - len);
+}
+
 size_t nla_begin_nest(struct buf *b, uint16_t type)
 {
 	size_t at = b->len;

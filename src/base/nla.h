@@ -40,6 +40,9 @@ void nla_put_u32_be(struct buf *b, uint16_t type, uint32_t value);
 void nla_put_u64_be(struct buf *b, uint16_t type, uint64_t value);
 void nla_put_u32(struct buf *b, uint16_t type, uint32_t value); /* host order, as rtnetlink has */
 void nla_put_text(struct buf *b, uint16_t type, const char *text);
+/* An attribute as it came, with its header, which begins at `start`; `value` is what nla_next()
+ * told. */
+void nla_put_raw(struct buf *b, const uint8_t *start, struct cur value);
 /* Begins a nested attribute (NLA_F_NESTED); its offset is for nla_end_nest(). */
 size_t nla_begin_nest(struct buf *b, uint16_t type);
 void nla_end_nest(struct buf *b, size_t nest);

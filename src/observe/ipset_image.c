@@ -22,10 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-	ATTEMPTS = 4,
-	SMALLEST_HASH = 64, /* the kernel's own lower limit of IPSET_ATTR_HASHSIZE */
-};
+enum { ATTEMPTS = 4 };
 
 void ipset_image_done(struct ipset_image *image)
 {
@@ -117,16 +114,6 @@ uint64_t ipset_image_fingerprint(const struct ipset_image *image)
 /* --- reading -----------------------------------------------------------------------------------
  */
 
-/* Appends an attribute as it is, with its header, from where it starts. */
-static void add_raw(struct buf *b, const uint8_t *start, struct cur value)
-{
-	static const char zeroes[NLA_ALIGNTO];
-	size_t len = (size_t)(value.at - start) + value.left;
-
-	buf_add(b, start, len);
-	buf_add(b, zeroes, NLA_ALIGN(len) - len);
-}
-
 /*
  * ipset wants an address marked as being in network order, but does not mark it itself when it
  * tells one: the nested attributes of bytes[0..len) are addresses, and what is in them is marked.
@@ -170,7 +157,7 @@ static void keep_header(struct ipset_image *image, struct ipset_set *set, struct
 
 	while (nla_next(&c, &type, &value)) {
 		if (creates(type))
-			add_raw(&image->bytes, start, value);
+			nla_put_raw(&image->bytes, start, value);
 		start = c.at;
 	}
 	set->header_offset = (uint32_t)offset;
@@ -318,7 +305,7 @@ static void restart(void *context)
 	ipset_image_done(context);
 }
 
-static size_t begin(struct buf *b, uint8_t command, uint16_t flags, const char *name)
+size_t ipset_message_begin(struct buf *b, uint8_t command, uint16_t flags, const char *name)
 {
 	struct nfgenmsg family = {.nfgen_family = AF_INET, .version = NFNETLINK_V0};
 	size_t message = nla_begin_message(b, type_of(command), flags, &family, sizeof(family));
@@ -329,12 +316,12 @@ static size_t begin(struct buf *b, uint8_t command, uint16_t flags, const char *
 	return message;
 }
 
-static int read_once(struct ipset_image *image, struct nl *n, struct err *e)
+int ipset_image_read_once(struct ipset_image *image, struct nl *n, struct err *e)
 {
 	struct nl_dump_ops ops = {restart, take_message, image};
 	struct buf cleanup_call(buf_done) request = {0};
 
-	nla_end_message(&request, begin(&request, IPSET_CMD_LIST, 0, NULL));
+	nla_end_message(&request, ipset_message_begin(&request, IPSET_CMD_LIST, 0, NULL));
 	if (request.failed)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	return nl_dump(n, (struct nlmsghdr *)(void *)request.data, &ops, e);
@@ -352,12 +339,12 @@ int ipset_image_read(struct ipset_image *image, struct nl *n, struct err *e)
 
 	if (!kernel_has_ipset())
 		return 0;
-	r = read_once(image, n, e);
+	r = ipset_image_read_once(image, n, e);
 	for (int i = 0; i < ATTEMPTS && r >= 0 && image->count; i++) {
 		struct ipset_image again = {0};
 		bool same;
 
-		r = read_once(&again, n, e);
+		r = ipset_image_read_once(&again, n, e);
 		same = r == 0 && ipset_image_fingerprint(image) == ipset_image_fingerprint(&again);
 		ipset_image_done(image);
 		*image = again;
@@ -368,189 +355,4 @@ int ipset_image_read(struct ipset_image *image, struct nl *n, struct err *e)
 	if (r < 0)
 		ipset_image_done(image);
 	return r < 0 ? r : 0;
-}
-
-/* --- loading -----------------------------------------------------------------------------------
- */
-
-static int compare_index(const void *a, const void *b)
-{
-	const struct ipset_set *const *set_a = a, *const *set_b = b;
-
-	return (*set_a)->index < (*set_b)->index ? -1 : (*set_a)->index > (*set_b)->index;
-}
-
-static void put_create(struct buf *b, const struct ipset_set *set, const char *name,
-		       const struct buf *header)
-{
-	size_t message = begin(b, IPSET_CMD_CREATE, NLM_F_CREATE | NLM_F_EXCL, name), nest;
-
-	nla_put_text(b, IPSET_ATTR_TYPENAME, set->type);
-	nla_put_u8(b, IPSET_ATTR_REVISION, set->revision);
-	nla_put_u8(b, IPSET_ATTR_FAMILY, set->family);
-	nest = nla_begin_nest(b, IPSET_ATTR_DATA);
-	buf_add(b, header->data, header->len);
-	nla_end_nest(b, nest);
-	nla_end_message(b, message);
-}
-
-static void copy_header(const struct ipset_image *image, const struct ipset_set *set, bool small,
-			struct buf *ret)
-{
-	struct cur c = cur_init(image->bytes.data + set->header_offset, set->header_len), value;
-	const uint8_t *start = c.at;
-	uint16_t type;
-
-	buf_clear(ret);
-	while (nla_next(&c, &type, &value)) {
-		if (small && type == IPSET_ATTR_HASHSIZE)
-			nla_put_u32_be(ret, IPSET_ATTR_HASHSIZE | NLA_F_NET_BYTEORDER,
-				       SMALLEST_HASH);
-		else
-			add_raw(ret, start, value);
-		start = c.at;
-	}
-}
-
-static void name_gap(unsigned index, char name[IPSET_NAME])
-{
-	snprintf(name, IPSET_NAME, "portero-gap-%u", index);
-}
-
-/*
- * The kernel gives a new set the lowest index that is free. So they are created in the order of
- * their indexes, with a set that fills each gap: an empty one of the type that follows, since that
- * type is known to be there.
- */
-static int put_creates(const struct ipset_image *image, struct buf *creates_, struct buf *destroys)
-{
-	struct buf cleanup_call(buf_done) header = {0};
-	const struct ipset_set **sorted = calloc(image->count, sizeof(*sorted));
-	char gap[IPSET_NAME];
-	unsigned next = 0;
-
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < image->count; i++)
-		sorted[i] = &image->sets[i];
-	qsort(sorted, image->count, sizeof(*sorted), compare_index);
-	for (size_t i = 0; i < image->count; i++, next++) {
-		copy_header(image, sorted[i], true, &header);
-		for (; next < sorted[i]->index; next++) {
-			name_gap(next, gap);
-			put_create(creates_, sorted[i], gap, &header);
-			nla_end_message(destroys, begin(destroys, IPSET_CMD_DESTROY, 0, gap));
-		}
-		copy_header(image, sorted[i], false, &header);
-		put_create(creates_, sorted[i], sorted[i]->name, &header);
-	}
-	free(sorted);
-	return creates_->failed || destroys->failed || header.failed ? -ENOMEM : 0;
-}
-
-/* ipset's own errors begin at 4096; what they mean depends on the type of set. */
-static const char *reason_of(int error)
-{
-	return error >= IPSET_ERR_PRIVATE ? _("ipset refused it") : strerror(error);
-}
-
-static void keep_first(size_t index, int error, const char *reason, void *context)
-{
-	int *first = context;
-
-	(void)index;
-	(void)reason;
-	(void)index;
-	(void)reason;
-	if (*first == 0)
-		*first = error;
-}
-
-/* A set that another one holds can be destroyed only when that one was emptied. */
-static void destroy_all(struct nl *twin)
-{
-	struct buf cleanup_call(buf_done) b = {0};
-
-	nla_end_message(&b, begin(&b, IPSET_CMD_FLUSH, 0, NULL));
-	nla_end_message(&b, begin(&b, IPSET_CMD_DESTROY, 0, NULL));
-	nl_send(twin, &b, NULL, NULL, NULL);
-}
-
-static int create_all(const struct ipset_image *image, struct nl *twin, struct err *e)
-{
-	struct buf cleanup_call(buf_done) creates_ = {0}, destroys = {0};
-	int first = 0, r = put_creates(image, &creates_, &destroys);
-
-	if (r < 0)
-		return err_set(e, r, _("out of memory"));
-	r = nl_send(twin, &creates_, keep_first, &first, e);
-	if (r == 0)
-		r = nl_send(twin, &destroys, keep_first, &first, e);
-	if (r > 0)
-		r = err_set(e, -EOPNOTSUPP, _("an ipset cannot be copied: %s"), reason_of(first));
-	return r;
-}
-
-/* IPSET_ATTR_LINENO must be there with more than one element, whatever its value. */
-static int add_all(const struct ipset_image *image, struct nl *twin, struct err *e)
-{
-	struct buf cleanup_call(buf_done) b = {0};
-	int r;
-
-	for (size_t i = 0; i < image->chunk_count; i++) {
-		const struct ipset_chunk *chunk = &image->chunks[i];
-		size_t message = begin(&b, IPSET_CMD_ADD, 0, image->sets[chunk->set].name), nest;
-
-		nla_put_u32(&b, IPSET_ATTR_LINENO, 1);
-		nest = nla_begin_nest(&b, IPSET_ATTR_ADT);
-		buf_add(&b, image->bytes.data + chunk->offset, chunk->len);
-		nla_end_nest(&b, nest);
-		nla_end_message(&b, message);
-	}
-	r = nl_send(twin, &b, NULL, NULL, e);
-	return r < 0 ? r : 0; /* what was refused is missing, which the comparison tells */
-}
-
-static const struct ipset_set *find_set(const struct ipset_image *image, uint16_t index)
-{
-	for (size_t i = 0; i < image->count; i++)
-		if (image->sets[i].index == index)
-			return &image->sets[i];
-	return NULL;
-}
-
-static int compare(const struct ipset_image *image, struct nl *twin, struct err *e)
-{
-	struct ipset_image got = {0};
-	int different = 0, r = read_once(&got, twin, e);
-
-	for (size_t i = 0; r >= 0 && i < image->count; i++) {
-		const struct ipset_set *mine = &image->sets[i], *copy = find_set(&got, mine->index);
-
-		if (copy && copy->fingerprint == mine->fingerprint &&
-		    copy->element_count == mine->element_count)
-			continue;
-		if (different++ == 0)
-			err_set(e, -EIO, _("the ipset %s was not copied as it is"), mine->name);
-	}
-	if (r >= 0 && different == 0 && got.count != image->count)
-		r = err_set(e, -EIO, _("there are ipsets that nobody copied"));
-	ipset_image_done(&got);
-	return r < 0 ? r : different;
-}
-
-int ipset_image_load(const struct ipset_image *image, struct nl *twin, struct err *e)
-{
-	int r;
-
-	if (image->count == 0)
-		return 0;
-	r = create_all(image, twin, e);
-	if (r == 0)
-		r = add_all(image, twin, e);
-	if (r == 0)
-		r = compare(image, twin, e);
-	if (r < 0)
-		destroy_all(twin);
-	return r;
 }

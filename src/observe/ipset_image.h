@@ -62,5 +62,9 @@ uint64_t ipset_image_fingerprint(const struct ipset_image *image);
  */
 int ipset_image_load(const struct ipset_image *image, struct nl *twin, struct err *e);
 
+/* One reading, which may have met a change; and the head of a message to ipset. For ipset_load. */
+int ipset_image_read_once(struct ipset_image *image, struct nl *n, struct err *e);
+size_t ipset_message_begin(struct buf *b, uint8_t command, uint16_t flags, const char *name);
+
 /* Takes one message of a dump (what follows nlmsghdr). 0, -EBADMSG, -ENOMEM, -E2BIG. */
 int ipset_image_take(struct ipset_image *image, const void *payload, size_t len);
