@@ -461,7 +461,7 @@ _runtime = []
 def runtime_dir():
     """Where portero keeps things during this run: never in the machine's own /run."""
     if not _runtime:
-        _runtime.append(tempfile.TemporaryDirectory(prefix="portero-run-"))
+        _runtime.append(tempfile.TemporaryDirectory(prefix=f"{janitor.PREFIX}run-"))
     return _runtime[0].name
 
 
