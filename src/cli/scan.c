@@ -339,7 +339,8 @@ static int read_saved(struct job *j, struct options *o, struct err *e)
 	struct scan_targets cleanup_call(scan_targets_done) targets = {0};
 	int r = 0;
 
-	if (o->word_count || o->targets || o->exclude || o->ports || o->top_ports || o->rate ||
+	if (o->word_count || o->targets || o->exclude || o->exclude_file || o->ports ||
+	    o->top_ports || o->fast || o->rate ||
 	    o->max_rate || o->max_retries || o->host_timeout || o->by_packets || o->by_connect ||
 	    o->by_datagrams || o->services || o->save || o->ipv4 || o->ipv6)
 		return err_set(

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/verify_look.h"
 #include "cli/verify_words.h"
+#include "decide/scan_ports.h"
 
 #include <errno.h>
 #include <stdio.h>

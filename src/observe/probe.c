@@ -69,6 +69,7 @@ static void count_known(struct probe_engine *p, uint32_t number)
 	struct probe_host *h = &p->hosts[number];
 
 	h->silent = p->wish.port_count;
+	h->kept_back = 0;
 	for (unsigned i = 0; i < PROBE_CLASS_COUNT; i++)
 		h->answers[i] = 0;
 	for (uint32_t i = 0; i < p->wish.port_count; i++) {
@@ -76,6 +77,7 @@ static void count_known(struct probe_engine *p, uint32_t number)
 			host->replies[i] == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
 
 		h->silent -= host->replies[i] > SCAN_UNSURE;
+		h->kept_back += host->replies[i] == SCAN_KEPT_BACK;
 		if (host->replies[i] < SCAN_RST)
 			continue;
 		if (!h->answers[class])
@@ -493,6 +495,20 @@ void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *t
 		finish_host(p, to->host, SCAN_FINE);
 }
 
+void probe_kept_back(struct probe_engine *p, const struct probe *to)
+{
+	uint8_t *known = &p->wish.hosts[to->host].replies[to->port];
+	struct probe_host *h = &p->hosts[to->host];
+
+	if (to->slot >= PROBE_PASS_LIMIT || *known != SCAN_UNSURE)
+		return;
+	*known = SCAN_KEPT_BACK;
+	h->kept_back++;
+	h->silent--;
+	if (!h->silent && !h->finished)
+		finish_host(p, to->host, SCAN_FINE);
+}
+
 void probe_overflowed(struct probe_engine *p)
 {
 	p->overflowed = true;
@@ -500,7 +516,7 @@ void probe_overflowed(struct probe_engine *p)
 
 static void conclude_host(const struct probe_host *h, struct scan_host *host, uint32_t port_count)
 {
-	host->trouble = h->trouble;
+	host->trouble = h->trouble == SCAN_FINE && h->kept_back ? SCAN_KEPT_HERE : h->trouble;
 	host->rtt_ms = h->srtt_ns ? (double)h->srtt_ns / 1e6 : -1;
 	host->rtt_var_ms = (double)h->rttvar_ns / 1e6;
 	host->patience_ms = (double)probe_host_patience(h) / 1e6;

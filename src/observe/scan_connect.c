@@ -13,7 +13,10 @@ static void take_call(const struct probe *probe, enum scan_reply reply, void *co
 {
 	struct group *g = context;
 
-	scan_group_answer(g, probe, reply);
+	if (reply == SCAN_KEPT_BACK)
+		probe_kept_back(g->engine, probe);
+	else
+		scan_group_answer(g, probe, reply);
 }
 
 int scan_connect_ask(struct group *g)

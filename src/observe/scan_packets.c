@@ -113,10 +113,15 @@ static int send_packets(struct group *g, struct rawsock *raw, const struct probe
 			size_t count)
 {
 	struct rawsock_packet packets[RAWSOCK_BATCH];
+	int r;
 
 	for (size_t i = 0; i < count; i++)
 		make_packet(g, &probes[i], &packets[i]);
-	return rawsock_send(raw, packets, count, g->run->e);
+	r = rawsock_send(raw, packets, count, g->run->e);
+	for (size_t i = 0; i < count; i++)
+		if (packets[i].kept_back)
+			probe_kept_back(g->engine, &probes[i]);
+	return r;
 }
 
 static void wait_for_packets(struct group *g, struct rawsock *raw)

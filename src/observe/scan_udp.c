@@ -98,6 +98,10 @@ static void take(const struct udp_seen *seen, void *context)
 	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
 	    address_equal(&seen->offender, &g->run->ways[g->indexes[host]].source))
 		return;
+	/* ... and a rule that refuses to send (reject) tells it so, too */
+	if (g->hosts[host].replies[g->run->scan->tcp_count + port] == SCAN_KEPT_BACK &&
+	    seen->reply != SCAN_UDP_ANSWER)
+		return;
 	answer(a, host, port, seen->reply);
 }
 

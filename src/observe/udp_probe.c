@@ -138,7 +138,7 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 	    reply >= SCAN_REPLY_COUNT || !u->of[host].ports[port].asks)
 		return;
 	known = &u->wish.hosts[host].replies[u->wish.first + port];
-	u->answered += *known == SCAN_UNASKED;
+	u->answered += *known < SCAN_HOST_UNREACH;
 	if (*known < reply)
 		*known = (uint8_t)reply;
 	udp_host_answer(&u->of[host], now_ns, port, refused);
@@ -146,6 +146,10 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 
 void udp_probe_kept_back(struct udp_engine *u, uint32_t host, uint32_t port)
 {
+	uint8_t *known = &u->wish.hosts[host].replies[u->wish.first + port];
+
+	if (*known < SCAN_KEPT_BACK)
+		*known = SCAN_KEPT_BACK;
 	udp_host_give_up(&u->of[host], port);
 }
 
@@ -170,10 +174,11 @@ static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupte
 	host->refusals = h->usual_ns ? 1e9 / (double)h->usual_ns : -1;
 	if (host->trouble != SCAN_FINE || (!h->unresolved && !h->given_up))
 		return;
-	host->trouble = u->timed_out[number]	    ? SCAN_TIMED_OUT
-			: h->gave_up || h->given_up ? SCAN_LOSSY
-			: interrupted		    ? SCAN_INTERRUPTED
-						    : SCAN_FINE;
+	host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
+			: h->gave_up	     ? SCAN_LOSSY
+			: h->unresolved && interrupted ? SCAN_INTERRUPTED
+			: h->given_up	     ? SCAN_KEPT_HERE
+					     : SCAN_FINE;
 }
 
 void udp_probe_conclude(struct udp_engine *u, bool interrupted)
