@@ -10,6 +10,7 @@
 #include "cli/json_scan.h"
 #include "cli/json_scan_lines.h"
 #include "cli/progress.h"
+#include "cli/scan_inside.h"
 #include "cli/scan_output.h"
 #include "cli/scan_saving.h"
 #include "cli/scan_targets_read.h"
@@ -200,9 +201,19 @@ static void tell_service(size_t host, size_t port, void *context)
 	json_scan_lines_service(&((struct job *)context)->lines, host, port);
 }
 
+/* A host that is done. */
 static void tell_host(size_t host, void *context)
 {
-	json_scan_lines_host(&((struct job *)context)->lines, host);
+	struct job *j = context;
+
+	scan_inside_join(j->o, &j->scan, host);
+	if (!j->o->json_lines)
+		return;
+	for (size_t i = j->scan.tcp_count; i < j->scan.port_count; i++)
+		if (j->scan.hosts[host].replies[i] == SCAN_UDP_BOUND)
+			json_scan_lines_port(&j->lines, host, i);
+	if (!j->o->services)
+		json_scan_lines_host(&j->lines, host);
 }
 
 static uint32_t save(const struct scan_memory *m, void *context)
@@ -267,13 +278,13 @@ static void make_wish(struct job *j)
 	j->wish.progress = show_progress_of;
 	j->wish.service_progress = show_service_progress_of;
 	j->wish.save = j->saving.path ? save : NULL;
+	j->wish.host_done = tell_host;
 	j->wish.context = j;
 	if (!j->o->json_lines)
 		return;
 	j->lines = (struct scan_lines){.scan = &j->scan, .stop = &stopped};
 	j->wish.found = tell_port;
 	j->wish.service_found = tell_service;
-	j->wish.host_done = j->o->services ? NULL : tell_host;
 }
 
 static int end_saving(struct job *j)

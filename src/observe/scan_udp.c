@@ -30,6 +30,7 @@ struct asking {
 	uint32_t of[PROBE_HOST_LIMIT];	  /* and the other way round */
 	struct scan_host list[PROBE_HOST_LIMIT];
 	uint32_t count;
+	uint32_t source_count; /* of the wish's; 0: as the routes have it */
 	uint8_t room[UDP_BATCH][UDP_PAYLOAD_SIZE];
 };
 
@@ -83,6 +84,16 @@ static void answer(struct asking *a, uint32_t host, uint16_t port, enum scan_rep
 		wish->found(g->indexes[host], (uint16_t)at, wish->context);
 }
 
+static bool is_own_source(const struct group *g, uint32_t host, const struct address *a)
+{
+	const struct scan_wish *wish = g->run->wish;
+
+	for (uint32_t i = 0; i < wish->source_count; i++)
+		if (address_equal(&wish->sources[i], a))
+			return true;
+	return address_equal(&g->run->ways[g->indexes[host]].source, a);
+}
+
 static void take(const struct udp_seen *seen, void *context)
 {
 	struct asking *a = context;
@@ -96,7 +107,7 @@ static void take(const struct udp_seen *seen, void *context)
 		return;
 	/* this machine tells itself that its neighbour does not answer now: that is loss */
 	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
-	    address_equal(&seen->offender, &g->run->ways[g->indexes[host]].source))
+	    is_own_source(g, host, &seen->offender))
 		return;
 	/* ... and a rule that refuses to send (reject) tells it so, too */
 	if (g->hosts[host].replies[g->run->scan->tcp_count + port] == SCAN_KEPT_BACK &&
@@ -125,6 +136,9 @@ static void send_requests(struct asking *a, const struct probe *probes, size_t c
 			     address_is_link_local(to)
 				     ? scope_of(&run->ways[a->group->indexes[host]])
 				     : 0);
+		datagrams[i].from =
+			a->source_count ? &run->wish->sources[probes[i].port % a->source_count]
+					: NULL;
 		datagrams[i].bytes = a->room[i];
 		datagrams[i].len = write_request(run, to, port, probes[i].slot, a->room[i]);
 	}
@@ -181,6 +195,18 @@ static uint64_t choose_hosts(struct asking *a)
 	return limit_ms > most_ms ? (limit_ms - most_ms) * MS_NS : 1;
 }
 
+/* The wished sources are of one family, and only those can be told apart that there are ports for. */
+static uint32_t count_sources(const struct asking *a)
+{
+	const struct run *run = a->group->run;
+	size_t ports = run->scan->port_count - run->scan->tcp_count;
+
+	if (!run->wish->source_count ||
+	    run->wish->sources[0].family != a->group->hosts[0].address.family)
+		return 0;
+	return run->wish->source_count < ports ? run->wish->source_count : (uint32_t)ports;
+}
+
 static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, bool near)
 {
 	const struct run *run = a->group->run;
@@ -208,7 +234,8 @@ static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, boo
 				   .seed = run->seed,
 				   .rate = rate,
 				   .tries = run->wish->tries ? run->wish->tries : UDP_TRIES,
-				   .host_timeout_ns = timeout_ns},
+				   .host_timeout_ns = timeout_ns,
+				   .sources = a->source_count},
 		scan_clock_ns());
 	free(likely);
 	return engine;
@@ -238,6 +265,7 @@ int scan_udp_ask(struct group *g, bool near)
 	if (!a)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
 	a->group = g;
+	a->source_count = count_sources(a);
 	timeout_ns = choose_hosts(a);
 	r = a->count ? udp_socket_open(&a->socket, g->hosts[0].address.family, e) : 0;
 	if (r == 0 && a->count) {

@@ -20,6 +20,9 @@ struct udp_wish {
 	double rate;	       /* packets a second, at most */
 	unsigned tries;	       /* silences that count, until a port is silent: 1 to 12 */
 	uint64_t host_timeout_ns; /* 0: none */
+	/* addresses that are asked from, since a host limits its refusals to each; 0: 1. Port i is
+	 * asked from the i % `sources`th, but from no more than there are ports */
+	uint32_t sources;
 };
 
 struct udp_engine;

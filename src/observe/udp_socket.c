@@ -110,12 +110,46 @@ static bool name_get(const union udp_name *n, struct address *ret, uint16_t *ret
 	return ret->family == AF_INET || ret->family == AF_INET6;
 }
 
+/* What says from where it is sent (ip(7), ipv6(7)). */
+static void put_source(struct msghdr *m, const struct address *from)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct in_pktinfo four = {0};
+	struct in6_pktinfo six = {0};
+
+	if (from->family == AF_INET) {
+		memcpy(&four.ipi_spec_dst, from->bytes, sizeof(four.ipi_spec_dst));
+		*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(four)),
+				      .cmsg_level = IPPROTO_IP,
+				      .cmsg_type = IP_PKTINFO};
+		memcpy(CMSG_DATA(c), &four, sizeof(four));
+		m->msg_controllen = CMSG_SPACE(sizeof(four));
+		return;
+	}
+	memcpy(&six.ipi6_addr, from->bytes, sizeof(six.ipi6_addr));
+	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(six)),
+			      .cmsg_level = IPPROTO_IPV6,
+			      .cmsg_type = IPV6_PKTINFO};
+	memcpy(CMSG_DATA(c), &six, sizeof(six));
+	m->msg_controllen = CMSG_SPACE(sizeof(six));
+}
+
 /* An error of before, which an ICMP message left at the socket, is told instead of sending. */
 static void send_one(int fd, struct udp_datagram *d, socklen_t len)
 {
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
+	struct iovec part = {(void *)(uintptr_t)d->bytes, d->len};
+	struct msghdr message = {
+		.msg_name = &d->to, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1};
+
+	if (d->from) {
+		message.msg_control = room;
+		message.msg_controllen = sizeof(room);
+		put_source(&message, d->from);
+	}
 	d->kept_back = false;
 	for (int i = 0; i < 4; i++) {
-		if (sendto(fd, d->bytes, d->len, 0, &d->to.any, len) >= 0)
+		if (sendmsg(fd, &message, 0) >= 0)
 			return;
 		if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH &&
 		    errno != EACCES && errno != EPROTO && errno != EMSGSIZE && errno != EINTR &&
