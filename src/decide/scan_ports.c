@@ -217,12 +217,8 @@ int scan_ports_parse_protos(const char *text, bool tcp, bool udp, const struct s
 			    struct scan_ports *ret, struct err *e)
 {
 	struct wanted wanted = {0};
-	struct reading reading = {.text = text,
-				  .tcp = tcp,
-				  .udp = udp,
-				  .names = names,
-				  .wanted = &wanted,
-				  .e = e};
+	struct reading reading = {
+		.text = text, .tcp = tcp, .udp = udp, .names = names, .wanted = &wanted, .e = e};
 	int r = text ? mark_protos(&reading) : 0;
 
 	if (r < 0)

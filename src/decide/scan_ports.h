@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * "22,80,8000-8100", "-1024", "60000-", "-" (all), and no names: ports[] in ascending order, each once. Returns
- * how many, or -EINVAL with a sentence.
+ * "22,80,8000-8100", "-1024", "60000-", "-" (all), and no names: ports[] in ascending order, each
+ * once. Returns how many, or -EINVAL with a sentence.
  */
 int scan_ports_parse(const char *text, uint16_t ports[65535], struct err *e);
 

@@ -54,7 +54,8 @@ static int mark_octets(const char *text, struct scan_range *r)
 	for (unsigned i = 0; i < OCTETS; i++) {
 		size_t len = strcspn(text, ".");
 
-		if (mark_octet(text, len, r->wanted[i]) < 0 || (i + 1 < OCTETS) != (text[len] == '.'))
+		if (mark_octet(text, len, r->wanted[i]) < 0 ||
+		    (i + 1 < OCTETS) != (text[len] == '.'))
 			return -EINVAL;
 		text += len + (i + 1 < OCTETS);
 	}
@@ -68,10 +69,11 @@ int scan_range_parse(const char *text, struct scan_range *ret, struct err *e)
 	if (strspn(text, "0123456789.-,*/") != strlen(text) || !strpbrk(text, "-,*"))
 		return -ENOENT;
 	if (mark_octets(text, &r) < 0)
-		return err_set(e, -EINVAL,
-			       _("'%.64s' are no addresses: write each of the four numbers (0 to 255) "
-				 "as in 10.0.0-3.1,5 or 192.168.1.*"),
-			       text);
+		return err_set(
+			e, -EINVAL,
+			_("'%.64s' are no addresses: write each of the four numbers (0 to 255) "
+			  "as in 10.0.0-3.1,5 or 192.168.1.*"),
+			text);
 	*ret = r;
 	return 0;
 }

@@ -96,7 +96,8 @@ void scan_targets_exclude(struct scan_targets *t, const struct network *n)
 {
 	uint32_t at;
 
-	if (n->bits == address_len(&n->address) * 8 && map_get(&t->known, address_key(&n->address), &at) &&
+	if (n->bits == address_len(&n->address) * 8 &&
+	    map_get(&t->known, address_key(&n->address), &at) &&
 	    address_equal(&t->items[at], &n->address)) {
 		leave_out(&t->items[at]);
 		return;

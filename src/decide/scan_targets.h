@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan_targets: which addresses a person means; ports are decide/scan_ports'. Pure: names are for the caller to look
- * up.
+ * scan_targets: which addresses a person means; ports are decide/scan_ports'. Pure: names are for
+ * the caller to look up.
  */
 #pragma once
 

@@ -45,6 +45,10 @@ static int compare_open(const struct belief *b, struct verify_difference *d, boo
 
 static int compare_not_open(const struct belief *b, struct verify_difference *d, struct verify *ret)
 {
+	if (b->open == SURE_OPEN && d->reply == SCAN_UDP_SILENT) {
+		ret->silent++;
+		return 0;
+	}
 	if (b->open == SURE_OPEN) {
 		d->kind = VERIFY_SHADOWED;
 		return add(ret, d);
@@ -68,7 +72,7 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 						      .reach = inside->reach,
 						      .join = inside->join,
 						      .to = host->address,
-						      .proto = PROTO_TCP},
+						      .proto = scan_port_proto(scan, 0)},
 			    beliefs);
 	if (r == 0 && all)
 		r = add(ret, &(struct verify_difference){.kind = VERIFY_MIDDLEBOX,

@@ -136,9 +136,9 @@ static void send_requests(struct asking *a, const struct probe *probes, size_t c
 			     address_is_link_local(to)
 				     ? scope_of(&run->ways[a->group->indexes[host]])
 				     : 0);
-		datagrams[i].from =
-			a->source_count ? &run->wish->sources[probes[i].port % a->source_count]
-					: NULL;
+		datagrams[i].from = a->source_count
+					    ? &run->wish->sources[probes[i].port % a->source_count]
+					    : NULL;
 		datagrams[i].bytes = a->room[i];
 		datagrams[i].len = write_request(run, to, port, probes[i].slot, a->room[i]);
 	}
@@ -195,7 +195,8 @@ static uint64_t choose_hosts(struct asking *a)
 	return limit_ms > most_ms ? (limit_ms - most_ms) * MS_NS : 1;
 }
 
-/* The wished sources are of one family, and only those can be told apart that there are ports for. */
+/* The wished sources are of one family, and only those can be told apart that there are ports for.
+ */
 static uint32_t count_sources(const struct asking *a)
 {
 	const struct run *run = a->group->run;

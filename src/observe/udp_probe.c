@@ -227,7 +227,8 @@ static struct sum sum_up(const struct udp_engine *u, uint32_t host)
 		if (!sum.srtt_ns)
 			sum.srtt_ns = h->times.srtt_ns;
 		if (h->usual_ns)
-			sum.refusals = (sum.refusals > 0 ? sum.refusals : 0) + 1e9 / (double)h->usual_ns;
+			sum.refusals =
+				(sum.refusals > 0 ? sum.refusals : 0) + 1e9 / (double)h->usual_ns;
 		sum.unresolved |= h->unresolved > 0;
 		sum.gave_up |= h->gave_up;
 		sum.given_up |= h->given_up > 0;
