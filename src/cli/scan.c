@@ -13,6 +13,7 @@
 #include "cli/scan_inside.h"
 #include "cli/scan_output.h"
 #include "cli/scan_saving.h"
+#include "cli/scan_sources_read.h"
 #include "cli/scan_targets_read.h"
 #include "cli/scan_words.h"
 #include "observe/scan_services.h"
@@ -167,6 +168,7 @@ struct job {
 	const struct options *o;
 	struct scan scan;
 	struct scan_wish wish;
+	struct scan_sources sources;
 	struct scan_output output;
 	struct scan_saving saving;
 	struct scan_lines lines;
@@ -274,6 +276,8 @@ static void ask_services(struct job *j)
 
 static void make_wish(struct job *j)
 {
+	j->wish.sources = j->sources.items;
+	j->wish.source_count = j->sources.count;
 	j->wish.stop = &stopped;
 	j->wish.progress = show_progress_of;
 	j->wish.service_progress = show_service_progress_of;
@@ -332,6 +336,8 @@ static int read_question(struct job *j, struct err *e)
 		r = read_wish(j->o, &j->wish, e);
 	if (r == 0)
 		r = choose_way(j->o, &j->wish, e);
+	if (r == 0)
+		r = scan_sources_read(j->o, &j->sources, e);
 	if (r == 0 && scan_init_both(&j->scan, q->targets.items, q->targets.count, q->ports,
 				     q->tcp_count, q->port_count - q->tcp_count) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
@@ -351,9 +357,9 @@ static int read_saved(struct job *j, struct options *o, struct err *e)
 	int r = 0;
 
 	if (o->word_count || o->targets || o->exclude || o->exclude_file || o->ports ||
-	    o->top_ports || o->fast || o->rate ||
-	    o->max_rate || o->max_retries || o->host_timeout || o->by_packets || o->by_connect ||
-	    o->by_datagrams || o->services || o->save || o->ipv4 || o->ipv6)
+	    o->top_ports || o->fast || o->sources || o->rate || o->max_rate || o->max_retries ||
+	    o->host_timeout || o->by_packets || o->by_connect || o->by_datagrams || o->services ||
+	    o->save || o->ipv4 || o->ipv6)
 		return err_set(
 			e, -EINVAL,
 			_("--resume goes on with what was asked for: beside it, only say how "

@@ -193,8 +193,9 @@ static int exclude(const struct options *o, struct scan_targets *t, struct err *
 	while ((r = next_word(&at, end, ", ", word)) == 1)
 		if (take_word(o, t, word, true, e) < 0)
 			return -EINVAL;
-	return r == -1 ? err_set(e, -EINVAL, _("--exclude takes addresses, networks and names, not "
-					       "'%.64s'"),
+	return r == -1 ? err_set(e, -EINVAL,
+				 _("--exclude takes addresses, networks and names, not "
+				   "'%.64s'"),
 				 at)
 		       : 0;
 }
