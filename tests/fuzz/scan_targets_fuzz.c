@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan_targets_fuzz: any text as a scope file, a network, a range and a list of ports. It looks for refusals
- * without a sentence, networks with bits behind their prefix, and ports out of order.
+ * scan_targets_fuzz: any text as a scope file, a network, a range and a list of ports. It looks for
+ * refusals without a sentence, networks with bits behind their prefix, and ports out of order.
  */
 #include "decide/scan_ports.h"
 #include "decide/scan_targets.h"

@@ -16,7 +16,8 @@ import time
 import pytest
 
 from harness import AS_NOBODY, SLOW, check_json, need_program, portero
-from test_scan import TARGET, TARGET6, Pair, begin_scan, losing, of_state, state_of
+from test_scan import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
+                       state_of)
 
 ANSWERING = [53, 123, 161, 5060, 40000]
 MUTE = [514, 51820]
@@ -190,6 +191,28 @@ def test_who_refuses_on_the_way(pair):
     assert seen == {53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
                     81: ("rejected", "admin-prohibited"), 82: ("rejected", "host-unreachable"),
                     83: ("open|filtered", "no-response")}
+
+
+def test_several_sources(pair):
+    """A host tells each of them as much, and nothing else than it tells one."""
+    sources = [f"192.0.2.{n}" for n in range(101, 117)]
+    for address in sources:
+        subprocess.run(["ip", "-n", pair.visitor.name, "addr", "add", f"{address}/24", "dev", "eth0"],
+                       check=True)
+    pair.serve()
+    done = pair.scan("-sU", "-p", "1-60,123,161,514", "--sources", ",".join(sources), code=(0,))
+    (host,) = done.json["hosts"]
+    assert [p["port"] for p in host["ports"]] == [53, 123, 161]
+    assert host["others"]["closed"] == 59 and host["others"]["open|filtered"] == 1
+    assert done.json["seconds"] < 20 * SLOW  # one source: a minute
+    heard = {sender[0].removeprefix("::ffff:") for _, sender, _ in pair.heard}
+    assert heard <= set(sources) and len(heard) > 1
+    for args, words in ((("-sU", "--sources", "192.0.2.2"), "not '192.0.2.2'"),
+                        (("-sU", "--sources", f"{VISITOR},"), "not ''"),
+                        (("-sU", "--sources", "127.0.0.1"), "'127.0.0.1'"),
+                        (("-sU", "--sources", f"{VISITOR},{VISITOR6}"), "one family"),
+                        (("--sources", VISITOR), "-sU")):
+        assert words in pair.scan(*args, code=(2,)).errors
 
 
 def test_tftp_answers_from_another_port(pair):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* scan_targets, scan_range, scan_ports, probe_scope: what a person writes for addresses, networks, ports and the scope. */
+/* scan_targets, scan_range, scan_ports, probe_scope: what a person writes for addresses, networks,
+ * ports and the scope. */
 #include "decide/scan_ports.h"
 #include "decide/scan_targets.h"
 #include "unit.h"
