@@ -128,8 +128,7 @@ const struct option_row option_rows[] = {
 	NMAP_TEXT(NULL, "max-retries", N_("NUMBER"), max_retries, SCOPE_SCAN,
 		  N_("how often a silent UDP port is asked again: 0 to 10; as it is without: 2")),
 	NMAP_TEXT(NULL, "sources", N_("ADDRESSES"), sources, SCOPE_SCAN,
-		  N_("UDP ports from these of this machine's in turn: a host limits answers to "
-		     "each")),
+		  N_("ask UDP ports from these own addresses in turn: hosts limit each")),
 	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout, SCOPE_SCAN,
 		  N_("no host takes longer (30s, 5m): then what is not known is unknown")),
 	NMAP_FLAG(NULL, "open", only_open, SCOPE_SCAN,

@@ -6,9 +6,8 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/verify_look.h"
-#include "cli/verify_udp.h"
+#include "cli/verify_ports.h"
 #include "cli/verify_words.h"
-#include "decide/scan_ports.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,14 +45,7 @@ static int read_question(const struct options *o, struct verify_look *l, struct 
 	l->ports = calloc(UINT16_MAX, sizeof(*l->ports));
 	if (!l->ports)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	l->proto = o->by_datagrams ? PROTO_UDP : PROTO_TCP;
-	if (o->by_datagrams)
-		return verify_udp_read(l, e);
-	r = scan_ports_parse(o->ports ? o->ports : "-", l->ports, e);
-	if (r < 0)
-		return r;
-	l->port_count = (size_t)r;
-	return 0;
+	return verify_ports_read(l, e);
 }
 
 int command_verify(const struct options *o)

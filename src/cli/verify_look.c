@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "base/ns.h"
 #include "base/text.h"
+#include "cli/verify_ports.h"
 #include "cli/verify_remote.h"
-#include "cli/verify_udp.h"
 #include "observe/reach.h"
 #include "observe/scan.h"
 
@@ -230,7 +230,7 @@ static int look_again(struct verify_look *l, struct err *e)
 	struct scan cleanup_call(scan_done) s = {0};
 	int r;
 
-	if (!ports || verify_udp_init_scan(l, ports, doubtful_ports(l, ports), &s) < 0)
+	if (!ports || verify_ports_init_scan(l, ports, doubtful_ports(l, ports), &s) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_inside(l, e);
 	if (r == 0)
@@ -250,8 +250,8 @@ static int look(struct verify_look *l, struct err *e)
 		r = l->targets.count ? check_targets(l, e) : choose_targets(l, e);
 	if (r < 0)
 		return r;
-	verify_udp_add_bound(l);
-	if (verify_udp_init_scan(l, l->ports, l->port_count, &l->scan) < 0)
+	verify_ports_add_bound(l);
+	if (verify_ports_init_scan(l, l->ports, l->port_count, &l->scan) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_outside(l, &l->scan, e);
 	if (r == 0)

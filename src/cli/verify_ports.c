@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/verify_udp.h"
+#include "cli/verify_ports.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "decide/scan_ports.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int verify_udp_read(struct verify_look *l, struct err *e)
+int verify_ports_read(struct verify_look *l, struct err *e)
 {
 	struct scan_ports cleanup_free *ports = calloc(1, sizeof(*ports));
 	struct services cleanup_call(services_done) names = {0};
@@ -18,19 +18,22 @@ int verify_udp_read(struct verify_look *l, struct err *e)
 
 	if (!ports)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
-	if (l->options->from)
+	if (l->options->by_datagrams && l->options->from)
 		return err_set(e, -EINVAL,
 			       _("verify -sU looks from a visitor of its own: leave out --from"));
 	services_load(&names, "/etc/services", &ignored);
-	r = scan_ports_parse_protos(l->options->ports, false, true, &names, ports, e);
+	l->proto = l->options->by_datagrams ? PROTO_UDP : PROTO_TCP;
+	r = scan_ports_parse_protos(l->options->ports, l->proto == PROTO_TCP, l->proto == PROTO_UDP,
+				    &names, ports, e);
 	if (r < 0)
 		return r;
-	memcpy(l->ports, ports->udp, ports->udp_count * sizeof(*l->ports));
-	l->port_count = ports->udp_count;
+	l->port_count = l->proto == PROTO_UDP ? ports->udp_count : ports->tcp_count;
+	memcpy(l->ports, l->proto == PROTO_UDP ? ports->udp : ports->tcp,
+	       l->port_count * sizeof(*l->ports));
 	return 0;
 }
 
-void verify_udp_add_bound(struct verify_look *l)
+void verify_ports_add_bound(struct verify_look *l)
 {
 	bool cleanup_free *wanted = calloc((size_t)UINT16_MAX + 1, sizeof(*wanted));
 	const struct snapshot *s = &l->view.snapshot;
@@ -48,8 +51,8 @@ void verify_udp_add_bound(struct verify_look *l)
 			l->ports[l->port_count++] = (uint16_t)port;
 }
 
-int verify_udp_init_scan(const struct verify_look *l, const uint16_t *ports, size_t count,
-			 struct scan *s)
+int verify_ports_init_scan(const struct verify_look *l, const uint16_t *ports, size_t count,
+			   struct scan *s)
 {
 	bool udp = l->proto == PROTO_UDP;
 
