@@ -3,6 +3,7 @@
  * scan: the ports of other machines, and of this one, as they look from outside.
  */
 #include "observe/scan.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -48,23 +49,14 @@ static void catch_signals(void)
 struct waiting {
 	struct progress line;
 	size_t host_count;
-	struct timespec begun;
+	int64_t begun_ms;
 	uint64_t pass_began_ms;
 	unsigned pass;
 };
 
-static uint64_t waited_ms(const struct waiting *w)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec - w->begun.tv_sec) * 1000 +
-	       (uint64_t)((now.tv_nsec - w->begun.tv_nsec) / 1000000);
-}
-
 static void show_progress(size_t hosts_done, const struct probe_progress *p, struct waiting *w)
 {
-	uint64_t now = w->line.wanted ? waited_ms(w) : 0, left_s = 0;
+	uint64_t now = w->line.wanted ? (uint64_t)(clock_mono_ms() - w->begun_ms) : 0, left_s = 0;
 	char text[200];
 
 	if (!w->line.wanted)
@@ -304,7 +296,7 @@ static int scan_and_print(struct job *j)
 	int r, code = 0;
 
 	j->waiting = (struct waiting){.line = progress_begin(), .host_count = j->scan.host_count};
-	clock_gettime(CLOCK_MONOTONIC, &j->waiting.begun);
+	j->waiting.begun_ms = clock_mono_ms();
 	make_wish(j);
 	catch_signals();
 	if (j->o->json_lines)

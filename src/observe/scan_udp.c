@@ -7,6 +7,7 @@
  * that it quotes, and when what it quotes of the datagram's bytes is what was sent there: where a
  * port has no request of its own these are a SipHash of it, under a key that only this run knows.
  */
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "observe/scan_inner.h"
 #include "observe/udp_probe.h"
@@ -158,7 +159,7 @@ static void ask(struct asking *a)
 		uint64_t wake;
 		size_t count;
 
-		g->now_ns = scan_clock_ns();
+		g->now_ns = clock_mono_ns();
 		udp_socket_receive(&a->socket, take, a);
 		count = udp_probe_next(a->engine, g->now_ns, probes, UDP_BATCH);
 		scan_group_report(g, &progress);
@@ -237,14 +238,14 @@ static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, boo
 				   .tries = run->wish->tries ? run->wish->tries : UDP_TRIES,
 				   .host_timeout_ns = timeout_ns,
 				   .sources = a->source_count},
-		scan_clock_ns());
+		clock_mono_ns());
 	free(likely);
 	return engine;
 }
 
 static void keep_results(struct asking *a, uint64_t begun_ns)
 {
-	uint32_t took_ms = (uint32_t)((scan_clock_ns() - begun_ns) / MS_NS);
+	uint32_t took_ms = (uint32_t)((clock_mono_ns() - begun_ns) / MS_NS);
 	struct scan *scan = a->group->run->scan;
 	struct probe_progress p = udp_probe_progress(a->engine);
 
@@ -260,7 +261,7 @@ int scan_udp_ask(struct group *g, bool near)
 {
 	struct asking *a = calloc(1, sizeof(*a));
 	struct err *e = g->run->e;
-	uint64_t begun = scan_clock_ns(), timeout_ns;
+	uint64_t begun = clock_mono_ns(), timeout_ns;
 	int r;
 
 	if (!a)

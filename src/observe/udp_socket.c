@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/udp_socket.h"
 #include "base/i18n.h"
+#include "observe/icmp_reply.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -184,20 +185,7 @@ static enum scan_reply reply_of(const struct sock_extended_err *error)
 		return SCAN_UNSURE;
 	if (error->ee_type != (ip6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH))
 		return SCAN_UNSURE;
-	switch (error->ee_code) { /* RFC 792 and 1812; RFC 4443 */
-	case 1:
-		return ip6 ? SCAN_PROHIBITED : SCAN_HOST_UNREACH;
-	case 3:
-		return ip6 ? SCAN_HOST_UNREACH : SCAN_PORT_UNREACH;
-	case 4: /* of IPv4: too long for the way, which says nothing */
-		return ip6 ? SCAN_PORT_UNREACH : SCAN_UNSURE;
-	case 9:
-	case 10:
-	case 13:
-		return ip6 ? SCAN_OTHER_UNREACH : SCAN_PROHIBITED;
-	default:
-		return SCAN_OTHER_UNREACH;
-	}
+	return icmp_reply(ip6, error->ee_code);
 }
 
 /* The error and its sender among what stands beside the message; NULL: none. */
