@@ -156,7 +156,7 @@ def scene(bench, options, prefix):
                 results[what] = s.compare(what, {"portero": s.ask_portero},
                                           2 if options.quick else 5)
         s.rules("")
-        results["network"] = scan_network.compare(s, 1 if options.quick else 5)
+        results["network"] = scan_network.compare(s, OPEN, 1 if options.quick else 5)
         if not options.quick:
             results["udp"] = scan_udp.compare(s, HOST)
     bench.results["G"] = results
