@@ -69,19 +69,20 @@ int file_read_fd(int fd, size_t limit, struct buf *out)
 	return read_regular(fd, limit, out);
 }
 
-static int write_all(int fd, const char *text, size_t len)
+int file_write(int fd, const void *bytes, size_t len)
 {
-	while (len) {
-		ssize_t put = write(fd, text, len);
+	const char *text = bytes;
+
+	for (size_t at = 0; at < len;) {
+		ssize_t put = write(fd, text + at, len - at);
 
 		if (put < 0 && errno == EINTR)
 			continue;
-		if (put < 0)
-			return -errno;
-		text += put;
-		len -= (size_t)put;
+		if (put <= 0)
+			return put < 0 ? -errno : -EIO;
+		at += (size_t)put;
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
 int file_write_new(int dir_fd, const char *name, const char *text, size_t len)
@@ -95,7 +96,9 @@ int file_write_new(int dir_fd, const char *name, const char *text, size_t len)
 	fd = openat(dir_fd, room, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text, len);
+	r = file_write(fd, text, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0 && linkat(dir_fd, room, dir_fd, name, 0) < 0)
 		r = -errno;
 	unlinkat(dir_fd, room, 0);

@@ -19,6 +19,9 @@ int file_read_at(int dir_fd, const char *path, size_t limit, struct buf *out);
 /* The same of a file that is open. */
 int file_read_fd(int fd, size_t limit, struct buf *out);
 
+/* Writes all of it, however many write() that takes. 0 or a negative errno. */
+int file_write(int fd, const void *bytes, size_t len);
+
 /*
  * Makes the file `name` in the directory, with mode 0644 (less umask), whole or not at all: also a
  * full disk and a power cut leave no part of it. Never replaces: -EEXIST. 0 or a negative errno.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/run.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { WAIT_STEP_MS = 1 };
@@ -104,14 +104,6 @@ static pid_t spawn(const char *path, const struct run *run, const struct ends *e
 	return r ? -r : pid;
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* One read of what there is; the descriptor is closed, and -1, at its end. */
 static int take_output(int *fd, size_t limit, struct buf *out)
 {
@@ -137,7 +129,7 @@ static int talk(const struct run *run, struct ends *ours, long end_ms)
 
 	while (r >= 0 && (ours->output >= 0 || ours->errors >= 0)) {
 		struct pollfd wait[] = {{ours->output, POLLIN, 0}, {ours->errors, POLLIN, 0}};
-		long left = end_ms - now_ms();
+		long left = end_ms - clock_mono_ms();
 
 		if (left <= 0 || poll(wait, ARRAY_LEN(wait), (int)left) == 0)
 			return -ETIMEDOUT;
@@ -159,7 +151,7 @@ static int wait_for(pid_t pid, long end_ms)
 	while ((got = waitpid(pid, &status, late ? 0 : WNOHANG)) <= 0) {
 		if (got < 0 && errno != EINTR)
 			return -errno;
-		if (!late && now_ms() >= end_ms) {
+		if (!late && clock_mono_ms() >= end_ms) {
 			late = true;
 			kill(pid, SIGKILL);
 		} else if (!late) {
@@ -212,7 +204,7 @@ int run_with(const struct run *run)
 {
 	struct ends ours = {-1, -1, -1}, its = {-1, -1, -1};
 	char path[256];
-	long end_ms = now_ms() + run->patience_ms;
+	long end_ms = clock_mono_ms() + run->patience_ms;
 	pid_t pid;
 	int r;
 

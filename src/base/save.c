@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/save.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -14,20 +15,6 @@
 
 enum { DEPTH_LIMIT = 8, NAME_SIZE = 256 };
 
-static int write_whole(int fd, const char *bytes, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t put = write(fd, bytes + at, len - at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? -errno : -EIO;
-		at += (size_t)put;
-	}
-	return 0;
-}
-
 static int write_new(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode,
 		     bool later)
 {
@@ -37,7 +24,7 @@ static int write_new(int dir_fd, const char *name, const void *bytes, size_t len
 
 	if (fd < 0)
 		return -errno;
-	r = write_whole(fd, bytes, len);
+	r = file_write(fd, bytes, len);
 	/* whatever the umask is */
 	if (r == 0 && (fchmod(fd, mode) < 0 || (!later && fsync(fd) < 0)))
 		r = -errno;

@@ -19,10 +19,10 @@
 		0, name, argument, choices, NULL, NULL, OPTION_TEXT,                               \
 			offsetof(struct options, field), scope, help, NULL                         \
 	}
-#define NMAP_FLAG(nmap, name, field, help)                                                         \
+#define NMAP_FLAG(nmap, name, field, scope, help)                                                  \
 	{                                                                                          \
 		0, name, NULL, NULL, NULL, NULL, OPTION_FLAG, offsetof(struct options, field),     \
-			SCOPE_SCAN, help, nmap                                                     \
+			scope, help, nmap                                                          \
 	}
 #define NMAP_TEXT(nmap, name, argument, field, scope, help)                                        \
 	{                                                                                          \
@@ -102,29 +102,37 @@ const struct option_row option_rows[] = {
 	FLAG(0, "when-due", when_due, SCOPE_ROLLBACK, NULL),
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
 	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN | SCOPE_VERIFY,
-		  N_("these only: 22,80,8000-8100, or T:22,U:53; as it is without: all of TCP")),
+		  N_("these only: 22,ssh,8000-8100, or T:22,U:53; as it is without: all of TCP")),
 	NMAP_TEXT(NULL, "top-ports", "N", top_ports, SCOPE_SCAN,
 		  N_("the N ports that a service is likeliest at, by portero's own ranking")),
+	NMAP_FLAG("F", "fast", fast, SCOPE_SCAN,
+		  N_("the 100 likeliest TCP ports, and with -sU the usual ones of UDP")),
 	NMAP_TEXT("iL", "targets", N_("FILE"), targets, SCOPE_SCAN,
 		  N_("targets from a file too (- for the input), separated by blanks")),
 	NMAP_TEXT(NULL, "exclude", N_("TARGETS"), exclude, SCOPE_SCAN,
-		  N_("not these addresses and networks, separated by commas")),
-	NMAP_FLAG("sS", "by-packets", by_packets,
+		  N_("not these addresses, networks, ranges and names, separated by commas")),
+	NMAP_TEXT(NULL, "excludefile", N_("FILE"), exclude_file, SCOPE_SCAN,
+		  N_("the same from a file (- for the input), separated by blanks")),
+	NMAP_FLAG("sS", "by-packets", by_packets, SCOPE_SCAN,
 		  N_("by packets of portero's own, as it is without; needs root")),
-	NMAP_FLAG("sT", "by-connect", by_connect,
+	NMAP_FLAG("sT", "by-connect", by_connect, SCOPE_SCAN,
 		  N_("by connections, which are ended at once; needs no privileges")),
-	NMAP_FLAG("sU", "by-datagrams", by_datagrams,
+	NMAP_FLAG("sU", "by-datagrams", by_datagrams, SCOPE_SCAN | SCOPE_VERIFY,
 		  N_("UDP ports, by what their protocols ask; with -sS or -sT those of TCP too")),
-	NMAP_FLAG("sV", "services", services,
+	NMAP_FLAG("sV", "services", services, SCOPE_SCAN,
 		  N_("also ask every open port what speaks there: protocol, product, version")),
-	NMAP_FLAG("Pn", "no-discovery", no_discovery,
+	NMAP_FLAG("Pn", "no-discovery", no_discovery, SCOPE_SCAN,
 		  N_("for who is used to nmap: portero asks every host's ports anyway")),
 	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate, SCOPE_SCAN,
 		  N_("packets a second, at most; as it is without: 10000 on a shared link")),
 	NMAP_TEXT(NULL, "max-retries", N_("NUMBER"), max_retries, SCOPE_SCAN,
 		  N_("how often a silent UDP port is asked again: 0 to 10; as it is without: 2")),
+	NMAP_TEXT(NULL, "sources", N_("ADDRESSES"), sources, SCOPE_SCAN,
+		  N_("ask UDP ports from these own addresses in turn: hosts limit each")),
 	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout, SCOPE_SCAN,
 		  N_("no host takes longer (30s, 5m): then what is not known is unknown")),
+	NMAP_FLAG(NULL, "open", only_open, SCOPE_SCAN,
+		  N_("list only what is open, or may be, and hosts that have such ports")),
 	NMAP_TEXT("oX", "xml", N_("FILE"), xml, SCOPE_SCAN,
 		  N_("also as nmap's XML; - for the output, instead of the table")),
 	NMAP_TEXT("oG", "greppable", N_("FILE"), greppable, SCOPE_SCAN,

@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/progress.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FIRST_MS = 1000, EVERY_MS = 200 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 struct progress progress_begin(void)
 {
-	return (struct progress){.wanted = isatty(STDERR_FILENO), .next_ms = now_ms() + FIRST_MS};
+	return (struct progress){.wanted = isatty(STDERR_FILENO),
+				 .next_ms = clock_mono_ms() + FIRST_MS};
 }
 
 void progress_write(struct progress *p, const char *text)
 {
-	uint64_t now = p->wanted ? now_ms() : 0;
+	uint64_t now = p->wanted ? clock_mono_ms() : 0;
 
 	if (!p->wanted || now < p->next_ms)
 		return;

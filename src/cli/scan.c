@@ -3,6 +3,7 @@
  * scan: the ports of other machines, and of this one, as they look from outside.
  */
 #include "observe/scan.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -10,8 +11,10 @@
 #include "cli/json_scan.h"
 #include "cli/json_scan_lines.h"
 #include "cli/progress.h"
+#include "cli/scan_inside.h"
 #include "cli/scan_output.h"
 #include "cli/scan_saving.h"
+#include "cli/scan_sources_read.h"
 #include "cli/scan_targets_read.h"
 #include "cli/scan_words.h"
 #include "observe/scan_services.h"
@@ -46,23 +49,14 @@ static void catch_signals(void)
 struct waiting {
 	struct progress line;
 	size_t host_count;
-	struct timespec begun;
+	int64_t begun_ms;
 	uint64_t pass_began_ms;
 	unsigned pass;
 };
 
-static uint64_t waited_ms(const struct waiting *w)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec - w->begun.tv_sec) * 1000 +
-	       (uint64_t)((now.tv_nsec - w->begun.tv_nsec) / 1000000);
-}
-
 static void show_progress(size_t hosts_done, const struct probe_progress *p, struct waiting *w)
 {
-	uint64_t now = w->line.wanted ? waited_ms(w) : 0, left_s = 0;
+	uint64_t now = w->line.wanted ? (uint64_t)(clock_mono_ms() - w->begun_ms) : 0, left_s = 0;
 	char text[200];
 
 	if (!w->line.wanted)
@@ -166,6 +160,7 @@ struct job {
 	const struct options *o;
 	struct scan scan;
 	struct scan_wish wish;
+	struct scan_sources sources;
 	struct scan_output output;
 	struct scan_saving saving;
 	struct scan_lines lines;
@@ -200,9 +195,19 @@ static void tell_service(size_t host, size_t port, void *context)
 	json_scan_lines_service(&((struct job *)context)->lines, host, port);
 }
 
+/* A host that is done. */
 static void tell_host(size_t host, void *context)
 {
-	json_scan_lines_host(&((struct job *)context)->lines, host);
+	struct job *j = context;
+
+	scan_inside_join(j->o, &j->scan, host);
+	if (!j->o->json_lines)
+		return;
+	for (size_t i = j->scan.tcp_count; i < j->scan.port_count; i++)
+		if (j->scan.hosts[host].replies[i] == SCAN_UDP_BOUND)
+			json_scan_lines_port(&j->lines, host, i);
+	if (!j->o->services)
+		json_scan_lines_host(&j->lines, host);
 }
 
 static uint32_t save(const struct scan_memory *m, void *context)
@@ -263,17 +268,19 @@ static void ask_services(struct job *j)
 
 static void make_wish(struct job *j)
 {
+	j->wish.sources = j->sources.items;
+	j->wish.source_count = j->sources.count;
 	j->wish.stop = &stopped;
 	j->wish.progress = show_progress_of;
 	j->wish.service_progress = show_service_progress_of;
 	j->wish.save = j->saving.path ? save : NULL;
+	j->wish.host_done = tell_host;
 	j->wish.context = j;
 	if (!j->o->json_lines)
 		return;
 	j->lines = (struct scan_lines){.scan = &j->scan, .stop = &stopped};
 	j->wish.found = tell_port;
 	j->wish.service_found = tell_service;
-	j->wish.host_done = j->o->services ? NULL : tell_host;
 }
 
 static int end_saving(struct job *j)
@@ -289,7 +296,7 @@ static int scan_and_print(struct job *j)
 	int r, code = 0;
 
 	j->waiting = (struct waiting){.line = progress_begin(), .host_count = j->scan.host_count};
-	clock_gettime(CLOCK_MONOTONIC, &j->waiting.begun);
+	j->waiting.begun_ms = clock_mono_ms();
 	make_wish(j);
 	catch_signals();
 	if (j->o->json_lines)
@@ -321,6 +328,8 @@ static int read_question(struct job *j, struct err *e)
 		r = read_wish(j->o, &j->wish, e);
 	if (r == 0)
 		r = choose_way(j->o, &j->wish, e);
+	if (r == 0)
+		r = scan_sources_read(j->o, &j->sources, e);
 	if (r == 0 && scan_init_both(&j->scan, q->targets.items, q->targets.count, q->ports,
 				     q->tcp_count, q->port_count - q->tcp_count) < 0)
 		r = err_set(e, -ENOMEM, _("out of memory"));
@@ -339,9 +348,10 @@ static int read_saved(struct job *j, struct options *o, struct err *e)
 	struct scan_targets cleanup_call(scan_targets_done) targets = {0};
 	int r = 0;
 
-	if (o->word_count || o->targets || o->exclude || o->ports || o->top_ports || o->rate ||
-	    o->max_rate || o->max_retries || o->host_timeout || o->by_packets || o->by_connect ||
-	    o->by_datagrams || o->services || o->save || o->ipv4 || o->ipv6)
+	if (o->word_count || o->targets || o->exclude || o->exclude_file || o->ports ||
+	    o->top_ports || o->fast || o->sources || o->rate || o->max_rate || o->max_retries ||
+	    o->host_timeout || o->by_packets || o->by_connect || o->by_datagrams || o->services ||
+	    o->save || o->ipv4 || o->ipv6)
 		return err_set(
 			e, -EINVAL,
 			_("--resume goes on with what was asked for: beside it, only say how "

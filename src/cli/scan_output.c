@@ -4,6 +4,7 @@
  * it is replaced; what is no regular file is opened, and written into, as a shell would.
  */
 #include "cli/scan_output.h"
+#include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/save.h"
@@ -77,20 +78,6 @@ static int try_file(const char *path)
 	return r < 0 ? r : save_path_try(path, TRIED_BYTES);
 }
 
-static int write_into(int fd, const struct buf *text)
-{
-	for (size_t at = 0; at < text->len;) {
-		ssize_t put = write(fd, text->data + at, text->len - at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? -errno : -EIO;
-		at += (size_t)put;
-	}
-	return 0;
-}
-
 static int write_file(const char *path, const struct buf *text)
 {
 	int cleanup_close fd = -1;
@@ -101,7 +88,7 @@ static int write_file(const char *path, const struct buf *text)
 	if (r > 0)
 		return save_path(path, text->data, text->len, mode_of(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666);
-	return fd < 0 ? -errno : write_into(fd, text);
+	return fd < 0 ? -errno : file_write(fd, text->data, text->len);
 }
 
 /* --- all of them -------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 	struct scan_output_host h;
 
 	scan_output_take_host(r, index, &h);
+	if (h.left_out)
+		return;
 	buf_printf(out, "Host: %s ()\tStatus: %s\n", h.address, h.up ? "Up" : "Down");
 	if (!h.up)
 		return;

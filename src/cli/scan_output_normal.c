@@ -160,6 +160,8 @@ static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 	const char *trouble;
 
 	scan_output_take_host(r, index, &h);
+	if (h.left_out)
+		return;
 	trouble = scan_words_trouble(h.host->trouble);
 	buf_printf(out, "portero scan report for %s\n", h.address);
 	if (!h.up) {

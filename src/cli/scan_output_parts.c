@@ -18,6 +18,7 @@ static const struct {
 	[SCAN_UNASKED] = {OUTPUT_UNKNOWN, "unknown-response"},
 	[SCAN_NO_REPLY] = {OUTPUT_FILTERED, "no-response"},
 	[SCAN_UNSURE] = {OUTPUT_UNKNOWN, "no-response"},
+	[SCAN_KEPT_BACK] = {OUTPUT_UNKNOWN, "kept-back"},
 	[SCAN_HOST_UNREACH] = {OUTPUT_FILTERED, "host-unreach"},
 	[SCAN_PROHIBITED] = {OUTPUT_FILTERED, "admin-prohibited"},
 	[SCAN_PORT_UNREACH] = {OUTPUT_FILTERED, "port-unreach"},
@@ -27,6 +28,9 @@ static const struct {
 	[SCAN_UDP_SILENT] = {OUTPUT_OPEN_FILTERED, "no-response"},
 	[SCAN_UDP_CLOSED] = {OUTPUT_CLOSED, "port-unreach"},
 	[SCAN_UDP_ANSWER] = {OUTPUT_OPEN, "udp-response"},
+	[SCAN_UDP_BOUND] = {OUTPUT_OPEN, "localhost-response"},
+	[SCAN_UDP_UNBOUND] = {OUTPUT_FILTERED, "no-response"},
+	[SCAN_UDP_DROPPED] = {OUTPUT_FILTERED, "no-response"},
 };
 
 enum scan_output_state scan_output_state(enum scan_reply reply)
@@ -78,11 +82,16 @@ void scan_output_take_host(const struct scan_report *r, size_t index, struct sca
 			surest = (enum scan_reply)host->replies[i];
 	}
 	ret->up = host->trouble == SCAN_FINE || host->trouble > SCAN_NO_HOST;
+	ret->only_open = r->options->only_open;
+	ret->left_out = ret->only_open && host->trouble <= SCAN_NO_HOST &&
+			!ret->counts[OUTPUT_OPEN] && !ret->counts[OUTPUT_OPEN_FILTERED];
 	ret->reason = host_reason(ret, surest);
 }
 
 bool scan_output_lists(const struct scan_output_host *h, enum scan_output_state state)
 {
+	if (h->only_open && state != OUTPUT_OPEN_FILTERED)
+		return state == OUTPUT_OPEN;
 	return state == OUTPUT_OPEN || (state != OUTPUT_UNKNOWN && h->counts[state] <= LISTED);
 }
 

@@ -25,6 +25,8 @@ struct scan_output_host {
 	const char *reason; /* of being up or not */
 	char address[ADDRESS_TEXT_SIZE];
 	size_t counts[OUTPUT_STATE_COUNT];
+	bool only_open; /* --open */
+	bool left_out;	/* by that: all is known, and nothing is or may be open */
 };
 
 /* What speaks on a port; empty texts: not known. */

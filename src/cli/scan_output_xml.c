@@ -132,6 +132,8 @@ static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 	const char *trouble;
 
 	scan_output_take_host(r, index, &h);
+	if (h.left_out)
+		return;
 	trouble = scan_words_trouble(h.host->trouble);
 	buf_add_text(out, "<host");
 	if (h.host->trouble == SCAN_TIMED_OUT)

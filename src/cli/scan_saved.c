@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/scan_output_parts.h"
 #include "cli/scan_words.h"
+#include "decide/scan_ports.h"
 #include "decide/scan_targets.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 static const char schema[] = "portero.scan-state/1";
 
 /* Of each enum scan_reply that a TCP port may have: nothing else is saved. */
-static const char letters[] = "-n?haurRs";
+static const char letters[] = "-n?khaurRs";
 _Static_assert(sizeof(letters) == SCAN_UDP_SILENT + 1, "a letter for each reply");
 
 /* --- writing -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/scan_saving.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
@@ -10,20 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
 	INTERVAL_MS = 2000,
 	COST = 20, /* no more than that part of the time is spent on writing */
 };
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)(now.tv_nsec / 1000000);
-}
 
 static int write_state(const struct scan_saving *v, struct err *e)
 {
@@ -97,13 +89,13 @@ int scan_saving_begin(struct scan_saving *v, const struct options *o, const stru
 
 uint32_t scan_saving_save(struct scan_saving *v, const struct scan_memory *m)
 {
-	uint64_t begun = clock_ms(), wait;
+	uint64_t begun = clock_mono_ms(), wait;
 	struct err e;
 
 	v->state->memory = *m;
 	if (write_state(v, &e) < 0 && !v->failed.code)
 		v->failed = e;
-	wait = (clock_ms() - begun) * COST;
+	wait = (clock_mono_ms() - begun) * COST;
 	return wait > INTERVAL_MS ? (uint32_t)wait : INTERVAL_MS;
 }
 

@@ -4,7 +4,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "model/top_ports.h"
+#include "cli/scan_ports_read.h"
 #include "observe/scan.h"
 
 #include <errno.h>
@@ -36,39 +36,97 @@ static void take_sockaddr(const struct sockaddr *from, struct address *ret)
 		       16);
 }
 
+static int find_name(const char *name, int family, struct addrinfo **ret, struct err *e)
+{
+	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	int r = getaddrinfo(name, NULL, &hints, ret);
+
+	if (r == 0)
+		return 0;
+	return err_set(e, -ENOENT, _("'%.64s' is no address, and no name that is known: %s"), name,
+		       r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+}
+
 /* The first address of a name, as its user's programs would connect to it. */
 static int add_name(const struct options *o, struct scan_targets *t, const char *name,
 		    struct err *e)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	struct addrinfo *found;
 	struct address a;
-	int r;
+	int r = find_name(name,
+			  o->ipv4 == o->ipv6 ? AF_UNSPEC
+			  : o->ipv4	     ? AF_INET
+					     : AF_INET6,
+			  &found, e);
 
-	hints.ai_family = o->ipv4 == o->ipv6 ? AF_UNSPEC : o->ipv4 ? AF_INET : AF_INET6;
-	r = getaddrinfo(name, NULL, &hints, &found);
-	if (r != 0)
-		return err_set(e, -ENOENT,
-			       _("'%.64s' is no address, and no name that is known: %s"), name,
-			       r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+	if (r < 0)
+		return r;
 	take_sockaddr(found->ai_addr, &a);
 	freeaddrinfo(found);
 	return scan_targets_add(t, &a, e);
 }
 
-static int add_word(const struct options *o, struct scan_targets *t, const char *word,
-		    struct err *e)
+/* Who is not to be asked is not asked at any of the addresses. */
+static int exclude_name(struct scan_targets *t, const char *name, struct err *e)
 {
-	struct network n;
-	int r = network_parse(word, &n, e);
+	struct addrinfo *found;
+	int r = find_name(name, AF_UNSPEC, &found, e);
 
-	if (r == -ENOENT)
-		return add_name(o, t, word, e);
 	if (r < 0)
 		return r;
-	if (!is_wanted(o, &n.address))
-		return err_set(e, -EINVAL, _("'%.64s' is of the other family than -%c asks for"),
-			       word, o->ipv4 ? '4' : '6');
-	return scan_targets_add_network(t, &n, e);
+	for (const struct addrinfo *at = found; at; at = at->ai_next) {
+		struct network n = {0};
+
+		if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
+			continue;
+		take_sockaddr(at->ai_addr, &n.address);
+		n.bits = (uint8_t)(address_len(&n.address) * 8);
+		scan_targets_exclude(t, &n);
+	}
+	freeaddrinfo(found);
+	return 0;
+}
+
+static int other_family(const struct options *o, const char *word, struct err *e)
+{
+	return err_set(e, -EINVAL, _("'%.64s' is of the other family than -%c asks for"), word,
+		       o->ipv4 ? '4' : '6');
+}
+
+static int add_range(const struct options *o, struct scan_targets *t, const char *word,
+		     const struct scan_range *range, struct err *e)
+{
+	const struct address first = scan_range_at(range, 0);
+
+	if (!is_wanted(o, &first))
+		return other_family(o, word, e);
+	return scan_targets_add_range(t, range, e);
+}
+
+/* Targets of a word: to be asked, or (`out`) not to be. */
+static int take_word(const struct options *o, struct scan_targets *t, const char *word, bool out,
+		     struct err *e)
+{
+	struct scan_range range;
+	struct network n;
+	int r = scan_range_parse(word, &range, e);
+
+	if (r == 0 && out)
+		scan_targets_exclude_range(t, &range);
+	else if (r == 0)
+		r = add_range(o, t, word, &range, e);
+	if (r != -ENOENT)
+		return r;
+	r = network_parse(word, &n, e);
+	if (r == -ENOENT)
+		return out ? exclude_name(t, word, e) : add_name(o, t, word, e);
+	if (r < 0)
+		return r;
+	if (out)
+		scan_targets_exclude(t, &n);
+	else if (!is_wanted(o, &n.address))
+		return other_family(o, word, e);
+	return out ? 0 : scan_targets_add_network(t, &n, e);
 }
 
 /* --- lists -------------------------------------------------------------------------------------
@@ -94,57 +152,63 @@ static int next_word(const char **at, const char *end, const char *separators, c
 	return 1;
 }
 
-static int add_file(const struct options *o, struct scan_targets *t, struct err *e)
+static int read_input(struct buf *text)
+{
+	ssize_t got = 1;
+	char *room;
+
+	while (got > 0 && text->len < FILE_LIMIT && (room = buf_reserve(text, 4096))) {
+		got = read(STDIN_FILENO, room, 4096);
+		text->len += got > 0 ? (size_t)got : 0;
+	}
+	return text->failed ? -ENOMEM : got < 0 ? -errno : text->len >= FILE_LIMIT ? -EFBIG : 0;
+}
+
+/* Of a file, or (-) of the input. */
+static int take_file(const struct options *o, struct scan_targets *t, const char *path, bool out,
+		     struct err *e)
 {
 	struct buf cleanup_call(buf_done) text = {0};
-	bool is_input = strcmp(o->targets, "-") == 0;
 	char word[WORD_SIZE];
 	const char *at, *end;
-	int r = 0;
+	int r = strcmp(path, "-") == 0 ? read_input(&text)
+				       : file_read_at(AT_FDCWD, path, FILE_LIMIT, &text);
 
-	if (is_input) {
-		char *room;
-		ssize_t got = 1;
-
-		while (got > 0 && text.len < FILE_LIMIT && (room = buf_reserve(&text, 4096))) {
-			got = read(STDIN_FILENO, room, 4096);
-			text.len += got > 0 ? (size_t)got : 0;
-		}
-		r = text.failed ? -ENOMEM : got < 0 ? -errno : text.len >= FILE_LIMIT ? -EFBIG : 0;
-	} else {
-		r = file_read_at(AT_FDCWD, o->targets, FILE_LIMIT, &text);
-	}
 	if (r < 0)
-		return err_set(e, r, _("%.200s: the targets cannot be read: %s"), o->targets,
+		return err_set(e, r, _("%.200s: the targets cannot be read: %s"), path,
 			       strerror(-r));
 	at = buf_text(&text);
 	end = at + text.len;
 	while (r >= 0 && (r = next_word(&at, end, " \t\r\n", word)) == 1)
-		r = add_word(o, t, word, e) < 0 ? -EINVAL : 1;
-	return r == -1 ? err_set(e, -EINVAL, _("%.200s: this is no list of targets"), o->targets)
-		       : r;
+		r = take_word(o, t, word, out, e) < 0 ? -EINVAL : 1;
+	return r == -1 ? err_set(e, -EINVAL, _("%.200s: this is no list of targets"), path) : r;
 }
 
 static int exclude(const struct options *o, struct scan_targets *t, struct err *e)
 {
 	const char *at = o->exclude, *end = at + strlen(at);
 	char word[WORD_SIZE];
-	struct network n;
 	int r;
 
-	while ((r = next_word(&at, end, ", ", word)) == 1) {
-		r = network_parse(word, &n, e);
-		if (r == -ENOENT)
-			return err_set(e, -EINVAL,
-				       _("--exclude takes addresses and networks, not '%.64s'"),
-				       word);
-		if (r < 0)
-			return r;
-		scan_targets_exclude(t, &n);
-	}
+	while ((r = next_word(&at, end, ", ", word)) == 1)
+		if (take_word(o, t, word, true, e) < 0)
+			return -EINVAL;
 	return r == -1 ? err_set(e, -EINVAL,
-				 _("--exclude takes addresses and networks, not '%.64s'"), at)
+				 _("--exclude takes addresses, networks and names, not "
+				   "'%.64s'"),
+				 at)
 		       : 0;
+}
+
+static int exclude_all(const struct options *o, struct scan_targets *t, struct err *e)
+{
+	int r = o->exclude ? exclude(o, t, e) : 0;
+
+	if (r == 0 && o->exclude_file)
+		r = take_file(o, t, o->exclude_file, true, e);
+	if (r == 0)
+		scan_targets_settle(t);
+	return r;
 }
 
 /* --- the scope ---------------------------------------------------------------------------------
@@ -191,73 +255,29 @@ int scan_question_check_scope(const struct options *o, const struct scan_targets
 	return outside ? refuse(o, t, first, outside, e) : 0;
 }
 
-/* As many of the ranking as are wanted. */
-static int read_top_ports(const char *text, struct scan_ports *ret, struct err *e)
-{
-	uint64_t count;
-
-	if (text_parse_number(text, strlen(text), top_ports_row_count, &count) < 0 || count == 0)
-		return err_set(e, -EINVAL,
-			       _("--top-ports cannot be '%.64s': 1 to %zu, as many as the ranking "
-				 "has"),
-			       text, top_ports_row_count);
-	top_ports_take(count, ret->tcp);
-	ret->tcp_count = count;
-	ret->udp_count = 0;
-	return 0;
-}
-
-static int choose_ports(const struct options *o, struct scan_ports *ret, struct err *e)
-{
-	bool tcp = !o->by_datagrams || o->by_packets || o->by_connect;
-
-	if (!o->top_ports)
-		return scan_ports_parse_protos(o->ports, tcp, o->by_datagrams, ret, e);
-	if (o->ports)
-		return err_set(e, -EINVAL, _("-p and --top-ports exclude each other: choose one"));
-	if (o->by_datagrams)
-		return err_set(e, -EINVAL,
-			       _("--top-ports ranks TCP ports: with -sU, say which with -p"));
-	return read_top_ports(o->top_ports, ret, e);
-}
-
-/* UDP with -sU, and TCP without it, or with -sS or -sT. */
-static int read_ports(const struct options *o, struct scan_question *q, struct err *e)
-{
-	struct scan_ports cleanup_free *ports = calloc(1, sizeof(*ports));
-	int r;
-
-	if (!ports)
-		return err_set(e, -ENOMEM, "%s", _("out of memory"));
-	r = choose_ports(o, ports, e);
-	if (r < 0)
-		return r;
-	memcpy(q->ports, ports->tcp, ports->tcp_count * sizeof(q->ports[0]));
-	memcpy(q->ports + ports->tcp_count, ports->udp, ports->udp_count * sizeof(q->ports[0]));
-	q->tcp_count = ports->tcp_count;
-	q->port_count = ports->tcp_count + ports->udp_count;
-	return 0;
-}
-
 int scan_question_read(const struct options *o, struct scan_question *q, struct err *e)
 {
 	int r = 0;
 
 	*q = (struct scan_question){0};
+	if (o->targets && o->exclude_file && strcmp(o->targets, "-") == 0 &&
+	    strcmp(o->exclude_file, "-") == 0)
+		return err_set(e, -EINVAL,
+			       _("only one of -iL and --excludefile can be -, the input"));
 	if (!o->word_count && !o->targets)
 		return err_set(e, -EINVAL,
 			       _("scan what? For example: portero scan 192.0.2.7 -p 22,80"));
 	for (size_t i = 0; i < o->word_count && r == 0; i++)
-		r = add_word(o, &q->targets, o->words[i], e);
+		r = take_word(o, &q->targets, o->words[i], false, e);
 	if (r == 0 && o->targets)
-		r = add_file(o, &q->targets, e);
-	if (r == 0 && o->exclude)
-		r = exclude(o, &q->targets, e);
+		r = take_file(o, &q->targets, o->targets, false, e);
+	if (r == 0)
+		r = exclude_all(o, &q->targets, e);
 	if (r < 0)
 		return r;
 	if (!q->targets.count)
 		return err_set(e, -EINVAL, _("no target is left"));
-	r = read_ports(o, q, e);
+	r = scan_ports_read(o, q, e);
 	if (r < 0)
 		return r;
 	if (q->targets.count * q->port_count > SCAN_PROBE_LIMIT)

@@ -4,6 +4,7 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/scan_output_parts.h"
 #include "cli/scan_service_words.h"
 #include "cli/table.h"
 #include "model/registry.h"
@@ -48,6 +49,8 @@ static const struct {
 	[SCAN_TIMED_OUT] = {"timed-out", N_("the host's time was over before all was known")},
 	[SCAN_INTERRUPTED] = {"interrupted", N_("interrupted before all was known")},
 	[SCAN_LOSSY] = {"lossy", N_("so much is lost on the way that silence means nothing")},
+	[SCAN_KEPT_HERE] = {"kept-back",
+			    N_("this machine's own rules keep back what is sent there")},
 };
 
 const char *scan_words_trouble_id(enum scan_trouble trouble)
@@ -93,9 +96,22 @@ static const char *number_name(const struct view *v, uint16_t port, enum proto p
 	return name && name[0] ? name : NULL;
 }
 
-static bool is_listed(const size_t counts[SCAN_STATE_COUNT], enum scan_state state)
+static bool is_listed(const struct view *v, const size_t counts[SCAN_STATE_COUNT],
+		      enum scan_state state)
 {
+	if (v->options->only_open && state != SCAN_OPEN_FILTERED)
+		return state == SCAN_OPEN;
 	return state == SCAN_OPEN || (state != SCAN_UNKNOWN && counts[state] <= LISTED);
+}
+
+/* --open: all is known of the host, and nothing is or may be open. */
+static bool is_left_out(const struct view *v, const struct scan *s, const struct scan_host *host)
+{
+	size_t counts[SCAN_STATE_COUNT];
+
+	scan_count_states(s, host, counts);
+	return v->options->only_open && host->trouble <= SCAN_NO_HOST && !counts[SCAN_OPEN] &&
+	       !counts[SCAN_OPEN_FILTERED];
 }
 
 /* A table that is being made. */
@@ -185,7 +201,7 @@ static int print_table(const struct view *v, const struct scan *s, size_t host,
 	if (!rows.cells)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->port_count; i++)
-		if (is_listed(counts, scan_reply_state(s->hosts[host].replies[i])))
+		if (is_listed(v, counts, scan_reply_state(s->hosts[host].replies[i])))
 			add_row(&rows, i);
 	t.cells = rows.cells;
 	t.row_count = rows.count;
@@ -201,7 +217,7 @@ static void print_not_shown(const struct view *v, const size_t counts[SCAN_STATE
 	struct buf cleanup_call(buf_done) text = {0};
 
 	for (int i = SCAN_CLOSED; i < SCAN_STATE_COUNT; i++) {
-		if (!counts[i] || is_listed(counts, (enum scan_state)i))
+		if (!counts[i] || is_listed(v, counts, (enum scan_state)i))
 			continue;
 		if (text.len)
 			buf_add_text(&text, ", ");
@@ -223,10 +239,29 @@ static void print_left_out(const struct view *v, const struct scan *s, size_t ho
 				count);
 }
 
+/* "tcp 22, udp 53,161-162" */
+static void print_kept_back(const struct view *v, const struct scan *s,
+			    const struct scan_host *host)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+
+	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
+		struct buf cleanup_call(buf_done) ports = {0};
+
+		scan_output_add_ports(s, (enum proto)proto, host, SCAN_KEPT_BACK, &ports);
+		if (ports.len)
+			buf_printf(&text, "%s%s %s", text.len ? ", " : "",
+				   proto_name((enum proto)proto), buf_text(&ports));
+	}
+	if (text.len)
+		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&text));
+}
+
 static void print_remarks(const struct view *v, const struct scan *s, const struct scan_host *host)
 {
 	if (host->trouble != SCAN_FINE)
 		view_print_line(v, _("Not all is known: %s."), _(troubles[host->trouble].text));
+	print_kept_back(v, s, host);
 	if (scan_host_opens_all(s, host))
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
@@ -252,7 +287,7 @@ static int print_host(const struct view *v, const struct scan *s, size_t number)
 	address_format(&host->address, address);
 	scan_count_states(s, host, counts);
 	for (int i = 0; i < SCAN_STATE_COUNT; i++)
-		rows += is_listed(counts, (enum scan_state)i) ? counts[i] : 0;
+		rows += is_listed(v, counts, (enum scan_state)i) ? counts[i] : 0;
 	if (host->trouble != SCAN_FINE && host->trouble <= SCAN_NO_HOST) {
 		printf("%s: %s\n", address, _(troubles[host->trouble].text));
 		return 0;
@@ -271,15 +306,18 @@ static int print_host(const struct view *v, const struct scan *s, size_t number)
 static void print_sums(const struct view *v, const struct scan *s)
 {
 	struct buf cleanup_call(buf_done) sent = {0};
-	size_t counts[SCAN_STATE_COUNT], open = 0;
+	size_t counts[SCAN_STATE_COUNT], open = 0, left_out = 0;
 
 	for (size_t i = 0; i < s->host_count; i++) {
 		scan_count_states(s, &s->hosts[i], counts);
 		open += counts[SCAN_OPEN];
+		left_out += is_left_out(v, s, &s->hosts[i]);
 	}
 	view_number(s->sent, &sent);
 	view_print_line(v, _("Hosts: %zu. Open ports: %zu. %s packets in %.2f s."), s->host_count,
 			open, buf_text(&sent), (double)s->took_ns / 1e9);
+	if (left_out)
+		view_print_line(v, _("Hosts where nothing is open are not listed: %zu."), left_out);
 }
 
 int scan_words_print(const struct view *v, const struct scan *s)
@@ -287,6 +325,8 @@ int scan_words_print(const struct view *v, const struct scan *s)
 	int r = 0;
 
 	for (size_t i = 0; i < s->host_count && r == 0; i++) {
+		if (is_left_out(v, s, &s->hosts[i]))
+			continue;
 		r = print_host(v, s, i);
 		if (!v->options->quiet)
 			putchar('\n');

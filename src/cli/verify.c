@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/verify_look.h"
+#include "cli/verify_ports.h"
 #include "cli/verify_words.h"
 
 #include <errno.h>
@@ -44,11 +45,7 @@ static int read_question(const struct options *o, struct verify_look *l, struct 
 	l->ports = calloc(UINT16_MAX, sizeof(*l->ports));
 	if (!l->ports)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	r = scan_ports_parse(o->ports ? o->ports : "-", l->ports, e);
-	if (r < 0)
-		return r;
-	l->port_count = (size_t)r;
-	return 0;
+	return verify_ports_read(l, e);
 }
 
 int command_verify(const struct options *o)

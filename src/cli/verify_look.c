@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/ns.h"
 #include "base/text.h"
+#include "cli/verify_ports.h"
 #include "cli/verify_remote.h"
 #include "observe/reach.h"
 #include "observe/scan.h"
@@ -38,7 +39,7 @@ static struct reach_options ask_for(const struct verify_look *l, const struct ad
 		.in = l->from[0] ? l->remote_ifname : l->visitor.ifname,
 		.from = *source_of(l, to->family),
 		.to = *to,
-		.protos = 1U << PROTO_TCP,
+		.protos = 1U << l->proto,
 	};
 }
 
@@ -46,9 +47,10 @@ static struct reach_options ask_for(const struct verify_look *l, const struct ad
 static int look_inside(struct verify_look *l, struct err *e)
 {
 	struct reach_options ask = {.in = l->from[0] ? l->remote_ifname : l->visitor.ifname,
-				    .protos = 1U << PROTO_TCP,
+				    .protos = 1U << l->proto,
 				    .only_port = 1};
-	const struct view_wish wish = {.reach = true, .ask = &ask};
+	const struct view_wish wish = {
+		.clients = l->proto == PROTO_UDP, .reach = true, .ask = &ask};
 
 	view_done(&l->view);
 	l->view = (struct view){0};
@@ -153,7 +155,9 @@ static int visit(void *context)
 static int look_outside(const struct verify_look *l, struct scan *s, struct err *e)
 {
 	uint64_t rate = bearable_rate(l, s->host_count);
-	const struct scan_wish wish = {.max_rate = (double)rate};
+	const struct scan_wish wish = {.max_rate = (double)rate,
+				       .sources = l->visitor.sources,
+				       .source_count = l->visitor.source_count};
 	struct visit v = {s, &wish, e};
 
 	return l->from[0] ? verify_remote_scan(l->from, rate, s, e)
@@ -226,8 +230,7 @@ static int look_again(struct verify_look *l, struct err *e)
 	struct scan cleanup_call(scan_done) s = {0};
 	int r;
 
-	if (!ports ||
-	    scan_init(&s, l->targets.items, l->targets.count, ports, doubtful_ports(l, ports)) < 0)
+	if (!ports || verify_ports_init_scan(l, ports, doubtful_ports(l, ports), &s) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_inside(l, e);
 	if (r == 0)
@@ -247,7 +250,8 @@ static int look(struct verify_look *l, struct err *e)
 		r = l->targets.count ? check_targets(l, e) : choose_targets(l, e);
 	if (r < 0)
 		return r;
-	if (scan_init(&l->scan, l->targets.items, l->targets.count, l->ports, l->port_count) < 0)
+	verify_ports_add_bound(l);
+	if (verify_ports_init_scan(l, l->ports, l->port_count, &l->scan) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_outside(l, &l->scan, e);
 	if (r == 0)
@@ -270,6 +274,8 @@ int verify_look_take(struct verify_look *l, struct err *e)
 
 	l->visitor.ns = -1;
 	r = l->from[0] ? verify_remote_find(l, e) : visitor_open(&l->visitor, e);
+	if (r == 0 && l->proto == PROTO_UDP)
+		visitor_add_sources(&l->visitor);
 	if (r == 0)
 		r = look(l, e);
 	l->took_ms = now_ms() - begun;

@@ -16,6 +16,7 @@ struct verify_look {
 	struct address remote;	 /* ... and the address that it comes from */
 	uint32_t remote_ifindex; /* ... by this interface */
 	char remote_ifname[16];
+	enum proto proto; /* whose ports: TCP or UDP */
 	struct scan_targets targets;
 	uint16_t *ports;
 	size_t port_count;

@@ -78,7 +78,7 @@ static void write_row(const struct verify_look *l, const struct verify_differenc
 		      struct row *row, struct table_cell *cells)
 {
 	if (d->port)
-		snprintf(row->port, sizeof(row->port), "%u/tcp", d->port);
+		snprintf(row->port, sizeof(row->port), "%u/%s", d->port, proto_name(l->proto));
 	else
 		snprintf(row->port, sizeof(row->port), "%s", _("all"));
 	address_format(&d->address, row->address);
@@ -160,6 +160,10 @@ static void print_sums(const struct verify_look *l)
 			_("Asked: %s ports, in %.1f s. Open on both sides: %zu. Disagreements: "
 			  "%zu."),
 			buf_text(&asked), (double)l->took_ms / 1e3, f->open, f->count);
+	if (f->silent)
+		view_print_line(&l->view,
+				_("Somebody is bound there and let in, and says nothing: %zu."),
+				f->silent);
 	if (l->changed)
 		view_print_line(&l->view, _("Changed while they were looked at: %zu."), l->changed);
 	if (f->unsure_inside)
@@ -210,9 +214,10 @@ static json_t *pack_difference(const struct verify_look *l, const struct verify_
 	return json_pack("{s:s, s:o, s:o, s:s?, s:{s:b, s:s?, s:s}, s:{s:s, s:s}}", "kind",
 			 verify_kind_id(d->kind), "address", pack_address(&d->address), "port",
 			 d->port ? json_integer(d->port) : json_null(), "proto",
-			 d->port ? "tcp" : NULL, "inside", "listens", d->listens, "program",
-			 program.len ? buf_text(&program) : NULL, "verdict", verdict_id(d->verdict),
-			 "outside", "state", scan_state_name(scan_reply_state(d->reply)), "reason",
+			 d->port ? proto_name(l->proto) : NULL, "inside", "listens", d->listens,
+			 "program", program.len ? buf_text(&program) : NULL, "verdict",
+			 verdict_id(d->verdict), "outside", "state",
+			 scan_state_name(scan_reply_state(d->reply)), "reason",
 			 scan_reply_reason(d->reply));
 }
 
@@ -248,6 +253,7 @@ int verify_json_print(const struct verify_look *l)
 	json_object_set_new(root, "ports", json_integer((json_int_t)l->port_count));
 	json_object_set_new(root, "open", json_integer((json_int_t)f->open));
 	json_object_set_new(root, "not_open", json_integer((json_int_t)f->not_open));
+	json_object_set_new(root, "silent", json_integer((json_int_t)f->silent));
 	json_object_set_new(root, "unsure_inside", json_integer((json_int_t)f->unsure_inside));
 	json_object_set_new(root, "unsure_outside", json_integer((json_int_t)f->unsure_outside));
 	json_object_set_new(root, "changed", json_integer((json_int_t)l->changed));

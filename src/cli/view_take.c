@@ -269,7 +269,7 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 	v->with_reach = wish->reach && !options->no_reach;
 	r = take_inventory(v, wish, e);
 	if (r >= 0)
-		r = wish->reach_only ? build_list(v, false, e) : build_rows(v, wish, e);
+		r = wish->reach_only ? build_list(v, wish->clients, e) : build_rows(v, wish, e);
 	if (r >= 0)
 		view_guard_take(v);
 	if (r >= 0 && v->with_reach)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/verify.h"
 #include "base/mem.h"
+#include "decide/belief.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,77 +16,6 @@ const char *verify_kind_id(enum verify_kind kind)
 	};
 
 	return ids[kind];
-}
-
-/* What the inside says of one port. */
-struct belief {
-	enum { SURE_CLOSED, SURE_OPEN, UNSURE } open;
-	enum verdict verdict;
-	uint32_t listener;
-};
-
-static const struct reach_class *class_of(const struct reach *r, const struct address *destination)
-{
-	for (size_t i = 0; i < r->class_count; i++)
-		if (r->classes[i].proto == PROTO_TCP && !r->classes[i].behind &&
-		    r->classes[i].source_class != SOURCE_HOST &&
-		    address_equal(&r->classes[i].destination, destination))
-			return &r->classes[i];
-	return NULL;
-}
-
-/* Packets that are sent on to where no listener is known may be answered there all the same. */
-static void believe_rules(const struct reach *r, const struct reach_class *c,
-			  struct belief *beliefs)
-{
-	for (uint32_t k = 0; k < c->interval_count; k++) {
-		const struct reach_interval *i = &r->intervals[c->first_interval + k];
-		bool sure = i->verdict == VERDICT_DROP || i->verdict == VERDICT_REJECT ||
-			    (i->verdict == VERDICT_ACCEPT && !i->forwarded);
-
-		for (unsigned port = i->first; port <= i->last; port++)
-			beliefs[port] = (struct belief){.open = sure ? SURE_CLOSED : UNSURE,
-							.verdict = i->verdict,
-							.listener = SNAPSHOT_NONE};
-	}
-}
-
-/* Of several listeners on one port, the one that nobody is sure of decides. */
-static void believe_listeners(const struct verify_inside *in, const struct reach_class *c,
-			      struct belief *beliefs)
-{
-	for (size_t i = 0; i < in->join->way_count; i++) {
-		const struct reach_way *way = &in->join->ways[i];
-		struct belief *b = &beliefs[way->port];
-		bool unsure =
-			way->verdict == VERDICT_UNKNOWN || way->verdict == VERDICT_RATE_LIMITED;
-
-		if (way->class != (uint32_t)(c - in->reach->classes) ||
-		    (b->listener != SNAPSHOT_NONE && b->open == UNSURE))
-			continue;
-		b->listener = way->listener;
-		b->verdict = way->verdict;
-		if (unsure)
-			b->open = UNSURE;
-		else if (way->verdict == VERDICT_ACCEPT)
-			b->open = SURE_OPEN;
-	}
-}
-
-/* Nothing that is known says that it is closed, where nothing was asked. */
-static void believe(const struct verify_inside *in, const struct scan_host *host,
-		    struct belief *beliefs)
-{
-	const struct reach_class *c =
-		in->reach->available ? class_of(in->reach, &host->address) : NULL;
-
-	for (unsigned port = 0; port <= UINT16_MAX; port++)
-		beliefs[port] = (struct belief){
-			.open = UNSURE, .verdict = VERDICT_UNKNOWN, .listener = SNAPSHOT_NONE};
-	if (!c)
-		return;
-	believe_rules(in->reach, c, beliefs);
-	believe_listeners(in, c, beliefs);
 }
 
 static int add(struct verify *ret, const struct verify_difference *d)
@@ -115,6 +45,10 @@ static int compare_open(const struct belief *b, struct verify_difference *d, boo
 
 static int compare_not_open(const struct belief *b, struct verify_difference *d, struct verify *ret)
 {
+	if (b->open == SURE_OPEN && d->reply == SCAN_UDP_SILENT) {
+		ret->silent++;
+		return 0;
+	}
 	if (b->open == SURE_OPEN) {
 		d->kind = VERIFY_SHADOWED;
 		return add(ret, d);
@@ -134,7 +68,12 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 	int r = beliefs ? 0 : -ENOMEM;
 
 	if (r == 0)
-		believe(inside, host, beliefs);
+		belief_take(&(struct belief_question){.list = inside->list,
+						      .reach = inside->reach,
+						      .join = inside->join,
+						      .to = host->address,
+						      .proto = scan_port_proto(scan, 0)},
+			    beliefs);
 	if (r == 0 && all)
 		r = add(ret, &(struct verify_difference){.kind = VERIFY_MIDDLEBOX,
 							 .address = host->address,

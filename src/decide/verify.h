@@ -11,8 +11,9 @@
 enum verify_kind {
 	VERIFY_GHOST,		/* it answers outside, and inside nobody is known to listen */
 	VERIFY_BELIEVED_CLOSED, /* it answers, although the rules keep this packet out */
-	VERIFY_SHADOWED,	/* somebody listens and is let in, and outside it is not open */
-	VERIFY_MIDDLEBOX,	/* of an address: nearly all ports answer, whoever listens */
+	/* somebody listens and is let in, and outside it is not open; of UDP: it is refused */
+	VERIFY_SHADOWED,
+	VERIFY_MIDDLEBOX, /* of an address: nearly all ports answer, whoever listens */
 	VERIFY_KIND_COUNT,
 };
 const char *verify_kind_id(enum verify_kind kind); /* "ghost", ...: in JSON */
@@ -32,6 +33,7 @@ struct verify {
 	size_t count, cap;
 	size_t open;	 /* ports that are open on both sides */
 	size_t not_open; /* ... on neither */
+	size_t silent;	 /* UDP: inside open; silence outside says neither yes nor no */
 	/* ports of which one side cannot say whether they are open: the inside, the outside */
 	size_t unsure_inside, unsure_outside;
 };

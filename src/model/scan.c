@@ -14,6 +14,7 @@ static const struct {
 	[SCAN_UNASKED] = {SCAN_UNKNOWN, "not-asked"},
 	[SCAN_NO_REPLY] = {SCAN_FILTERED, "no-response"},
 	[SCAN_UNSURE] = {SCAN_UNKNOWN, "not-sure"},
+	[SCAN_KEPT_BACK] = {SCAN_UNKNOWN, "kept-back"},
 	[SCAN_HOST_UNREACH] = {SCAN_REJECTED, "host-unreachable"},
 	[SCAN_PROHIBITED] = {SCAN_REJECTED, "admin-prohibited"},
 	[SCAN_PORT_UNREACH] = {SCAN_REJECTED, "port-unreachable"},
@@ -23,6 +24,9 @@ static const struct {
 	[SCAN_UDP_SILENT] = {SCAN_OPEN_FILTERED, "no-response"},
 	[SCAN_UDP_CLOSED] = {SCAN_CLOSED, "port-unreachable"},
 	[SCAN_UDP_ANSWER] = {SCAN_OPEN, "udp-response"},
+	[SCAN_UDP_BOUND] = {SCAN_OPEN, "bound-here"},
+	[SCAN_UDP_UNBOUND] = {SCAN_FILTERED, "nobody-bound"},
+	[SCAN_UDP_DROPPED] = {SCAN_FILTERED, "rules-drop"},
 };
 
 enum scan_state scan_reply_state(enum scan_reply reply)

@@ -17,6 +17,7 @@ enum scan_reply {
 	SCAN_UNASKED,	    /* the scan ended before */
 	SCAN_NO_REPLY,	    /* asked, as often as it took to be sure that answers would have come */
 	SCAN_UNSURE,	    /* asked, but not often enough: the scan ended, or too much was lost */
+	SCAN_KEPT_BACK,	    /* this machine's own rules, or guard, refuse to send there (EPERM) */
 	SCAN_HOST_UNREACH,  /* ICMP: no way to the host, or nobody there */
 	SCAN_PROHIBITED,    /* ICMP: somebody on the way (or the host) does not allow it */
 	SCAN_PORT_UNREACH,  /* ICMP port unreachable: how a firewall refuses */
@@ -27,6 +28,10 @@ enum scan_reply {
 	SCAN_UDP_SILENT,
 	SCAN_UDP_CLOSED, /* ICMP port unreachable, from the host itself */
 	SCAN_UDP_ANSWER,
+	/* the same of this machine's own ports that keep silent, joined with the inside */
+	SCAN_UDP_BOUND,	  /* a socket is bound there, and the rules let this packet in */
+	SCAN_UDP_UNBOUND, /* nobody is, and it is not sent on: the rules swallow the refusal */
+	SCAN_UDP_DROPPED, /* the rules drop this packet, whoever is bound */
 	SCAN_REPLY_COUNT,
 };
 
@@ -53,6 +58,7 @@ enum scan_trouble {
 	SCAN_TIMED_OUT,	  /* --host-timeout */
 	SCAN_INTERRUPTED, /* Ctrl-C */
 	SCAN_LOSSY,	  /* so much was lost on the way that ports may have been missed */
+	SCAN_KEPT_HERE,	  /* some ports are SCAN_KEPT_BACK */
 };
 
 struct scan_host {

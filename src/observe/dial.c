@@ -95,9 +95,10 @@ static enum scan_reply reply_of(int error)
 	case ENETUNREACH:
 	case ENOPROTOOPT:
 		return SCAN_OTHER_UNREACH;
-	case EACCES:
-	case EPERM:
+	case EACCES: /* IPv6's "prohibited", and a route's */
 		return SCAN_PROHIBITED;
+	case EPERM: /* a rule, or a guard: before anything was sent */
+		return SCAN_KEPT_BACK;
 	default:
 		return SCAN_UNSURE;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/guard_ring.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
@@ -19,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -30,14 +30,6 @@ enum {
 };
 
 static const char ring_name[] = "guard_ring";
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static unsigned long load_position(const uint8_t *page)
 {
@@ -263,7 +255,7 @@ int guard_ring_open(const char *pins, struct guard_ring *r, struct err *e)
 	int result;
 
 	*r = GUARD_RING_CLOSED;
-	r->active_ms = now_ms();
+	r->active_ms = clock_mono_ms();
 	result = lock(r, pins, e);
 	if (result == 0)
 		result = prepare_wait(r, pins, e); /* first: so its end cannot be missed */
@@ -321,7 +313,7 @@ int guard_ring_read(struct guard_ring *r, struct guard_event *events, size_t max
 			r->odd++;
 	}
 	if (r->at != begin)
-		r->active_ms = now_ms();
+		r->active_ms = clock_mono_ms();
 	return (int)count;
 }
 
@@ -396,7 +388,7 @@ int guard_ring_wait(struct guard_ring *r, int timeout_ms)
 
 	if (is_half_written(r))
 		return poll(NULL, 0, STEP_MS) < 0 && errno != EINTR ? -errno : 0;
-	if (now_ms() - r->active_ms < QUIET_MS && timeout_ms)
+	if (clock_mono_ms() - r->active_ms < QUIET_MS && timeout_ms)
 		timeout_ms = STEP_MS;
 	count = epoll_wait(r->epoll_fd, ready, ARRAY_LEN(ready), timeout_ms);
 	if (count < 0)

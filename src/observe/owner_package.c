@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/owner_package.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/package.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -136,14 +136,6 @@ static void resolve_root(struct snapshot *s, size_t first, bool *done)
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void owner_resolve_packages(struct snapshot *s)
 {
 	int64_t spent_ms = 0;
@@ -155,7 +147,7 @@ void owner_resolve_packages(struct snapshot *s)
 	}
 	for (size_t i = 0; i < s->process_count; i++) {
 		bool own = s->processes[i].own_root;
-		int64_t start_ms = now_ms();
+		int64_t start_ms = clock_mono_ms();
 
 		if (done[i] || !s->processes[i].program_str)
 			continue;
@@ -168,6 +160,6 @@ void owner_resolve_packages(struct snapshot *s)
 		}
 		resolve_root(s, i, done);
 		if (!own)
-			spent_ms += now_ms() - start_ms;
+			spent_ms += clock_mono_ms() - start_ms;
 	}
 }

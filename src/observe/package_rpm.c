@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/package_rpm.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT_LIMIT = 4 << 20, FIXED_ARGS = 5, PATH_LIMIT = 4096 };
@@ -171,22 +171,14 @@ static int spawn(char *const *args, int output, pid_t *ret_pid)
 	return r;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Reads until the other end is closed, for at most time_ms. */
 static int read_output(int fd, int time_ms, struct buf *out)
 {
-	int64_t end = now_ms() + time_ms;
+	int64_t end = clock_mono_ms() + time_ms;
 
 	for (;;) {
 		struct pollfd wait = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_mono_ms();
 		char bytes[16384];
 		ssize_t got;
 

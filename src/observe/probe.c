@@ -8,13 +8,11 @@
  * asked.
  */
 #include "observe/probe.h"
-#include "observe/permutation.h"
-#include "observe/probe_rate.h"
+#include "observe/probe_inner.h"
 
 #include <stdlib.h>
 
 enum {
-	PLACES_PER_TIME = 64,
 	SENTINEL_EVERY = 64,   /* packets */
 	SENTINEL_SELDOM = 512, /* where answers are lost: then so may be what ends them */
 	SENTINELS_OUT = 64,    /* at most, of a host */
@@ -23,39 +21,6 @@ enum {
 
 #define WAKE_NS	     UINT64_C(100000000)
 #define LONG_PASS_NS UINT64_C(10000000000) /* what is still lost in a pass so slow is lost */
-
-struct sentinel {
-	uint64_t sent_ns; /* 0: it was answered, or is not used */
-	uint32_t port;
-	uint8_t class;
-};
-
-/* Slots are used in turn; those from `oldest` to before `next` may still wait. */
-struct sentinels {
-	struct sentinel slots[PROBE_SENTINEL_SLOTS];
-	uint32_t oldest, next; /* counted on; modulo PROBE_SENTINEL_SLOTS */
-	uint32_t out;	       /* how many wait */
-};
-
-enum phase { PHASE_ASKING, PHASE_WAITING, PHASE_FINISHED };
-
-struct probe_engine {
-	struct probe_wish wish;
-	struct permutation order;
-	struct probe_rate rate;
-	struct probe_host hosts[PROBE_HOST_LIMIT];
-	struct sentinels *sentinels; /* of each host */
-	uint64_t *times_ns;	     /* when each 64th place was passed, in this pass */
-	uint64_t place;		     /* of the order: the next */
-	uint64_t begun_ns, looked_ns;
-	uint64_t pass_begun_ns, asked_ns, last_sent_ns; /* asked: a port, not a sentinel */
-	enum phase phase;
-	unsigned pass;
-	bool overflowed;
-	uint32_t left; /* hosts that are not finished */
-	uint32_t since_sentinel;
-	uint64_t sent, answered, pass_sent;
-};
 
 static uint64_t target_count(const struct probe_engine *p)
 {
@@ -69,6 +34,7 @@ static void count_known(struct probe_engine *p, uint32_t number)
 	struct probe_host *h = &p->hosts[number];
 
 	h->silent = p->wish.port_count;
+	h->kept_back = 0;
 	for (unsigned i = 0; i < PROBE_CLASS_COUNT; i++)
 		h->answers[i] = 0;
 	for (uint32_t i = 0; i < p->wish.port_count; i++) {
@@ -76,6 +42,7 @@ static void count_known(struct probe_engine *p, uint32_t number)
 			host->replies[i] == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
 
 		h->silent -= host->replies[i] > SCAN_UNSURE;
+		h->kept_back += host->replies[i] == SCAN_KEPT_BACK;
 		if (host->replies[i] < SCAN_RST)
 			continue;
 		if (!h->answers[class])
@@ -161,7 +128,7 @@ uint64_t probe_patience_ns(const struct probe_engine *p)
 	return longest;
 }
 
-static void finish_host(struct probe_engine *p, uint32_t host, enum scan_trouble trouble)
+void probe_finish_host(struct probe_engine *p, uint32_t host, enum scan_trouble trouble)
 {
 	p->hosts[host].finished = true;
 	p->hosts[host].trouble = trouble;
@@ -173,7 +140,7 @@ static void finish_host(struct probe_engine *p, uint32_t host, enum scan_trouble
 /* --- sentinels ---------------------------------------------------------------------------------
  */
 
-static void end_sentinel(struct probe_engine *p, uint32_t host, struct sentinel *s, bool lost)
+void probe_end_sentinel(struct probe_engine *p, uint32_t host, struct sentinel *s, bool lost)
 {
 	struct probe_host *h = &p->hosts[host];
 
@@ -198,7 +165,7 @@ static void expire_sentinels(struct probe_engine *p, uint64_t now_ns)
 			if (s->sent_ns && now_ns - s->sent_ns <= patience)
 				break;
 			if (s->sent_ns)
-				end_sentinel(p, host, s, true);
+				probe_end_sentinel(p, host, s, true);
 		}
 	}
 }
@@ -216,7 +183,8 @@ static bool choose_class(const struct probe_engine *p, uint32_t host, enum probe
 	return open || closed;
 }
 
-static bool send_sentinel(struct probe_engine *p, uint64_t now_ns, uint32_t host, struct probe *out)
+static bool sprobe_end_sentinel(struct probe_engine *p, uint64_t now_ns, uint32_t host,
+				struct probe *out)
 {
 	struct sentinels *all = &p->sentinels[host];
 	uint32_t slot = all->next % PROBE_SENTINEL_SLOTS;
@@ -278,9 +246,9 @@ static void judge_host(struct probe_engine *p, uint32_t host, bool last)
 
 	h->tries += !p->overflowed;
 	if (probe_host_is_sure(h))
-		finish_host(p, host, SCAN_FINE);
+		probe_finish_host(p, host, SCAN_FINE);
 	else if (last || p->pass + 1 == PROBE_PASS_LIMIT)
-		finish_host(p, host, SCAN_LOSSY);
+		probe_finish_host(p, host, SCAN_LOSSY);
 }
 
 static void judge_hosts(struct probe_engine *p, uint64_t now_ns)
@@ -306,7 +274,7 @@ static void time_out_hosts(struct probe_engine *p, uint64_t now_ns)
 		return;
 	for (uint32_t i = 0; i < p->wish.host_count; i++)
 		if (!p->hosts[i].finished)
-			finish_host(p, i, SCAN_TIMED_OUT);
+			probe_finish_host(p, i, SCAN_TIMED_OUT);
 }
 
 static uint64_t pass_end_ns(const struct probe_engine *p)
@@ -333,7 +301,7 @@ static size_t fill_up_sentinels(struct probe_engine *p, uint64_t now_ns, struct 
 
 	for (uint32_t i = 0; i < p->wish.host_count && count < room; i++)
 		while (count < room && sentinels_due_ns(p, i) < now_ns &&
-		       send_sentinel(p, now_ns, i, &out[count]))
+		       sprobe_end_sentinel(p, now_ns, i, &out[count]))
 			count++;
 	if (count)
 		p->last_sent_ns = now_ns;
@@ -368,7 +336,7 @@ static size_t ask(struct probe_engine *p, uint64_t now_ns, struct probe *out, si
 		uint32_t host = out[count++].host;
 
 		if (++p->since_sentinel >= sentinel_interval(&p->hosts[host]) && count < room &&
-		    send_sentinel(p, now_ns, host, &out[count])) {
+		    sprobe_end_sentinel(p, now_ns, host, &out[count])) {
 			p->since_sentinel = 0;
 			count++;
 		}
@@ -426,127 +394,4 @@ uint64_t probe_wake_ns(const struct probe_engine *p, uint64_t now_ns)
 		}
 	}
 	return wake < now_ns + WAKE_NS ? wake : now_ns + WAKE_NS;
-}
-
-/* --- answers -----------------------------------------------------------------------------------
- */
-
-static void answer_sentinel(struct probe_engine *p, uint64_t now_ns, const struct probe *to)
-{
-	struct sentinel *s = &p->sentinels[to->host].slots[to->slot - PROBE_PASS_LIMIT];
-
-	if (!s->sent_ns || s->port != to->port)
-		return;
-	probe_host_take_rtt(&p->hosts[to->host], now_ns - s->sent_ns);
-	probe_rate_answered(&p->rate, s->class);
-	end_sentinel(p, to->host, s, false);
-}
-
-/* Of an answer to this pass is known when the port was asked. */
-static void measure(struct probe_engine *p, uint64_t now_ns, const struct probe *to)
-{
-	uint64_t value = (uint64_t)to->port * p->wish.host_count + to->host;
-	uint64_t place = permutation_place(&p->order, value);
-
-	if (to->slot == p->pass && place < p->place)
-		probe_host_take_rtt(&p->hosts[to->host],
-				    now_ns - p->times_ns[place / PLACES_PER_TIME]);
-}
-
-static void count_answer(struct probe_engine *p, const struct probe *to, enum scan_reply reply)
-{
-	enum probe_class class = reply == SCAN_SYN_ACK ? PROBE_OPEN : PROBE_CLOSED;
-	struct probe_host *h = &p->hosts[to->host];
-
-	if (reply < SCAN_RST)
-		return;
-	if (!h->answers[class])
-		h->sentinel[class] = to->port;
-	h->answers[class]++;
-	h->found++;
-	probe_rate_answered(&p->rate, class);
-}
-
-void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *to,
-		  enum scan_reply reply)
-{
-	uint8_t *known;
-
-	if (to->host >= p->wish.host_count || to->port >= p->wish.port_count ||
-	    to->slot >= PROBE_SLOT_COUNT || reply < SCAN_HOST_UNREACH)
-		return;
-	if (to->slot >= PROBE_PASS_LIMIT) {
-		answer_sentinel(p, now_ns, to);
-		return;
-	}
-	known = &p->wish.hosts[to->host].replies[to->port];
-	if (*known >= reply || *known == SCAN_UNASKED)
-		return;
-	if (*known == SCAN_UNSURE) {
-		measure(p, now_ns, to);
-		p->hosts[to->host].silent--;
-		p->answered++;
-	}
-	*known = (uint8_t)reply;
-	count_answer(p, to, reply);
-	if (!p->hosts[to->host].silent && !p->hosts[to->host].finished)
-		finish_host(p, to->host, SCAN_FINE);
-}
-
-void probe_overflowed(struct probe_engine *p)
-{
-	p->overflowed = true;
-}
-
-static void conclude_host(const struct probe_host *h, struct scan_host *host, uint32_t port_count)
-{
-	host->trouble = h->trouble;
-	host->rtt_ms = h->srtt_ns ? (double)h->srtt_ns / 1e6 : -1;
-	host->rtt_var_ms = (double)h->rttvar_ns / 1e6;
-	host->patience_ms = (double)probe_host_patience(h) / 1e6;
-	host->loss = probe_host_loss(h);
-	for (uint32_t i = 0; h->trouble == SCAN_FINE && i < port_count; i++)
-		if (host->replies[i] == SCAN_UNSURE)
-			host->replies[i] = SCAN_NO_REPLY;
-}
-
-void probe_conclude(struct probe_engine *p, bool interrupted)
-{
-	for (uint32_t i = 0; i < p->wish.host_count; i++) {
-		if (!p->hosts[i].finished && interrupted)
-			finish_host(p, i, SCAN_INTERRUPTED);
-		conclude_host(&p->hosts[i], &p->wish.hosts[i], p->wish.port_count);
-	}
-}
-
-/* The first place that was passed so late that its answer may not have come yet. */
-static uint64_t settled_place(const struct probe_engine *p, uint64_t now_ns)
-{
-	uint64_t patience = probe_patience_ns(p), place = p->place;
-
-	if (p->overflowed)
-		return 0;
-	while (place && now_ns - p->times_ns[(place - 1) / PLACES_PER_TIME] <= patience)
-		place = (place - 1) / PLACES_PER_TIME * PLACES_PER_TIME;
-	return place;
-}
-
-void probe_remember(const struct probe_engine *p, uint64_t now_ns, struct probe_memory *ret)
-{
-	*ret = (struct probe_memory){.pass = p->pass,
-				     .place = settled_place(p, now_ns),
-				     .spent_ns = now_ns - p->begun_ns,
-				     .rate = p->rate.rate};
-	for (uint32_t i = 0; i < p->wish.host_count; i++)
-		ret->hosts[i] = p->hosts[i];
-}
-
-struct probe_progress probe_progress(const struct probe_engine *p)
-{
-	return (struct probe_progress){.sent = p->sent,
-				       .answered = p->answered,
-				       .asked = p->place,
-				       .total = p->order.count,
-				       .pass = p->pass + 1,
-				       .rate = p->rate.rate};
 }

@@ -76,6 +76,9 @@ uint64_t probe_wake_ns(const struct probe_engine *p, uint64_t now_ns);
 /* What came back (SCAN_HOST_UNREACH and above) to a probe. Nonsense is ignored. */
 void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *to,
 		  enum scan_reply reply);
+/* It was kept back by this machine (EPERM): the port is SCAN_KEPT_BACK unless it answered, and is
+ * not asked again; the host is SCAN_KEPT_HERE. */
+void probe_kept_back(struct probe_engine *p, const struct probe *to);
 /* Answers were lost in this process's own buffers: this pass proves nothing. */
 void probe_overflowed(struct probe_engine *p);
 /* Nothing is left to be asked; or `stop` (Ctrl-C) ended it. */

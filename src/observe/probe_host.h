@@ -19,6 +19,7 @@ enum probe_class { PROBE_OPEN, PROBE_CLOSED, PROBE_CLASS_COUNT };
 
 struct probe_host {
 	uint32_t silent;		      /* ports that have not answered */
+	uint32_t kept_back;		      /* ports that this machine sends nothing to */
 	uint32_t answers[PROBE_CLASS_COUNT];  /* ports that have */
 	uint32_t sentinel[PROBE_CLASS_COUNT]; /* one of each: its index; only with answers */
 	uint32_t kept[PROBE_CLASS_COUNT], lost[PROBE_CLASS_COUNT]; /* sentinels */

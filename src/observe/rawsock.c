@@ -7,6 +7,7 @@
 #include "base/i18n.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <pthread.h>
@@ -34,6 +35,8 @@ enum {
 	ICMP_UNREACH = 3,
 	ICMP6_ERRORS = 128, /* types below are errors */
 };
+
+#define KEPT_BACK UINT_MAX /* in place of how much was sent */
 
 #define LOAD(size, at)	     BPF_STMT(BPF_LD | BPF_##size | BPF_ABS, at)
 #define IF_EQUAL(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
@@ -123,7 +126,7 @@ static int open_ring(struct rawsock *r, int family, uint16_t first, uint16_t cou
 	return bind(r->ring_fd, (struct sockaddr *)&all, sizeof(all)) < 0 ? -errno : 0;
 }
 
-/* Lost like any other packet: a full queue, a rule of our own firewall, an ICMP error of before. */
+/* Lost like any other packet: a full queue, an ICMP error of before; EPERM is told besides. */
 static bool is_lost(int error)
 {
 	return error == ENOBUFS || error == EAGAIN || error == EPERM || error == EACCES ||
@@ -139,6 +142,8 @@ static int send_all(int fd, struct mmsghdr *messages, unsigned count, struct err
 		if (sent < 0 && !is_lost(errno))
 			return err_set(e, -errno, _("a packet could not be sent: %s"),
 				       strerror(errno));
+		if (sent < 0 && errno == EPERM)
+			messages[at].msg_len = KEPT_BACK;
 		at += sent > 0 ? (unsigned)sent : 1;
 	}
 	return 0;
@@ -153,6 +158,7 @@ struct row {
 	unsigned count;
 	struct mmsghdr messages[RAWSOCK_BATCH];
 	struct iovec parts[RAWSOCK_BATCH];
+	struct rawsock_packet *packets[RAWSOCK_BATCH];
 };
 
 struct rawsock_helper {
@@ -296,11 +302,13 @@ static socklen_t way_len(const struct rawsock_way *way)
 	return way->to.ip4.sin_family == AF_INET ? sizeof(way->to.ip4) : sizeof(way->to.ip6);
 }
 
-static void add_to_row(struct row *row, const struct rawsock_packet *packet)
+static void add_to_row(struct row *row, struct rawsock_packet *packet)
 {
 	struct iovec *part = &row->parts[row->count];
 
-	*part = (struct iovec){(void *)(uintptr_t)packet->bytes, packet->len};
+	packet->kept_back = false;
+	row->packets[row->count] = packet;
+	*part = (struct iovec){packet->bytes, packet->len};
 	row->messages[row->count++] =
 		(struct mmsghdr){.msg_hdr = {.msg_name = (void *)(uintptr_t)&packet->way->to,
 					     .msg_namelen = way_len(packet->way),
@@ -308,8 +316,7 @@ static void add_to_row(struct row *row, const struct rawsock_packet *packet)
 					     .msg_iovlen = 1}};
 }
 
-int rawsock_send(struct rawsock *r, const struct rawsock_packet *packets, size_t count,
-		 struct err *e)
+int rawsock_send(struct rawsock *r, struct rawsock_packet *packets, size_t count, struct err *e)
 {
 	struct row out, own;
 	int error;
@@ -320,7 +327,11 @@ int rawsock_send(struct rawsock *r, const struct rawsock_packet *packets, size_t
 	for (size_t i = 0; i < count && i < RAWSOCK_BATCH; i++)
 		add_to_row(packets[i].way->own ? &own : &out, &packets[i]);
 	error = send_row(r, &out, e);
-	return error < 0 ? error : send_row(r, &own, e);
+	if (error == 0)
+		error = send_row(r, &own, e);
+	for (unsigned i = 0; i < own.count; i++)
+		own.packets[i]->kept_back = own.messages[i].msg_len == KEPT_BACK;
+	return error;
 }
 
 size_t rawsock_receive(struct rawsock *r, rawsock_take *take, void *context)

@@ -35,6 +35,7 @@ struct rawsock_way {
 struct rawsock_packet {
 	const struct rawsock_way *way;
 	size_t len;
+	bool kept_back; /* rawsock_send(): to an own address, this machine's rules refuse it */
 	uint8_t bytes[FRAME_LIMIT]; /* from the IP header on */
 };
 
@@ -55,12 +56,11 @@ int rawsock_open(struct rawsock *r, int family, uint16_t first_port, uint16_t po
 void rawsock_close(struct rawsock *r);
 /*
  * Sends all, at most RAWSOCK_BATCH. What a full queue or this machine's own firewall swallowed
- * counts as sent: it is lost like any other. Of a long row, a helper on another processor sends
- * half: what a packet costs is the way through the kernel, on veth and lo also its receiver's. 0 or
- * a negative errno (-ENETDOWN, -ENXIO).
+ * counts as sent: it is lost like any other; of the second, kept_back tells. Of a long row, a
+ * helper on another processor sends half: what a packet costs is the way through the kernel, on
+ * veth and lo also its receiver's. 0 or a negative errno (-ENETDOWN, -ENXIO).
  */
-int rawsock_send(struct rawsock *r, const struct rawsock_packet *packets, size_t count,
-		 struct err *e);
+int rawsock_send(struct rawsock *r, struct rawsock_packet *packets, size_t count, struct err *e);
 /* Hands over what came: packets from their IP header on, the end possibly cut off. */
 typedef void rawsock_take(const void *bytes, size_t len, void *context);
 size_t rawsock_receive(struct rawsock *r, rawsock_take *take, void *context);

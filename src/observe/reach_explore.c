@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/reach_explore.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/reach_explore_inner.h"
@@ -346,10 +347,7 @@ int reach_explore_order(struct mirror *m, const struct reach_plan *plan, size_t 
 
 uint64_t reach_now(void)
 {
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)clock_mono_ms();
 }
 
 const char *reach_reply_text(enum reply reply)

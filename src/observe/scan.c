@@ -5,6 +5,7 @@
  * group is asked is scan_packets', scan_connect's and scan_udp's business.
  */
 #include "observe/scan.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/rawsock.h"
@@ -30,14 +31,6 @@ enum {
 #define NEAR_RATE   1e6	  /* packets a second: more than a processor sends */
 #define SHARED_RATE 10000 /* on a link that others use, too: 6 Mbit/s */
 #define FIRST_SHARE 4	  /* begin with that part of the most */
-
-uint64_t scan_clock_ns(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
-}
 
 bool scan_is_stopped(const struct run *run)
 {
@@ -90,7 +83,7 @@ static void save(struct run *run, const struct group *g, bool now)
 {
 	struct scan_memory cleanup_free *m = NULL;
 
-	if (!run->wish->save || (!now && scan_clock_ns() < run->save_ns))
+	if (!run->wish->save || (!now && clock_mono_ns() < run->save_ns))
 		return;
 	m = calloc(1, sizeof(*m));
 	if (!m)
@@ -98,16 +91,16 @@ static void save(struct run *run, const struct group *g, bool now)
 	*m = (struct scan_memory){.seed = run->seed,
 				  .sent = run->scan->sent,
 				  .answers = run->scan->answers,
-				  .took_ns = run->scan->took_ns + scan_clock_ns() - run->begun_ns};
+				  .took_ns = run->scan->took_ns + clock_mono_ns() - run->begun_ns};
 	if (g) {
 		m->sent += probe_progress(g->engine).sent;
 		m->answers += probe_progress(g->engine).answered;
 		m->count = g->count;
 		memcpy(m->indexes, g->indexes, sizeof(m->indexes));
-		probe_remember(g->engine, scan_clock_ns(), &m->engine);
+		probe_remember(g->engine, clock_mono_ns(), &m->engine);
 	}
 	run->save_ns = run->wish->save(m, run->wish->context) * MS_NS;
-	run->save_ns += scan_clock_ns();
+	run->save_ns += clock_mono_ns();
 }
 
 void scan_group_report_tcp(const struct group *g)
@@ -148,7 +141,7 @@ static int ask_tcp(struct group *g, bool near)
 {
 	struct probe_wish wish = make_wish(g, near);
 	struct run *run = g->run;
-	uint64_t begun = scan_clock_ns();
+	uint64_t begun = clock_mono_ns();
 	int r;
 
 	g->engine = probe_new(&wish, begun);
@@ -163,7 +156,7 @@ static int ask_tcp(struct group *g, bool near)
 	run->scan->answers += probe_progress(g->engine).answered;
 	probe_free(g->engine);
 	for (uint32_t i = 0; i < g->count; i++)
-		g->hosts[i].took_ms = (uint32_t)((scan_clock_ns() - begun) / MS_NS);
+		g->hosts[i].took_ms = (uint32_t)((clock_mono_ns() - begun) / MS_NS);
 	return r;
 }
 
@@ -278,13 +271,13 @@ static uint32_t resolve(struct run *run, uint32_t *waiting, uint32_t count, uint
 static uint32_t wait_for_neighbours(struct run *run, uint32_t *waiting, uint32_t count)
 {
 	static const struct timespec moment = {.tv_nsec = 1000000};
-	uint64_t until = scan_clock_ns() + ROUND_MS * MS_NS;
+	uint64_t until = clock_mono_ns() + ROUND_MS * MS_NS;
 	uint32_t pending;
 
 	for (;;) {
 		count = resolve(run, waiting, count, &pending);
 		if (!pending || scan_is_stopped(run) ||
-		    (pending < count && scan_clock_ns() > until))
+		    (pending < count && clock_mono_ns() > until))
 			return count;
 		nanosleep(&moment, NULL);
 	}
@@ -390,7 +383,7 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 
 	if (!run || !waiting)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	run->begun_ns = scan_clock_ns();
+	run->begun_ns = clock_mono_ns();
 	run->scan = s;
 	run->wish = wish;
 	run->e = e;
@@ -405,7 +398,7 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 	nl_close(&run->route);
 	free(run->ways);
 	udp_payloads_done(&run->payloads);
-	s->took_ns += scan_clock_ns() - run->begun_ns;
+	s->took_ns += clock_mono_ns() - run->begun_ns;
 	return r;
 }
 

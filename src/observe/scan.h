@@ -23,11 +23,14 @@ struct scan_memory {
 };
 
 struct scan_wish {
-	bool connect;			   /* by connect(), which needs no privileges */
-	double rate;			   /* packets a second, whatever is lost; 0: adapted */
-	double max_rate;		   /* at most; 0: as the link is */
-	uint32_t host_timeout_s;	   /* 0: none */
-	unsigned tries;			   /* of a silent UDP port; 0: 3 */
+	bool connect;		 /* by connect(), which needs no privileges */
+	double rate;		 /* packets a second, whatever is lost; 0: adapted */
+	double max_rate;	 /* at most; 0: as the link is */
+	uint32_t host_timeout_s; /* 0: none */
+	unsigned tries;		 /* of a silent UDP port; 0: 3 */
+	/* of one family, this machine's: UDP ports of such hosts are asked from them in turn */
+	const struct address *sources;
+	uint32_t source_count;
 	const volatile sig_atomic_t *stop; /* becomes true: what is known by then is all */
 	/* told now and then; may be NULL. `hosts_done` of the scan's, and how far the others are */
 	void (*progress)(size_t hosts_done, const struct probe_progress *p, void *context);

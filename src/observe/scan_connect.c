@@ -2,6 +2,7 @@
 /*
  * scan_connect: asks TCP ports by connect() (observe/dial).
  */
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "observe/dial.h"
 #include "observe/rawsock.h"
@@ -13,7 +14,10 @@ static void take_call(const struct probe *probe, enum scan_reply reply, void *co
 {
 	struct group *g = context;
 
-	scan_group_answer(g, probe, reply);
+	if (reply == SCAN_KEPT_BACK)
+		probe_kept_back(g->engine, probe);
+	else
+		scan_group_answer(g, probe, reply);
 }
 
 int scan_connect_ask(struct group *g)
@@ -24,7 +28,7 @@ int scan_connect_ask(struct group *g)
 	while (dial && !probe_finished(g->engine) && !scan_is_stopped(g->run)) {
 		size_t room = dial_room(dial), count;
 
-		g->now_ns = scan_clock_ns();
+		g->now_ns = clock_mono_ns();
 		count = probe_next(g->engine, g->now_ns, probes,
 				   room < RAWSOCK_BATCH ? room : RAWSOCK_BATCH);
 		for (size_t i = 0; i < count; i++) {
@@ -37,7 +41,7 @@ int scan_connect_ask(struct group *g)
 			dial_begin(dial, &wish, take_call, g);
 		}
 		scan_group_report_tcp(g);
-		g->now_ns = scan_clock_ns();
+		g->now_ns = clock_mono_ns();
 		dial_receive(dial, g->now_ns,
 			     count ? g->now_ns : probe_wake_ns(g->engine, g->now_ns), take_call, g);
 		dial_expire(dial, g->now_ns);

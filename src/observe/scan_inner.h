@@ -47,7 +47,6 @@ struct group {
 	uint64_t now_ns;
 };
 
-uint64_t scan_clock_ns(void);
 bool scan_is_stopped(const struct run *run);
 /* Finds a host of the group. */
 bool scan_group_find(const struct group *g, const struct address *a, uint32_t *ret);

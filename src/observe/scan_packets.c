@@ -6,6 +6,8 @@
  * the slot, and acknowledges the cookie in the sequence number: a SipHash of all these under a key
  * that only this run knows.
  */
+#include "base/clock.h"
+#include "observe/icmp_reply.h"
 #include "observe/rawsock.h"
 #include "observe/scan_inner.h"
 
@@ -28,28 +30,6 @@ static uint32_t cookie(const struct run *run, const struct address *to, uint16_t
 	return value;
 }
 
-static enum scan_reply reply_of_error(const struct frame_seen *seen)
-{
-	bool ip6 = seen->source.family == AF_INET6;
-
-	if (!frame_is_refusal(seen))
-		return SCAN_UNSURE;
-	switch (seen->icmp_code) { /* RFC 792 and 1812; RFC 4443 */
-	case 1:
-		return ip6 ? SCAN_PROHIBITED : SCAN_HOST_UNREACH;
-	case 3:
-		return ip6 ? SCAN_HOST_UNREACH : SCAN_PORT_UNREACH;
-	case 4:
-		return ip6 ? SCAN_PORT_UNREACH : SCAN_OTHER_UNREACH;
-	case 9:
-	case 10:
-	case 13:
-		return ip6 ? SCAN_OTHER_UNREACH : SCAN_PROHIBITED;
-	default:
-		return SCAN_OTHER_UNREACH;
-	}
-}
-
 static enum scan_reply reply_of(const struct frame_seen *seen)
 {
 	switch (seen->what) {
@@ -58,7 +38,9 @@ static enum scan_reply reply_of(const struct frame_seen *seen)
 	case FRAME_RST:
 		return SCAN_RST;
 	case FRAME_ICMP_ERROR:
-		return reply_of_error(seen);
+		return frame_is_refusal(seen)
+			       ? icmp_reply(seen->source.family == AF_INET6, seen->icmp_code)
+			       : SCAN_UNSURE;
 	default:
 		return SCAN_UNSURE;
 	}
@@ -113,15 +95,20 @@ static int send_packets(struct group *g, struct rawsock *raw, const struct probe
 			size_t count)
 {
 	struct rawsock_packet packets[RAWSOCK_BATCH];
+	int r;
 
 	for (size_t i = 0; i < count; i++)
 		make_packet(g, &probes[i], &packets[i]);
-	return rawsock_send(raw, packets, count, g->run->e);
+	r = rawsock_send(raw, packets, count, g->run->e);
+	for (size_t i = 0; i < count; i++)
+		if (packets[i].kept_back)
+			probe_kept_back(g->engine, &probes[i]);
+	return r;
 }
 
 static void wait_for_packets(struct group *g, struct rawsock *raw)
 {
-	uint64_t wake = probe_wake_ns(g->engine, g->now_ns), now = scan_clock_ns();
+	uint64_t wake = probe_wake_ns(g->engine, g->now_ns), now = clock_mono_ns();
 	struct timespec wait = {0};
 	struct pollfd fd = {.fd = raw->ring_fd, .events = POLLIN};
 
@@ -144,7 +131,7 @@ int scan_packets_ask(struct group *g)
 		size_t count;
 
 		/* what came until now is told before it is decided what that means */
-		g->now_ns = scan_clock_ns();
+		g->now_ns = clock_mono_ns();
 		rawsock_receive(&raw, take_packet, g);
 		count = probe_next(g->engine, g->now_ns, probes, RAWSOCK_BATCH);
 		scan_group_report_tcp(g);

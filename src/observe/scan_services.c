@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/scan_services.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/service.h"
@@ -7,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct asking {
 	struct scan *scan;
@@ -16,14 +16,6 @@ struct asking {
 	uint32_t *indexes; /* in the scan's services, of each target */
 	size_t count, told;
 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void set_address(struct service_target *t, const struct address *a, uint16_t port)
 {
@@ -111,7 +103,7 @@ static int ask(struct asking *a, struct err *e)
 int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *e)
 {
 	struct asking a = {.scan = s, .wish = wish};
-	uint64_t begun = clock_ns();
+	uint64_t begun = clock_mono_ns();
 	int r = scan_add_services(s);
 
 	s->wants_services = true;
@@ -122,6 +114,6 @@ int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *
 	r = r < 0 ? err_set(e, r, "%s", _("out of memory")) : ask(&a, e);
 	free(a.targets);
 	free(a.indexes);
-	s->took_ns += clock_ns() - begun;
+	s->took_ns += clock_mono_ns() - begun;
 	return r;
 }

@@ -7,6 +7,7 @@
  * that it quotes, and when what it quotes of the datagram's bytes is what was sent there: where a
  * port has no request of its own these are a SipHash of it, under a key that only this run knows.
  */
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "observe/scan_inner.h"
 #include "observe/udp_probe.h"
@@ -30,6 +31,7 @@ struct asking {
 	uint32_t of[PROBE_HOST_LIMIT];	  /* and the other way round */
 	struct scan_host list[PROBE_HOST_LIMIT];
 	uint32_t count;
+	uint32_t source_count; /* of the wish's; 0: as the routes have it */
 	uint8_t room[UDP_BATCH][UDP_PAYLOAD_SIZE];
 };
 
@@ -83,6 +85,16 @@ static void answer(struct asking *a, uint32_t host, uint16_t port, enum scan_rep
 		wish->found(g->indexes[host], (uint16_t)at, wish->context);
 }
 
+static bool is_own_source(const struct group *g, uint32_t host, const struct address *a)
+{
+	const struct scan_wish *wish = g->run->wish;
+
+	for (uint32_t i = 0; i < wish->source_count; i++)
+		if (address_equal(&wish->sources[i], a))
+			return true;
+	return address_equal(&g->run->ways[g->indexes[host]].source, a);
+}
+
 static void take(const struct udp_seen *seen, void *context)
 {
 	struct asking *a = context;
@@ -96,7 +108,11 @@ static void take(const struct udp_seen *seen, void *context)
 		return;
 	/* this machine tells itself that its neighbour does not answer now: that is loss */
 	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
-	    address_equal(&seen->offender, &g->run->ways[g->indexes[host]].source))
+	    is_own_source(g, host, &seen->offender))
+		return;
+	/* ... and a rule that refuses to send (reject) tells it so, too */
+	if (g->hosts[host].replies[g->run->scan->tcp_count + port] == SCAN_KEPT_BACK &&
+	    seen->reply != SCAN_UDP_ANSWER)
 		return;
 	answer(a, host, port, seen->reply);
 }
@@ -121,6 +137,9 @@ static void send_requests(struct asking *a, const struct probe *probes, size_t c
 			     address_is_link_local(to)
 				     ? scope_of(&run->ways[a->group->indexes[host]])
 				     : 0);
+		datagrams[i].from = a->source_count
+					    ? &run->wish->sources[probes[i].port % a->source_count]
+					    : NULL;
 		datagrams[i].bytes = a->room[i];
 		datagrams[i].len = write_request(run, to, port, probes[i].slot, a->room[i]);
 	}
@@ -140,7 +159,7 @@ static void ask(struct asking *a)
 		uint64_t wake;
 		size_t count;
 
-		g->now_ns = scan_clock_ns();
+		g->now_ns = clock_mono_ns();
 		udp_socket_receive(&a->socket, take, a);
 		count = udp_probe_next(a->engine, g->now_ns, probes, UDP_BATCH);
 		scan_group_report(g, &progress);
@@ -177,6 +196,19 @@ static uint64_t choose_hosts(struct asking *a)
 	return limit_ms > most_ms ? (limit_ms - most_ms) * MS_NS : 1;
 }
 
+/* The wished sources are of one family, and only those can be told apart that there are ports for.
+ */
+static uint32_t count_sources(const struct asking *a)
+{
+	const struct run *run = a->group->run;
+	size_t ports = run->scan->port_count - run->scan->tcp_count;
+
+	if (!run->wish->source_count ||
+	    run->wish->sources[0].family != a->group->hosts[0].address.family)
+		return 0;
+	return run->wish->source_count < ports ? run->wish->source_count : (uint32_t)ports;
+}
+
 static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, bool near)
 {
 	const struct run *run = a->group->run;
@@ -204,15 +236,16 @@ static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, boo
 				   .seed = run->seed,
 				   .rate = rate,
 				   .tries = run->wish->tries ? run->wish->tries : UDP_TRIES,
-				   .host_timeout_ns = timeout_ns},
-		scan_clock_ns());
+				   .host_timeout_ns = timeout_ns,
+				   .sources = a->source_count},
+		clock_mono_ns());
 	free(likely);
 	return engine;
 }
 
 static void keep_results(struct asking *a, uint64_t begun_ns)
 {
-	uint32_t took_ms = (uint32_t)((scan_clock_ns() - begun_ns) / MS_NS);
+	uint32_t took_ms = (uint32_t)((clock_mono_ns() - begun_ns) / MS_NS);
 	struct scan *scan = a->group->run->scan;
 	struct probe_progress p = udp_probe_progress(a->engine);
 
@@ -228,12 +261,13 @@ int scan_udp_ask(struct group *g, bool near)
 {
 	struct asking *a = calloc(1, sizeof(*a));
 	struct err *e = g->run->e;
-	uint64_t begun = scan_clock_ns(), timeout_ns;
+	uint64_t begun = clock_mono_ns(), timeout_ns;
 	int r;
 
 	if (!a)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
 	a->group = g;
+	a->source_count = count_sources(a);
 	timeout_ns = choose_hosts(a);
 	r = a->count ? udp_socket_open(&a->socket, g->hosts[0].address.family, e) : 0;
 	if (r == 0 && a->count) {

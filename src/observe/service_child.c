@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/service_child.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/service_talk.h"
@@ -47,14 +48,6 @@ struct child {
 	size_t active;
 	int pipe_fd;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void write_message(int fd, const struct service_message *m)
 {
@@ -157,7 +150,7 @@ static void begin(struct child *c, size_t number)
 	const struct service_target *t = &c->targets[number];
 	struct child_host *host = &c->hosts[t->host];
 	struct talk *to = &c->talks[c->active];
-	int64_t now = now_ms(), end = now + c->port_ms;
+	int64_t now = clock_mono_ms(), end = now + c->port_ms;
 
 	if (!host->begun)
 		host->end_ms = t->host_ms ? now + t->host_ms : INT64_MAX;
@@ -213,7 +206,7 @@ static int64_t wake_ms(const struct talk *t)
 
 static void wait_and_go(struct child *c)
 {
-	int64_t now = now_ms(), due = now + TICK_MS;
+	int64_t now = clock_mono_ms(), due = now + TICK_MS;
 
 	for (size_t i = 0; i < c->active; i++) {
 		const struct talk *t = &c->talks[i];
@@ -223,7 +216,7 @@ static void wait_and_go(struct child *c)
 	}
 	if (poll(c->polls, c->active, due > now ? (int)(due - now) : 0) < 0 && errno != EINTR)
 		fail(c->pipe_fd, _("waiting for answers failed"));
-	now = now_ms();
+	now = clock_mono_ms();
 	for (size_t i = 0; i < c->active; i++)
 		if (c->polls[i].revents || wake_ms(&c->talks[i]) <= now)
 			talk_go(&c->talks[i], c->polls[i].revents, now);

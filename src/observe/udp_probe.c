@@ -12,15 +12,40 @@ enum { LONGEST_SLEEP_MS = 100, MOST_ASKS = 1 << 22 /* of all hosts: 32 MB */ };
 
 struct udp_engine {
 	struct udp_wish wish;
-	struct udp_host *of; /* of each host */
+	struct udp_host *of; /* of each host and source: host * sources + source */
+	uint32_t count;
 	struct probe_rate rate;
 	uint64_t begun_ns, sent, answered;
-	uint32_t finished, turn; /* hosts; which goes first */
+	uint32_t turn; /* which goes first */
 	bool *timed_out;
 };
 
-static void make_order(const struct udp_wish *wish, uint64_t seed, uint32_t *order)
+/*
+ * The ports of a host are dealt out to the sources: a port is always asked from the same one, among
+ * whose it has a number of its own.
+ */
+static uint32_t source_of(const struct udp_engine *u, uint32_t port)
 {
+	return port % u->wish.sources;
+}
+
+static struct udp_host *find(const struct udp_engine *u, uint32_t host, uint32_t port,
+			     uint32_t *ret_number)
+{
+	*ret_number = port / u->wish.sources;
+	return &u->of[host * u->wish.sources + source_of(u, port)];
+}
+
+static uint32_t port_at(const struct udp_engine *u, uint32_t index, uint32_t number)
+{
+	return number * u->wish.sources + index % u->wish.sources;
+}
+
+/* The numbers of those that are asked from there, the likely ones first. Returns how many. */
+static uint32_t make_order(const struct udp_engine *u, uint32_t source, uint64_t seed,
+			   uint32_t *order)
+{
+	const struct udp_wish *wish = &u->wish;
 	struct permutation mixed = permutation_init(wish->port_count, seed);
 	uint32_t count = 0;
 
@@ -28,9 +53,25 @@ static void make_order(const struct udp_wish *wish, uint64_t seed, uint32_t *ord
 		for (uint32_t i = 0; i < wish->port_count; i++) {
 			uint32_t port = (uint32_t)permutation_at(&mixed, i);
 
-			if ((wish->likely && wish->likely[port]) == first)
-				order[count++] = port;
+			if (source_of(u, port) == source &&
+			    (wish->likely && wish->likely[port]) == first)
+				order[count++] = port / wish->sources;
 		}
+	return count;
+}
+
+static int init_hosts(struct udp_engine *u, uint32_t *order, uint64_t now_ns)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < u->count; i++) {
+		uint32_t count = make_order(u, i % u->wish.sources,
+					    u->wish.seed + i / u->wish.sources, order);
+
+		r = udp_host_init(&u->of[i], order, count, u->wish.tries, MOST_ASKS / u->count,
+				  now_ns);
+	}
+	return r;
 }
 
 struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns)
@@ -41,16 +82,16 @@ struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns)
 
 	if (r == 0) {
 		u->wish = *wish;
+		if (!u->wish.sources)
+			u->wish.sources = 1;
+		if (u->wish.sources > wish->port_count)
+			u->wish.sources = wish->port_count;
+		u->count = wish->host_count * u->wish.sources;
 		u->begun_ns = now_ns;
 		u->rate = probe_rate_init(wish->rate, wish->rate, true);
-		u->of = calloc(wish->host_count, sizeof(*u->of));
+		u->of = calloc(u->count, sizeof(*u->of));
 		u->timed_out = calloc(wish->host_count, sizeof(*u->timed_out));
-		r = u->of && u->timed_out ? 0 : -1;
-	}
-	for (uint32_t i = 0; r == 0 && i < wish->host_count; i++) {
-		make_order(wish, wish->seed + i, order);
-		r = udp_host_init(&u->of[i], order, wish->port_count, wish->tries,
-				  MOST_ASKS / wish->host_count, now_ns);
+		r = u->of && u->timed_out ? init_hosts(u, order, now_ns) : -1;
 	}
 	free(order);
 	if (r == 0)
@@ -63,7 +104,7 @@ void udp_probe_free(struct udp_engine *u)
 {
 	if (!u)
 		return;
-	for (uint32_t i = 0; u->of && i < u->wish.host_count; i++)
+	for (uint32_t i = 0; u->of && i < u->count; i++)
 		udp_host_done(&u->of[i]);
 	free(u->of);
 	free(u->timed_out);
@@ -74,8 +115,8 @@ static void end_late(struct udp_engine *u, uint64_t now_ns)
 {
 	if (!u->wish.host_timeout_ns || now_ns - u->begun_ns < u->wish.host_timeout_ns)
 		return;
-	for (uint32_t i = 0; i < u->wish.host_count; i++) {
-		u->timed_out[i] |= u->of[i].phase != UDP_FINISHED;
+	for (uint32_t i = 0; i < u->count; i++) {
+		u->timed_out[i / u->wish.sources] |= u->of[i].phase != UDP_FINISHED;
 		u->of[i].phase = UDP_FINISHED;
 	}
 }
@@ -88,17 +129,18 @@ size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, 
 	end_late(u, now_ns);
 	if (allowed < room)
 		room = allowed;
-	while (count < room && silent < u->wish.host_count) {
-		uint32_t host = u->turn, port;
+	while (count < room && silent < u->count) {
+		uint32_t index = u->turn, number;
 
-		u->turn = (u->turn + 1) % u->wish.host_count;
-		if (!udp_host_next(&u->of[host], now_ns, &port)) {
+		u->turn = (u->turn + 1) % u->count;
+		if (!udp_host_next(&u->of[index], now_ns, &number)) {
 			silent++;
 			continue;
 		}
 		silent = 0;
-		out[count++] = (struct probe){
-			.host = host, .port = port, .slot = u->of[host].ports[port].asks - 1U};
+		out[count++] = (struct probe){.host = index / u->wish.sources,
+					      .port = port_at(u, index, number),
+					      .slot = u->of[index].ports[number].asks - 1U};
 	}
 	probe_rate_sent(&u->rate, (uint32_t)count);
 	u->sent += count;
@@ -110,7 +152,7 @@ uint64_t udp_probe_wake_ns(const struct udp_engine *u, uint64_t now_ns)
 	uint64_t wake = now_ns + LONGEST_SLEEP_MS * MS_NS, rate = probe_rate_next_ns(&u->rate);
 	uint64_t first = UINT64_MAX;
 
-	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+	for (uint32_t i = 0; i < u->count; i++) {
 		uint64_t host = udp_host_wake_ns(&u->of[i], now_ns);
 
 		first = host < first ? host : first;
@@ -122,7 +164,7 @@ uint64_t udp_probe_wake_ns(const struct udp_engine *u, uint64_t now_ns)
 
 bool udp_probe_finished(const struct udp_engine *u)
 {
-	for (uint32_t i = 0; i < u->wish.host_count; i++)
+	for (uint32_t i = 0; i < u->count; i++)
 		if (u->of[i].phase != UDP_FINISHED)
 			return false;
 	return true;
@@ -133,20 +175,32 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 {
 	uint8_t *known;
 	bool refused = reply != SCAN_UDP_ANSWER;
+	struct udp_host *h;
+	uint32_t number;
 
 	if (host >= u->wish.host_count || port >= u->wish.port_count || reply < SCAN_HOST_UNREACH ||
-	    reply >= SCAN_REPLY_COUNT || !u->of[host].ports[port].asks)
+	    reply >= SCAN_REPLY_COUNT)
+		return;
+	h = find(u, host, port, &number);
+	if (!h->ports[number].asks)
 		return;
 	known = &u->wish.hosts[host].replies[u->wish.first + port];
-	u->answered += *known == SCAN_UNASKED;
+	u->answered += *known < SCAN_HOST_UNREACH;
 	if (*known < reply)
 		*known = (uint8_t)reply;
-	udp_host_answer(&u->of[host], now_ns, port, refused);
+	udp_host_answer(h, now_ns, number, refused);
 }
 
 void udp_probe_kept_back(struct udp_engine *u, uint32_t host, uint32_t port)
 {
-	udp_host_give_up(&u->of[host], port);
+	uint8_t *known = &u->wish.hosts[host].replies[u->wish.first + port];
+	struct udp_host *h;
+	uint32_t number;
+
+	if (*known < SCAN_KEPT_BACK)
+		*known = SCAN_KEPT_BACK;
+	h = find(u, host, port, &number);
+	udp_host_give_up(h, number);
 }
 
 static enum scan_reply silent_reply(const struct udp_host *h, uint32_t port)
@@ -156,24 +210,57 @@ static enum scan_reply silent_reply(const struct udp_host *h, uint32_t port)
 	return udp_host_is_silent(h, port) ? SCAN_UDP_SILENT : SCAN_UNSURE;
 }
 
+/* What the sources have learnt of a host, together. */
+struct sum {
+	uint64_t srtt_ns;
+	double refusals; /* a second; negative: not known */
+	bool unresolved, gave_up, given_up;
+};
+
+static struct sum sum_up(const struct udp_engine *u, uint32_t host)
+{
+	struct sum sum = {.refusals = -1};
+
+	for (uint32_t i = 0; i < u->wish.sources; i++) {
+		const struct udp_host *h = &u->of[host * u->wish.sources + i];
+
+		if (!sum.srtt_ns)
+			sum.srtt_ns = h->times.srtt_ns;
+		if (h->usual_ns)
+			sum.refusals =
+				(sum.refusals > 0 ? sum.refusals : 0) + 1e9 / (double)h->usual_ns;
+		sum.unresolved |= h->unresolved > 0;
+		sum.gave_up |= h->gave_up;
+		sum.given_up |= h->given_up > 0;
+	}
+	return sum;
+}
+
 static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupted)
 {
 	struct scan_host *host = &u->wish.hosts[number];
-	const struct udp_host *h = &u->of[number];
+	const struct sum sum = sum_up(u, number);
 	uint8_t *replies = host->replies + u->wish.first;
 
-	for (uint32_t i = 0; i < u->wish.port_count; i++)
+	for (uint32_t i = 0; i < u->wish.port_count; i++) {
+		uint32_t at;
+		const struct udp_host *h = find(u, number, i, &at);
+
 		if (replies[i] == SCAN_UNASKED)
-			replies[i] = (uint8_t)silent_reply(h, i);
-	if (h->times.srtt_ns && host->rtt_ms < 0)
-		host->rtt_ms = (double)h->times.srtt_ns / 1e6;
-	host->refusals = h->usual_ns ? 1e9 / (double)h->usual_ns : -1;
-	if (host->trouble != SCAN_FINE || (!h->unresolved && !h->given_up))
+			replies[i] = (uint8_t)silent_reply(h, at);
+	}
+	if (sum.srtt_ns && host->rtt_ms < 0)
+		host->rtt_ms = (double)sum.srtt_ns / 1e6;
+	host->refusals = sum.refusals;
+	if (host->trouble != SCAN_FINE)
 		return;
-	host->trouble = u->timed_out[number]	    ? SCAN_TIMED_OUT
-			: h->gave_up || h->given_up ? SCAN_LOSSY
-			: interrupted		    ? SCAN_INTERRUPTED
-						    : SCAN_FINE;
+	if (sum.unresolved)
+		host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
+				: sum.gave_up	     ? SCAN_LOSSY
+				: interrupted	     ? SCAN_INTERRUPTED
+						     : SCAN_FINE;
+	if (host->trouble == SCAN_FINE && sum.given_up)
+		host->trouble = SCAN_KEPT_HERE;
 }
 
 void udp_probe_conclude(struct udp_engine *u, bool interrupted)
@@ -187,7 +274,7 @@ static double left_s(const struct udp_engine *u)
 {
 	double most = 0;
 
-	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+	for (uint32_t i = 0; i < u->count; i++) {
 		double left = udp_host_left_s(&u->of[i]);
 
 		most = left > most ? left : most;
@@ -203,7 +290,7 @@ struct probe_progress udp_probe_progress(const struct udp_engine *u)
 	p.rate = u->wish.rate;
 	p.total = (uint64_t)u->wish.host_count * u->wish.port_count;
 	p.asked = p.total;
-	for (uint32_t i = 0; i < u->wish.host_count; i++) {
+	for (uint32_t i = 0; i < u->count; i++) {
 		p.asked -= u->of[i].unresolved;
 		if (u->of[i].phase > UDP_QUIET)
 			p.pass = 2;

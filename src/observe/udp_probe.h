@@ -20,6 +20,9 @@ struct udp_wish {
 	double rate;	       /* packets a second, at most */
 	unsigned tries;	       /* silences that count, until a port is silent: 1 to 12 */
 	uint64_t host_timeout_ns; /* 0: none */
+	/* addresses that are asked from, since a host limits its refusals to each; 0: 1. Port i is
+	 * asked from the i % `sources`th, but from no more than there are ports */
+	uint32_t sources;
 };
 
 struct udp_engine;
@@ -36,8 +39,8 @@ struct probe_progress udp_probe_progress(const struct udp_engine *u);
 /* What came back: SCAN_UDP_ANSWER, SCAN_UDP_CLOSED, or an ICMP error. Nonsense is ignored. */
 void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint32_t port,
 		      enum scan_reply reply);
-/* What udp_probe_next() gave could not be sent: silence would say nothing, so the port stays
- * unknown unless it answers, and the host is SCAN_LOSSY. */
+/* What udp_probe_next() gave was kept back by this machine (EPERM): the port is SCAN_KEPT_BACK
+ * unless it answers what was sent before, and the host SCAN_KEPT_HERE. */
 void udp_probe_kept_back(struct udp_engine *u, uint32_t host, uint32_t port);
 /*
  * Fills in what is known by now: of what is silent, SCAN_UDP_SILENT where that is sure, else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/udp_socket.h"
 #include "base/i18n.h"
+#include "observe/icmp_reply.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -110,12 +111,46 @@ static bool name_get(const union udp_name *n, struct address *ret, uint16_t *ret
 	return ret->family == AF_INET || ret->family == AF_INET6;
 }
 
+/* What says from where it is sent (ip(7), ipv6(7)). */
+static void put_source(struct msghdr *m, const struct address *from)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct in_pktinfo four = {0};
+	struct in6_pktinfo six = {0};
+
+	if (from->family == AF_INET) {
+		memcpy(&four.ipi_spec_dst, from->bytes, sizeof(four.ipi_spec_dst));
+		*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(four)),
+				      .cmsg_level = IPPROTO_IP,
+				      .cmsg_type = IP_PKTINFO};
+		memcpy(CMSG_DATA(c), &four, sizeof(four));
+		m->msg_controllen = CMSG_SPACE(sizeof(four));
+		return;
+	}
+	memcpy(&six.ipi6_addr, from->bytes, sizeof(six.ipi6_addr));
+	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(six)),
+			      .cmsg_level = IPPROTO_IPV6,
+			      .cmsg_type = IPV6_PKTINFO};
+	memcpy(CMSG_DATA(c), &six, sizeof(six));
+	m->msg_controllen = CMSG_SPACE(sizeof(six));
+}
+
 /* An error of before, which an ICMP message left at the socket, is told instead of sending. */
 static void send_one(int fd, struct udp_datagram *d, socklen_t len)
 {
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
+	struct iovec part = {(void *)(uintptr_t)d->bytes, d->len};
+	struct msghdr message = {
+		.msg_name = &d->to, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1};
+
+	if (d->from) {
+		message.msg_control = room;
+		message.msg_controllen = sizeof(room);
+		put_source(&message, d->from);
+	}
 	d->kept_back = false;
 	for (int i = 0; i < 4; i++) {
-		if (sendto(fd, d->bytes, d->len, 0, &d->to.any, len) >= 0)
+		if (sendmsg(fd, &message, 0) >= 0)
 			return;
 		if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH &&
 		    errno != EACCES && errno != EPROTO && errno != EMSGSIZE && errno != EINTR &&
@@ -150,20 +185,7 @@ static enum scan_reply reply_of(const struct sock_extended_err *error)
 		return SCAN_UNSURE;
 	if (error->ee_type != (ip6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH))
 		return SCAN_UNSURE;
-	switch (error->ee_code) { /* RFC 792 and 1812; RFC 4443 */
-	case 1:
-		return ip6 ? SCAN_PROHIBITED : SCAN_HOST_UNREACH;
-	case 3:
-		return ip6 ? SCAN_HOST_UNREACH : SCAN_PORT_UNREACH;
-	case 4: /* of IPv4: too long for the way, which says nothing */
-		return ip6 ? SCAN_PORT_UNREACH : SCAN_UNSURE;
-	case 9:
-	case 10:
-	case 13:
-		return ip6 ? SCAN_OTHER_UNREACH : SCAN_PROHIBITED;
-	default:
-		return SCAN_OTHER_UNREACH;
-	}
+	return icmp_reply(ip6, error->ee_code);
 }
 
 /* The error and its sender among what stands beside the message; NULL: none. */

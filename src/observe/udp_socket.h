@@ -28,6 +28,7 @@ struct udp_datagram {
 	union udp_name to;
 	const uint8_t *bytes;
 	size_t len;
+	const struct address *from; /* one of this machine's; NULL: as its routes have it */
 	bool kept_back; /* udp_socket_send(): this machine's own rules refuse it (EPERM) */
 };
 

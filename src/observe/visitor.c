@@ -290,6 +290,42 @@ void visitor_close(struct visitor *v)
 	*v = (struct visitor){.ns = -1};
 }
 
+static int furnish_sources(void *context)
+{
+	struct visitor *v = context;
+	uint32_t ifindex = if_nametoindex(inner_name), kept = 0;
+	struct err ignored;
+	struct nl n;
+
+	if (nl_open(&n, NETLINK_ROUTE, &ignored) < 0)
+		return -EIO;
+	for (uint32_t i = 0; i < v->source_count; i++)
+		if (i == 0 || add_address(&n, &v->sources[i], ifindex, &ignored) == 0)
+			v->sources[kept++] = v->sources[i];
+	v->source_count = kept;
+	nl_close(&n);
+	return 0;
+}
+
+void visitor_add_sources(struct visitor *v)
+{
+	struct address next = v->ip4;
+	struct err ignored;
+	struct nl host;
+
+	v->source_count = 0;
+	if (!v->ip4.family || nl_open(&host, NETLINK_ROUTE, &ignored) < 0)
+		return;
+	v->sources[v->source_count++] = v->ip4;
+	while (v->source_count < VISITOR_SOURCES && ++next.bytes[3] < UINT8_MAX)
+		if (!is_routed(&host, &next) &&
+		    add_route(&host, AF_INET, &next, v->ifindex, &ignored) == 0)
+			v->sources[v->source_count++] = next;
+	nl_close(&host);
+	if (ns_run(v->ns, furnish_sources, v, &ignored) < 0)
+		v->source_count = 0;
+}
+
 const struct address *visitor_address(const struct visitor *v, uint8_t family)
 {
 	const struct address *a = family == AF_INET ? &v->ip4 : &v->ip6;

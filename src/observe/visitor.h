@@ -14,11 +14,15 @@
 #include <net/if.h>
 #include <stdint.h>
 
+enum { VISITOR_SOURCES = 32 };
+
 struct visitor {
 	int ns;		  /* a descriptor of the namespace, for ns_run() */
 	uint32_t ifindex; /* the machine's end */
 	char ifname[IFNAMSIZ];
 	struct address ip4, ip6; /* the visitor's; family 0: the machine has no such family */
+	struct address sources[VISITOR_SOURCES]; /* IPv4: more of its own, with ip4 */
+	uint32_t source_count;
 };
 
 /*
@@ -26,6 +30,11 @@ struct visitor {
  * after success only.
  */
 int visitor_open(struct visitor *v, struct err *e);
+/*
+ * Gives the visitor more addresses of IPv4, as far as they are free: a machine limits what it tells
+ * to each. What does not work is not needed.
+ */
+void visitor_add_sources(struct visitor *v);
 void visitor_close(struct visitor *v);
 /* The visitor's address of that family; NULL: it has none. */
 const struct address *visitor_address(const struct visitor *v, uint8_t family);

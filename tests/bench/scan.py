@@ -15,6 +15,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import scan_network
 import scan_udp
 
 HOST, PEER = "198.51.100.1", "198.51.100.2"
@@ -74,7 +75,7 @@ class Scene:
         folder = Path(os.environ["PORTERO_RUNTIME_DIR"]).parent
         self.out = folder / "scan.out"
         scope = folder / "scope"
-        scope.write_text(f"{HOST} the bench itself\n")
+        scope.write_text(f"{HOST} the bench itself\n{scan_network.NETWORK} the same\n")
         self.portero = [bench.portero[0], "scan", "--json", "--scope-file", str(scope), HOST]
 
     def rules(self, text):
@@ -154,8 +155,9 @@ def scene(bench, options, prefix):
                 what = f"{percent} % lost each way, it {name}"
                 results[what] = s.compare(what, {"portero": s.ask_portero},
                                           2 if options.quick else 5)
+        s.rules("")
+        results["network"] = scan_network.compare(s, OPEN, 1 if options.quick else 5)
         if not options.quick:
-            s.rules("")
             results["udp"] = scan_udp.compare(s, HOST)
     bench.results["G"] = results
     drops = results["dropping"]["portero"]

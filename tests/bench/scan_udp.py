@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Scene G of bench.py, its UDP half: a hundred ports of a host, of which some answer, one keeps silent
-and the others are closed, which Linux tells of once a second: portero scan -sU next to nmap -sU -T4.
+and the others are closed, which Linux tells of once a second: portero scan -sU next to nmap -sU -T4,
+and from 17 addresses in turn.
 How fast, and how many ports are told as they are.
 """
 import json
@@ -40,8 +41,8 @@ def truth():
             for p in range(first, last + 1)}
 
 
-def ask_portero(s):
-    sample, text = s.run([*s.portero, "-sU", "-p", PORTS])
+def ask_portero(s, *more):
+    sample, text = s.run([*s.portero, "-sU", "-p", PORTS, *more])
     answer = json.loads(text)
     told = {port: i["state"] for i in answer["hosts"][0]["intervals"]
             for port in range(i["first"], i["last"] + 1)}
@@ -66,7 +67,11 @@ def ask_nmap(s, host):
 def compare(s, host):
     """{who: (seconds, ports that are told wrong)}"""
     is_so, results = truth(), {}
-    askers = {"portero": lambda: ask_portero(s)}
+    sources = [f"198.51.100.{n}" for n in range(101, 118)]
+    subprocess.run(["ip", "-n", s.peer, "-batch", "-"], text=True, check=True, input="".join(
+        f"addr add {address}/24 dev eth0\n" for address in sources))
+    askers = {"portero": lambda: ask_portero(s),
+              "17 sources": lambda: ask_portero(s, "--sources", ",".join(sources))}
     if shutil.which("nmap"):
         askers["nmap"] = lambda: ask_nmap(s, host)
     with subprocess.Popen(["ip", "netns", "exec", s.host, sys.executable, "-c", SERVE,
@@ -82,6 +87,7 @@ def compare(s, host):
             print(f"    {who:10}{seconds:9.1f} s; told wrong {wrong} of {len(is_so)}"
                   f"{f'; {packets} packets' if packets else ''}")
         server.stdin.close()
-    if results["portero"][1]:
-        raise RuntimeError(f"UDP: portero told {results['portero'][1]} ports wrong")
+    for who in ("portero", "17 sources"):
+        if results[who][1]:
+            raise RuntimeError(f"UDP: portero ({who}) told {results[who][1]} ports wrong")
     return results

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan_targets_fuzz: any text as a scope file, a network and a list of ports. It looks for refusals
- * without a sentence, networks with bits behind their prefix, and ports out of order.
+ * scan_targets_fuzz: any text as a scope file, a network, a range and a list of ports. It looks for
+ * refusals without a sentence, networks with bits behind their prefix, and ports out of order.
  */
+#include "decide/scan_ports.h"
 #include "decide/scan_targets.h"
 
 #include <errno.h>
@@ -13,10 +14,12 @@ static void try_protos(const char *text, bool tcp, bool udp)
 {
 	static struct scan_ports ports;
 	struct err e = {0};
-	int r = scan_ports_parse_protos(text, tcp, udp, &ports, &e);
+	int r = strlen(text) > 64 /* each name is looked for at each port */
+			? 0
+			: scan_ports_parse_protos(text, tcp, udp, NULL, &ports, &e);
 
 	if (r > 0 || (r < 0 && !e.msg[0]) ||
-	    (r == 0 && (!ports.tcp_count == tcp || !ports.udp_count == udp)))
+	    (r == 0 && strlen(text) <= 64 && (!ports.tcp_count == tcp || !ports.udp_count == udp)))
 		abort();
 }
 
@@ -36,6 +39,24 @@ static void try_network(const char *text)
 	}
 	masked = address_network(&n.address, n.bits);
 	if (!address_equal(&masked, &n.address))
+		abort();
+}
+
+static void try_range(const char *text)
+{
+	struct scan_range range;
+	struct err e = {0};
+	int r = scan_range_parse(text, &range, &e);
+	struct address first, last;
+
+	if (r < 0) {
+		if (r != -ENOENT && !e.msg[0])
+			abort();
+		return;
+	}
+	first = scan_range_at(&range, 0);
+	last = scan_range_at(&range, scan_range_count(&range) - 1);
+	if (!scan_range_has(&range, &first) || !scan_range_has(&range, &last))
 		abort();
 }
 
@@ -66,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	probe_scope_done(&s);
 	try_network(text);
+	try_range(text);
 	try_ports(text);
 	try_protos(text, true, true);
 	try_protos(text, false, true);

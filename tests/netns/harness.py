@@ -529,7 +529,7 @@ OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "-
                        "--sort", "--confirm", "--extend", "--why", "--for", "--until", "--rate",
                        "--owner", "--program", "--container", "--policy-dir", "--state-dir",
                        "--runtime-dir", "--scope-file", "--count", "--pin-dir",
-                       "--cgroup", "--ports", "-p", "--targets", "-iL", "--exclude", "--max-rate",
+                       "--cgroup", "--ports", "-p", "--targets", "-iL", "--exclude", "--max-rate", "--excludefile", "--sources",
                        "--host-timeout"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
                   "confirm", "rollback", "restore", "guard", "watch", "scan", "verify", "doctor",

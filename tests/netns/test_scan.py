@@ -161,6 +161,50 @@ def test_many_hosts_at_once(pair):
             assert host["others"]["closed"] == 300
 
 
+def test_targets_and_ports_as_nmaps_users_write_them(pair, tmp_path):
+    with pair.host:
+        for i in range(100, 110):
+            subprocess.run(["ip", "addr", "add", f"192.0.2.{i}/24", "dev", "eth0"], check=True)
+    pair.host.tcp("192.0.2.101", 22)
+    pair.host.tcp("192.0.2.104", 22)
+    pair.scope.write_text("192.0.2.0/24 the test itself\n")
+    listed = tmp_path / "not-these"
+    listed.write_text("192.0.2.107,109 # a range\n192.0.2.102\n")
+    done = pair.scan("-p", "ssh", "--exclude", "192.0.2.100,localhost,192.0.2.105-106", "--excludefile",
+                     listed, target="192.0.2,2.100-105,106,107-109")
+    seen = {h["address"]: [p["port"] for p in h["ports"]] for h in done.json["hosts"]}
+    asked = {f"192.0.2.{i}": [22] if i in (101, 104) else [] for i in (101, 103, 104, 108)}
+    assert {a: ports for a, ports in seen.items() if a.startswith("192.0.2.")} == asked
+
+
+def test_only_what_is_open(pair, tmp_path):
+    """--open: hosts and ports where nothing is open are counted, and not listed."""
+    subprocess.run(["ip", "-n", pair.host.name, "addr", "add", "192.0.2.100/24", "dev", "eth0"],
+                   check=True)
+    pair.scope.write_text("192.0.2.0/24 the test itself\n")
+    pair.host.tcp("192.0.2.100", 22)
+    args = ("scan", "--scope-file", pair.scope, "-p", "20-23", "--open", TARGET, "192.0.2.100")
+    text = portero(*args, ns=pair.visitor).text
+    assert TARGET + "\n" not in text and "192.0.2.100\n" in text
+    assert [line.split()[0] for line in text.splitlines() if "/tcp" in line] == ["22/tcp"]
+    assert "Not listed: 3 closed." in text
+    assert "Hosts where nothing is open are not listed: 1." in text
+    for option in ("-oG", "-oN", "-oX"):
+        text = portero(*args, option, "-", ns=pair.visitor).text
+        body = "".join(line for line in text.splitlines(True) if " as: " not in line and
+                       "args=" not in line)
+        assert TARGET + " " not in body and TARGET + '"' not in body and "192.0.2.100" in body
+        assert "22" in body and "/closed/" not in body and 'portid="21"' not in body
+    assert len(portero(*args, "--json", ns=pair.visitor).json["hosts"]) == 2
+
+
+def test_the_likeliest_ports(pair):
+    pair.listen([22, 54321])
+    states = pair.states("-F")
+    assert len(states) == 100 and of_state(states, "open") == [22]
+    assert set(states) == set(pair.states("--top-ports", "100"))
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", VISITOR, VISITOR6])
 def test_this_machine_needs_no_scope(pair, address):
     pair.visitor.tcp(address, 4444)
@@ -264,7 +308,15 @@ def test_who_is_not_in_the_scope_gets_no_packet(pair, scope, said):
     (("--rate", "5", "--max-rate", "6", TARGET), "exclude"),
     (("-sS", "-sT", TARGET), "exclude"), (("--host-timeout", "x", TARGET), "30s"),
     (("-iL", "/nonexistent", TARGET), "/nonexistent"), (("--exclude", TARGET, TARGET), "no target"),
-    (("--exclude", "web", TARGET), "'web'"), (("-sX", TARGET), "unknown option"),
+    (("--exclude", "web.invalid", TARGET), "'web.invalid'"),
+    (("--excludefile", "/nonexistent", TARGET), "/nonexistent"),
+    (("-iL", "-", "--excludefile", "-", TARGET), "only one of"),
+    (("192.0.2.1-300",), "'192.0.2.1-300'"), (("10.0-9.*.*",), "more than 65536"),
+    (("192.0.2.1-9,",), "'192.0.2.1-9,'"), (("192.0.2.2-3", "-6"), "other family"),
+    (("192.0.2.2-3",), "192.0.2.3 is no address of this machine"),
+    (("-F", "-p80", TARGET), "exclude each other"),
+    (("-p", "ssh,nonsense-of-no-one", TARGET), "'nonsense-of-no-one'"),
+    (("-sX", TARGET), "unknown option"),
     (("no.such.name.invalid",), "no.such.name.invalid"),
 ])
 def test_bad_input_is_told_in_a_sentence(pair, args, said):

@@ -3,6 +3,7 @@
 scan -sU: UDP ports of a host that tells of its closed ones by ICMP, as rarely as Linux does. nmap is
 the referee where it has the time. What a liar sends is not believed.
 """
+import json
 import re
 import select
 import signal
@@ -15,7 +16,8 @@ import time
 import pytest
 
 from harness import AS_NOBODY, SLOW, check_json, need_program, portero
-from test_scan import TARGET, TARGET6, Pair, begin_scan, losing, of_state, state_of
+from test_scan import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
+                       state_of)
 
 ANSWERING = [53, 123, 161, 5060, 40000]
 MUTE = [514, 51820]
@@ -135,9 +137,47 @@ def test_who_may_not_ask(pair):
     pair.serve()
     pair.visitor.nft("table inet t { chain o { type filter hook output priority 0;\n"
                      "udp dport { 53, 161, 1001 } drop\n}\n}\n")
-    states = pair.udp_states("-p", "53,123,161,514,1001", code=(2,))
-    assert of_state(states, "unknown") == [53, 161, 1001]
-    assert states[123] == "open" and states[514] == "open|filtered"
+    xml, normal, greppable = (pair.scope.parent / name for name in ("x", "n", "g"))
+    done = pair.scan("-sU", "-p", "53,123,161,514,1001", "-oX", xml, "-oN", normal, "-oG", greppable,
+                     code=(2,))
+    (host,) = done.json["hosts"]
+    assert host["trouble"] == "kept-back"
+    assert [(i["first"], i["state"], i["reason"]) for i in host["intervals"]] == [
+        (53, "unknown", "kept-back"), (123, "open", "udp-response"), (161, "unknown", "kept-back"),
+        (514, "open|filtered", "no-response"), (1001, "unknown", "kept-back")]
+    assert '<extrareasons reason="kept-back" count="3" proto="udp" ports="53,161,1001"/>' in \
+        xml.read_text()
+    assert "this machine&#39;s own rules keep back" in xml.read_text().replace("'", "&#39;").replace(
+        "&apos;", "&#39;")
+    assert "3 unknown udp ports (kept-back)" in normal.read_text()
+    assert "Ignored State: unknown (3)" in greppable.read_text()
+    table = portero("scan", "-sU", "--scope-file", pair.scope, "-p", "53,123,1001", TARGET,
+                    ns=pair.visitor, code=(2,)).text
+    assert "Kept back, and so never asked: udp 53,1001." in table
+
+
+def test_who_refuses_to_send(pair):
+    """A rule that tells the sender of it: still nothing of the host."""
+    pair.serve()
+    pair.visitor.nft("table inet t { chain o { type filter hook output priority 0;\n"
+                     "udp dport { 53, 1001 } reject with icmpx type admin-prohibited\n"
+                     "udp dport 1002 reject\n}\n}\n")
+    states = pair.udp_states("-p", "53,123,1001-1003", code=(2,))
+    assert of_state(states, "unknown") == [53, 1001, 1002]
+    assert states[123] == "open" and states[1003] == "closed"
+
+
+@pytest.mark.parametrize("way", ["-sS", "-sU"])
+def test_who_may_not_ask_itself(pair, way):
+    pair.serve()
+    pair.listen([53])
+    pair.host.nft("table inet t { chain o { type filter hook output priority 0;\n"
+                  "th dport { 53, 1001 } drop\n}\n}\n")
+    (host,) = portero("scan", way, "-p", "53,1001-1002", TARGET, "--json", ns=pair.host,
+                      code=(2,)).json["hosts"]
+    assert host["trouble"] == "kept-back"
+    assert [(i["first"], i["state"]) for i in host["intervals"]] == [
+        (53, "unknown"), (1001, "unknown"), (1002, "closed")]
 
 
 def test_who_refuses_on_the_way(pair):
@@ -151,6 +191,28 @@ def test_who_refuses_on_the_way(pair):
     assert seen == {53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
                     81: ("rejected", "admin-prohibited"), 82: ("rejected", "host-unreachable"),
                     83: ("open|filtered", "no-response")}
+
+
+def test_several_sources(pair):
+    """A host tells each of them as much, and nothing else than it tells one."""
+    sources = [f"192.0.2.{n}" for n in range(101, 117)]
+    for address in sources:
+        subprocess.run(["ip", "-n", pair.visitor.name, "addr", "add", f"{address}/24", "dev", "eth0"],
+                       check=True)
+    pair.serve()
+    done = pair.scan("-sU", "-p", "1-60,123,161,514", "--sources", ",".join(sources), code=(0,))
+    (host,) = done.json["hosts"]
+    assert [p["port"] for p in host["ports"]] == [53, 123, 161]
+    assert host["others"]["closed"] == 59 and host["others"]["open|filtered"] == 1
+    assert done.json["seconds"] < 20 * SLOW  # one source: a minute
+    heard = {sender[0].removeprefix("::ffff:") for _, sender, _ in pair.heard}
+    assert heard <= set(sources) and len(heard) > 1
+    for args, words in ((("-sU", "--sources", "192.0.2.2"), "not '192.0.2.2'"),
+                        (("-sU", "--sources", f"{VISITOR},"), "not ''"),
+                        (("-sU", "--sources", "127.0.0.1"), "'127.0.0.1'"),
+                        (("-sU", "--sources", f"{VISITOR},{VISITOR6}"), "one family"),
+                        (("--sources", VISITOR), "-sU")):
+        assert words in pair.scan(*args, code=(2,)).errors
 
 
 def test_tftp_answers_from_another_port(pair):
@@ -191,9 +253,56 @@ def test_this_machine_itself(pair):
     pair.serve()
     done = portero("scan", "-sU", "127.0.0.1", "--json", ns=pair.host, code=(0,))
     (host,) = done.json["hosts"]
-    assert [p["port"] for p in host["ports"]] == [53, 123, 161, 5060]
-    assert host["others"]["closed"] > 70 and host["others"]["open|filtered"] == 2
+    assert {p["port"]: p["reason"] for p in host["ports"]} == {
+        53: "udp-response", 123: "udp-response", 161: "udp-response", 514: "bound-here",
+        5060: "udp-response", 51820: "bound-here"}
+    assert host["others"]["closed"] > 70 and host["others"]["open|filtered"] == 0
     assert done.json["seconds"] < 5 * SLOW
+
+
+# the last but two: the number that an ICMP error quotes
+INSIDE = """
+table inet t { chain i { type filter hook input priority 0;
+	udp dport { 514, 81 } drop
+	udp dport 51820 reject
+	icmp type destination-unreachable @th,240,16 82 drop
+	udp dport 515 limit rate 1/hour accept
+	udp dport 515 drop
+}
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1", TARGET])
+def test_this_machine_is_joined_with_the_inside(pair, target):
+    """What silence cannot tell: who is bound, and what the rules drop. A refusal of the firewall
+    is no closed port where somebody is bound, and what the inside is not sure of stays as it was."""
+    pair.serve([53], [514, 515, 516, 51820])
+    pair.host.nft(INSIDE)
+    done = portero("scan", "-sU", "-p", "53,80-82,514-516,51820", target, "--json", ns=pair.host,
+                   code=(0,))
+    (host,) = done.json["hosts"]
+    seen = {n: (i["state"], i["reason"]) for i in host["intervals"]
+            for n in range(i["first"], i["last"] + 1)}
+    assert seen == {
+        53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
+        81: ("filtered", "rules-drop"), 82: ("filtered", "nobody-bound"),
+        514: ("filtered", "rules-drop"), 515: ("open|filtered", "no-response"),
+        516: ("open", "bound-here"), 51820: ("rejected", "port-unreachable")}
+    lines = portero("scan", "-sU", "-p", "53,516", target, "--json-lines", ns=pair.host, code=(0,))
+    told = [line for line in map(json.loads, lines.text.splitlines()) if line["kind"] == "port"]
+    assert [(t["port"]["port"], t["port"]["reason"]) for t in told] == [
+        (53, "udp-response"), (516, "bound-here")]
+
+
+def test_without_a_look_inside_silence_stays_silence(pair, tool_dir):
+    readable = tool_dir / "scope"
+    readable.write_text("")
+    pair.serve([53], [514])
+    done = portero("scan", "-sU", "-p", "53-54,514", "127.0.0.1", "--json", "--scope-file", readable,
+                   ns=pair.host, prefix=AS_NOBODY, code=(0,))
+    (host,) = done.json["hosts"]
+    assert [i["state"] for i in host["intervals"]] == ["open", "closed", "open|filtered"]
 
 
 def test_services_of_udp_ports(pair):

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* scan_targets, probe_scope: what a person writes for addresses, networks, ports and the scope. */
+/* scan_targets, scan_range, scan_ports, probe_scope: what a person writes for addresses, networks,
+ * ports and the scope. */
+#include "decide/scan_ports.h"
 #include "decide/scan_targets.h"
 #include "unit.h"
 
@@ -135,10 +137,88 @@ static void targets(void **state)
 	assert_int_equal(scan_targets_add_network(&t, &most, &e), -E2BIG);
 	scan_targets_exclude(&t, &half);
 	scan_targets_exclude(&t, &six);
-	assert_int_equal(t.count, 32768);
+	again = parse("10.0.0.7");
+	n = network("10.0.0.7");
+	scan_targets_exclude(&t, &n);
+	scan_targets_settle(&t);
+	assert_int_equal(t.count, 32767);
+	for (size_t i = 0; i < t.count; i++)
+		assert_false(address_equal(&t.items[i], &again));
 	scan_targets_done(&t);
 	assert_int_equal(scan_targets_add_network(&t, &most, &e), 0);
 	assert_int_equal(t.count, SCAN_TARGET_LIMIT);
+	scan_targets_done(&t);
+}
+
+/* nmap's: each of the four numbers may be a range or a list. */
+static void ranges(void **state)
+{
+	static const struct {
+		const char *text;
+		int code;
+		uint64_t count;
+		const char *first, *last;
+	} cases[] = {
+		{"10.0.0-3.1,5", 0, 8, "10.0.0.1", "10.0.3.5"},
+		{"192.168.1.20-", 0, 236, "192.168.1.20", "192.168.1.255"},
+		{"192.168.1.-20", 0, 21, "192.168.1.0", "192.168.1.20"},
+		{"192.168.*.1", 0, 256, "192.168.0.1", "192.168.255.1"},
+		{"-.-.-.-", 0, UINT64_C(1) << 32, "0.0.0.0", "255.255.255.255"},
+		{"10.0.0.9,1-3,2,7", 0, 5, "10.0.0.1", "10.0.0.9"},
+		{"10.0.0.1", -ENOENT, 0, NULL, NULL},
+		{"web-1.example.org", -ENOENT, 0, NULL, NULL},
+		{"2001:db8::1-5", -ENOENT, 0, NULL, NULL},
+		{"10.0.0-3", -EINVAL, 0, NULL, NULL},
+		{"10.0.0-3.1.2", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.5-3", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.1-256", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.1,", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.,1", -EINVAL, 0, NULL, NULL},
+		{"10..0.1-2", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.1--2", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.**", -EINVAL, 0, NULL, NULL},
+		{"10.0.0.1-3/24", -EINVAL, 0, NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scan_range r;
+		struct address a;
+		struct err e = {0};
+
+		if (scan_range_parse(cases[i].text, &r, &e) != cases[i].code)
+			fail_msg("%s", cases[i].text);
+		assert_int_equal(cases[i].code == -EINVAL, e.msg[0] != '\0');
+		if (cases[i].code < 0)
+			continue;
+		assert_int_equal(scan_range_count(&r), cases[i].count);
+		a = scan_range_at(&r, 0);
+		assert_true(scan_range_has(&r, &a));
+		assert_memory_equal(a.bytes, parse(cases[i].first).bytes, 4);
+		a = scan_range_at(&r, cases[i].count - 1);
+		assert_memory_equal(a.bytes, parse(cases[i].last).bytes, 4);
+		a.family = AF_INET6;
+		assert_false(scan_range_has(&r, &a));
+	}
+}
+
+static void targets_of_ranges(void **state)
+{
+	struct scan_targets t = {0};
+	struct scan_range some, most, out;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(scan_range_parse("10.0.0-3.1,5", &some, &e), 0);
+	assert_int_equal(scan_range_parse("10.0-1.*.*", &most, &e), 0);
+	assert_int_equal(scan_range_parse("*.*.1-2.5", &out, &e), 0);
+	assert_int_equal(scan_targets_add_range(&t, &some, &e), 0);
+	assert_int_equal(scan_targets_add_range(&t, &some, &e), 0);
+	assert_int_equal(t.count, 8);
+	assert_int_equal(scan_targets_add_range(&t, &most, &e), -E2BIG);
+	scan_targets_exclude_range(&t, &out);
+	scan_targets_settle(&t);
+	assert_int_equal(t.count, 6);
 	scan_targets_done(&t);
 }
 
@@ -206,6 +286,13 @@ static void ports_of_two_protocols(void **state)
 		{"U:U:5", false, true, -EINVAL, 0, 0},
 		{"U:5,", false, true, -EINVAL, 0, 0},
 		{"S:5", true, true, -EINVAL, 0, 0},
+		{"ssh,HTTP,U:snmp", true, true, 0, 2, 3}, /* both are registered for UDP, too */
+		{"ssh", false, true, 0, 0, 1},
+		{"imap*,80-81", true, false, 0, 5, 0},
+		{"nonsense-no-one-has", true, true, -EINVAL, 0, 0},
+		{"U:*", false, true, 0, 0, 0},
+		{"ss[h]", true, false, -EINVAL, 0, 0},
+		{"22/tcp", true, false, -EINVAL, 0, 0},
 	};
 	struct scan_ports *ports = malloc(sizeof(*ports));
 
@@ -213,8 +300,8 @@ static void ports_of_two_protocols(void **state)
 	assert_non_null(ports);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct err e = {0};
-		int r = scan_ports_parse_protos(cases[i].text, cases[i].tcp, cases[i].udp, ports,
-						&e);
+		int r = scan_ports_parse_protos(cases[i].text, cases[i].tcp, cases[i].udp, NULL,
+						ports, &e);
 
 		if (r != cases[i].r)
 			fail_msg("%s: %d", cases[i].text, r);
@@ -222,8 +309,29 @@ static void ports_of_two_protocols(void **state)
 		if (r < 0)
 			continue;
 		assert_int_equal(ports->tcp_count, cases[i].tcp_count);
-		assert_int_equal(ports->udp_count, cases[i].udp_count);
+		assert_true(ports->udp_count == cases[i].udp_count ||
+			    (!cases[i].udp_count && ports->udp_count > 1000));
 	}
+	free(ports);
+}
+
+/* The site's own names, their other names, and the registry's, all count. */
+static void ports_by_the_sites_names(void **state)
+{
+	static const char text[] = "ours 8080/tcp mine\nssh 2222/tcp\n";
+	struct scan_ports *ports = malloc(sizeof(*ports));
+	struct services names = {0};
+	struct err e = {0};
+
+	(void)state;
+	assert_non_null(ports);
+	assert_int_equal(services_parse(&names, text, sizeof(text) - 1), 0);
+	assert_int_equal(scan_ports_parse_protos("mine,ssh", true, false, &names, ports, &e), 0);
+	assert_int_equal(ports->tcp_count, 3);
+	assert_int_equal(ports->tcp[0] + ports->tcp[1] + ports->tcp[2], 22 + 2222 + 8080);
+	assert_int_equal(scan_ports_parse_protos("ours", false, true, &names, ports, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "UDP is called 'ours'"));
+	services_done(&names);
 	free(ports);
 }
 
@@ -235,8 +343,11 @@ int main(void)
 		cmocka_unit_test(a_scope_without_a_note_is_none),
 		cmocka_unit_test(a_scope_has_a_limit),
 		cmocka_unit_test(targets),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(targets_of_ranges),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(ports_of_two_protocols),
+		cmocka_unit_test(ports_by_the_sites_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

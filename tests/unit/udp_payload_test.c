@@ -3,7 +3,7 @@
  * udp_payload: each UDP port that data/probes/ names has its requests, and is one of those that are
  * asked when none is named.
  */
-#include "decide/scan_targets.h"
+#include "decide/scan_ports.h"
 #include "observe/udp_payload.h"
 #include "unit.h"
 

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { HOSTS = 3, PORTS = 400, BATCH = 64, QUEUE = 1 << 14, STEP_LIMIT = 2000000 };
+enum { HOSTS = 3, SOURCES = 20, PORTS = 400, BATCH = 64, QUEUE = 1 << 14, STEP_LIMIT = 2000000 };
 
 #define MS_NS UINT64_C(1000000)
 #define S_NS  UINT64_C(1000000000)
@@ -35,8 +35,9 @@ struct network {
 	uint8_t truth[HOSTS][PORTS]; /* SCAN_UDP_ANSWER, _CLOSED, _SILENT, SCAN_PROHIBITED */
 	struct event queue[QUEUE];   /* by time, a heap */
 	size_t queued;
-	double tokens[HOSTS];
-	uint64_t filled_ns[HOSTS], sent;
+	uint32_t sources;		/* 0: one */
+	double tokens[HOSTS * SOURCES]; /* for each source */
+	uint64_t filled_ns[HOSTS * SOURCES], sent;
 };
 
 static struct network network;
@@ -96,7 +97,9 @@ static void take_probe(struct network *n, uint64_t now_ns, const struct probe *p
 	n->sent++;
 	if (chance(n) < n->weather.lost_out || e.reply == SCAN_UDP_SILENT)
 		return;
-	if (e.reply != SCAN_UDP_ANSWER && !may_refuse(n, now_ns, probe->host))
+	if (e.reply != SCAN_UDP_ANSWER &&
+	    !may_refuse(n, now_ns,
+			probe->host * SOURCES + (n->sources ? probe->port % n->sources : 0)))
 		return;
 	for (int i = 0; i < 1 + (chance(n) < n->weather.twice); i++) {
 		e.at_ns = now_ns + n->weather.delay_ns +
@@ -125,7 +128,8 @@ static void fill(struct network *n)
 	n->queued = 0;
 	n->sent = 0;
 	for (uint32_t h = 0; h < HOSTS; h++) {
-		n->tokens[h] = n->weather.burst;
+		for (uint32_t i = 0; i < SOURCES; i++)
+			n->tokens[h * SOURCES + i] = n->weather.burst;
 		n->filled_ns[h] = 0;
 	}
 }
@@ -358,6 +362,67 @@ static void a_silent_host_is_done_in_a_moment(void **state)
 	assert_int_equal(network.sent, 400);
 }
 
+/* To each of the one who asks's addresses a host tells as much: nothing is asked from two of them.
+ */
+static void sources_share_the_ports(void **state)
+{
+	static const struct weather linux4 = {.delay_ns = 50000, .tokens_per_s = 1, .burst = 6};
+	static const uint32_t counts[] = {2, 7, 17, SOURCES};
+	static struct result r;
+	struct udp_wish wish = plain;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		plain_network(&linux4, 101, SCAN_UDP_CLOSED);
+		network.sources = wish.sources = counts[i];
+		network.truth[0][7] = network.truth[0][70] = SCAN_UDP_ANSWER;
+		network.truth[0][100] = network.truth[0][33] = SCAN_UDP_SILENT;
+		scan(&network, &wish, 0, &r);
+		print_message("%u sources: %.1f s, %llu packets\n", counts[i],
+			      (double)r.took_ns / 1e9, (unsigned long long)network.sent);
+		assert_int_equal(count_wrong(&network, &r, 1), 0);
+		assert_int_equal(r.replies[0][100], SCAN_UDP_SILENT);
+		assert_int_equal(r.replies[0][33], SCAN_UDP_SILENT);
+		assert_true(r.took_ns < (101 / counts[i] + 8) * S_NS);
+	}
+	/* no more than there are ports */
+	plain_network(&linux4, 3, SCAN_UDP_CLOSED);
+	network.sources = 3;
+	scan(&network, &wish, 0, &r);
+	assert_int_equal(count_wrong(&network, &r, 1), 0);
+}
+
+/* What this machine keeps back was not asked: neither silent nor waited for. */
+static void what_is_kept_back_is_unknown(void **state)
+{
+	uint8_t replies[3] = {0};
+	struct scan_host host = {.replies = replies, .rtt_ms = -1};
+	struct udp_wish wish = {
+		.hosts = &host, .host_count = 1, .port_count = 3, .rate = 1000, .tries = 1};
+	struct udp_engine *u = udp_probe_new(&wish, S_NS);
+	uint64_t now = S_NS;
+
+	(void)state;
+	assert_non_null(u);
+	for (; !udp_probe_finished(u); now = udp_probe_wake_ns(u, now) + 1) {
+		struct probe out[3];
+		size_t count = udp_probe_next(u, now, out, 3);
+
+		for (size_t i = 0; i < count; i++) {
+			assert_int_not_equal(replies[out[i].port], SCAN_KEPT_BACK);
+			if (out[i].port < 2)
+				udp_probe_kept_back(u, 0, out[i].port);
+		}
+	}
+	udp_probe_answer(u, now, 0, 1, SCAN_UDP_ANSWER); /* of what was sent before */
+	udp_probe_conclude(u, false);
+	udp_probe_free(u);
+	assert_int_equal(replies[0], SCAN_KEPT_BACK);
+	assert_int_equal(replies[1], SCAN_UDP_ANSWER);
+	assert_int_equal(replies[2], SCAN_UDP_SILENT);
+	assert_int_equal(host.trouble, SCAN_KEPT_HERE);
+}
+
 /* At whatever time it is stopped: nothing is closed that was not refused, and what may have been
  * kept silent by the limit is not known. */
 static void what_is_not_known_yet_is_told_so(void **state)
@@ -432,6 +497,8 @@ int main(void)
 		cmocka_unit_test(a_silent_host_is_done_in_a_moment),
 		cmocka_unit_test(what_is_not_known_yet_is_told_so),
 		cmocka_unit_test(who_stops_refusing_is_given_up),
+		cmocka_unit_test(sources_share_the_ports),
+		cmocka_unit_test(what_is_kept_back_is_unknown),
 		cmocka_unit_test(nonsense_is_ignored),
 	};
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan_join: what a scan has found of this machine's own UDP ports x what is known inside: silence
+ * alone leaves them open|filtered, and a refusal may be the firewall's. Pure.
+ */
+#pragma once
+
+#include "decide/belief.h"
+#include "model/scan.h"
+
+/* Is there anything about the host that the inside could tell better? */
+bool scan_join_helps(const struct scan *s, const struct scan_host *host);
+/*
+ * Silent ports become SCAN_UDP_BOUND, SCAN_UDP_UNBOUND or SCAN_UDP_DROPPED where that is sure;
+ * refused ones where somebody is bound SCAN_PORT_UNREACH. `knows_all`: no listener can be missed in
+ * beliefs[] (of the machine's own packets to it, belief_take()).
+ */
+void scan_join_udp(const struct scan *s, struct scan_host *host, const struct belief *beliefs,
+		   bool knows_all);
