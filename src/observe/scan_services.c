@@ -50,7 +50,7 @@ static void add_targets(struct asking *a)
 		const struct scan_host *host = &a->scan->hosts[service->host];
 		struct service_target *t = &a->targets[a->count];
 
-		if (!has_time(a->wish, host))
+		if (service->found.end != SERVICE_UNASKED || !has_time(a->wish, host))
 			continue;
 		set_address(t, &host->address, a->scan->ports[service->port]);
 		t->host = service->host;
@@ -77,23 +77,6 @@ static int take(void *data, size_t number, const struct service *found)
 	return 0;
 }
 
-/* Was the port's answer cut off by its host's time, and not by its own? */
-static bool is_cut(const struct service *s)
-{
-	return s->end == SERVICE_UNASKED ||
-	       (s->end == SERVICE_OUT_OF_TIME && s->took_ms < SERVICE_PORT_MS);
-}
-
-static void tell_trouble(struct scan *s, enum scan_trouble trouble)
-{
-	for (size_t i = 0; i < s->service_count; i++) {
-		struct scan_host *host = &s->hosts[s->services[i].host];
-
-		if (host->trouble == SCAN_FINE && is_cut(&s->services[i].found))
-			host->trouble = trouble;
-	}
-}
-
 static int ask(struct asking *a, struct err *e)
 {
 	const struct service_options options = {.stop = a->wish->stop};
@@ -102,17 +85,14 @@ static int ask(struct asking *a, struct err *e)
 	add_targets(a);
 	if (!a->wish->stop || !*a->wish->stop)
 		r = service_detect(a->targets, a->count, &options, take, a, e);
-	if (r < 0 && r != -EINTR)
-		return r;
-	tell_trouble(a->scan, a->wish->stop && *a->wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT);
-	return 0;
+	return r == -EINTR ? 0 : r;
 }
 
 int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *e)
 {
 	struct asking a = {.scan = s, .wish = wish};
 	uint64_t begun = clock_ns();
-	int r = scan_add_services(s);
+	int r = s->services ? 0 : scan_add_services(s);
 
 	s->wants_services = true;
 	a.targets = calloc(s->service_count + 1, sizeof(*a.targets));
@@ -124,4 +104,17 @@ int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *
 	free(a.indexes);
 	s->took_ns += clock_ns() - begun;
 	return r;
+}
+
+void scan_services_conclude(struct scan *s, const struct scan_wish *wish)
+{
+	enum scan_trouble trouble =
+		wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
+
+	for (size_t i = 0; i < s->service_count; i++) {
+		struct scan_host *host = &s->hosts[s->services[i].host];
+
+		if (host->trouble == SCAN_FINE && !service_is_known(&s->services[i].found))
+			host->trouble = trouble;
+	}
 }
