@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { RTT_LIMIT_MS = 2000 };
+
 struct asking {
 	struct scan *scan;
 	const struct scan_wish *wish;
@@ -54,6 +56,7 @@ static void add_targets(struct asking *a)
 			continue;
 		set_address(t, &host->address, a->scan->ports[service->port]);
 		t->host = service->host;
+		t->rtt_ms = host->rtt_ms > 0 && host->rtt_ms < RTT_LIMIT_MS ? (uint32_t)host->rtt_ms : 0;
 		t->udp = scan_port_proto(a->scan, service->port) == PROTO_UDP;
 		if (a->wish->host_timeout_s)
 			t->host_ms = a->wish->host_timeout_s * 1000 - host->took_ms;
@@ -64,14 +67,19 @@ static void add_targets(struct asking *a)
 static int take(void *data, size_t number, const struct service *found)
 {
 	struct asking *a = data;
+	struct scan_service *service = &a->scan->services[a->indexes[number]];
+	uint8_t *reply = &a->scan->hosts[service->host].replies[service->port];
 
-	a->scan->services[a->indexes[number]].found = *found;
+	service->found = *found;
 	a->told++;
-	if (a->wish->service_found) {
-		const struct scan_service *service = &a->scan->services[a->indexes[number]];
-
-		a->wish->service_found(service->host, service->port, a->wish->context);
+	if (*reply == SCAN_UDP_SILENT &&
+	    (found->end == SERVICE_NAMED || found->end == SERVICE_UNNAMED)) {
+		*reply = SCAN_UDP_ANSWER;
+		if (a->wish->found)
+			a->wish->found(service->host, service->port, a->wish->context);
 	}
+	if (a->wish->service_found && scan_reply_state(*reply) == SCAN_OPEN)
+		a->wish->service_found(service->host, service->port, a->wish->context);
 	if (a->wish->service_progress)
 		a->wish->service_progress(a->told, a->count, a->wish->context);
 	return 0;
@@ -117,4 +125,5 @@ void scan_services_conclude(struct scan *s, const struct scan_wish *wish)
 		if (host->trouble == SCAN_FINE && !service_is_known(&s->services[i].found))
 			host->trouble = trouble;
 	}
+	scan_drop_silent_services(s);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-compare.py [--write FILE] [--jobs N] [DAEMON...]: portero scan -sV next to nmap -sV on the daemons of daemons.yaml,
+compare.py [--write FILE] [--jobs N] [--fresh | --alone] [DAEMON...]: portero scan -sV next to nmap -sV on the daemons of daemons.yaml,
 over a cable, on the port of each and on a port that says nothing about it. Whole processes are timed, one port each.
 A daemon starts and portero is timed while nobody else does; nmap, which mostly waits, may do so beside another nmap.
 Prints a table as it goes, and writes the document about it. Run as root, by `make bench-services`.
@@ -32,8 +32,8 @@ import room  # noqa: E402
 import seen  # noqa: E402
 
 KNOWN = daemon.CACHE / "compare.jsonl"
+NOBODY = {"ms": 0, "protocol": None}  # --alone
 ALONE = threading.Lock()
-LOADS = []
 
 
 def ask_portero(netns, port, scope):
@@ -58,8 +58,7 @@ def ask(running, port, asked, scope):
         version = running.package_version()
     with ALONE:
         ours = ask_portero(running.case.wire.peer_path, asked, scope)
-        LOADS.append(os.getloadavg()[0])
-    theirs = seen.nmap(running.case.wire.peer_path, daemon.ADDRESS, asked)
+    theirs = seen.nmap(running.case.wire.peer_path, daemon.ADDRESS, asked) if seen.NMAP else NOBODY
     return {"daemon": running.name, "port": port, "asked": asked, "expected": expected,
             "version": version, "ours": ours, "theirs": theirs,
             "right": judge.of_portero(expected, ours, version),
@@ -109,6 +108,11 @@ def load_known(fresh):
     return rows
 
 
+def keep(rows):
+    with open(KNOWN, "a", encoding="utf-8") as file:
+        file.write(json.dumps(rows) + "\n")
+
+
 def run(names, recipes, jobs, scope, known):
     """Asks about all that are not known yet."""
     failed = {}
@@ -128,8 +132,8 @@ def run(names, recipes, jobs, scope, known):
                     print(f"{name}: {rows[-600:]}", flush=True)
                     continue
                 known[name] = rows
-                with open(KNOWN, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(rows) + "\n")
+                if seen.NMAP:
+                    keep(rows)
                 print("\n".join(map(compare_table.line, rows)), flush=True)
     finally:
         layer.close()
@@ -141,19 +145,20 @@ def main():
     parser.add_argument("--write", metavar="FILE", help="the document about it")
     parser.add_argument("--jobs", type=int, default=3, help="daemons at once, for nmap waits (3)")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run has found")
+    parser.add_argument("--alone", action="store_true", help="leave nmap out, and keep nothing")
     parser.add_argument("daemons", nargs="*")
     args = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("compare.py: run it as root: it makes network namespaces")
-    seen.NMAP, seen.NMAP_SECONDS = shutil.which("nmap"), 60
-    if not seen.NMAP:
+    seen.NMAP, seen.NMAP_SECONDS = None if args.alone else shutil.which("nmap"), 60
+    if not seen.NMAP and not args.alone:
         sys.exit("compare.py: nmap is not installed")
     daemon.CACHE.mkdir(parents=True, exist_ok=True)
     scope = daemon.CACHE / "scope"
     scope.write_text("10.77.0.0/24 the machines of this test\n", encoding="utf-8")
     recipes = daemon.load()
     names = args.daemons or list(recipes)
-    known = load_known(args.fresh)
+    known = {} if args.alone else load_known(args.fresh)
     failed = run(names, recipes, args.jobs, str(scope), known)
     rows = [row for name in names for row in known.get(name, ())]
     if not rows:
