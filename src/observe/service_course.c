@@ -13,11 +13,12 @@ enum {
 	/* milliseconds, beside some round trips */
 	GREETING_MS = 120,	 /* where nothing says that the server speaks first */
 	LONG_GREETING_MS = 3000, /* where something does */
-	LATE_GREETING_MS = 500,	 /* where the likeliest request was refused without a word */
+	LATE_GREETING_MS = 350,	 /* where the likeliest request was refused without a word */
 	QUICK_FIRST_MS = 200,	 /* for what is most likely: HTTP, TLS */
 	QUICK_LIKELY_MS = 100,
 	QUICK_MS = 50,
-	LAST_MS = 200, /* the same in the last round */
+	LAST_MS = 200,	     /* the same in the last round */
+	LAST_SLOW_MS = 1500, /* for what is known to take its time */
 	PATIENT_MS = 2000,
 	PATIENT_TLS_MS = 1000,
 	/* rarities: the most likely; what is asked patiently; what is likely; what is asked inside
@@ -192,7 +193,8 @@ static uint32_t guess_patience(const struct service_course *c, int event)
 	case PATIENT_ROUND:
 		return event == PROBE_TLS ? PATIENT_TLS_MS : PATIENT_MS;
 	default:
-		return LAST_MS;
+		return event >= 0 && c->probes->requests[event].wait_ms > PROBE_WAIT_MS ? LAST_SLOW_MS
+											: LAST_MS;
 	}
 }
 

@@ -70,7 +70,7 @@ static void test_unknown_port(void **state)
 	expect(&c, PROBE_GREETING, 160);
 	expect(&c, FIRST, 240);
 	expect(&c, PROBE_TLS, 240);
-	expect(&c, SECOND, 190);
+	expect(&c, SECOND, 140);
 	expect(&c, RARE, 90);
 	expect(&c, FIRST, 2040);
 	expect(&c, PROBE_TLS, 1040);
@@ -104,7 +104,7 @@ static void test_heard(void **state)
 	service_course_settle(&c, PROBE_GREETING);
 	expect(&c, PROBE_GREETING, 160);
 	expect(&c, PROBE_TLS, 240);
-	expect(&c, SECOND, 190);
+	expect(&c, SECOND, 140);
 	expect(&c, PROBE_TLS, 1040);
 	expect(&c, SECOND, 2040);
 	expect(&c, PROBE_NONE, 0);
@@ -155,7 +155,7 @@ static void test_tls(void **state)
 	service_course_enter_tls(&c);
 	expect(&c, PROBE_GREETING, 160);
 	expect(&c, FIRST, 240);
-	expect(&c, SECOND, 190);
+	expect(&c, SECOND, 140);
 	expect(&c, FIRST, 2040);
 	service_course_done(&c);
 }
@@ -203,7 +203,7 @@ static void test_udp(void **state)
 	service_course_done(&c);
 
 	c = begin(54, PROBE_OVER_UDP);
-	expect(&c, SECOND, 190);
+	expect(&c, SECOND, 140);
 	expect(&c, UDP, 90);
 	service_course_done(&c);
 }
