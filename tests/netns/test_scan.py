@@ -434,16 +434,18 @@ def test_a_child_that_dies_gives_no_host_more_time(pair):
     """Killed again and again, each time with one port that is given up: those that are left had no time."""
     _, ports = start(pair.host, *["silent"] * 12)
     p, out = begin_scan(pair, "-sV", "-p", "40000-40011", "--host-timeout", f"{3 * SLOW}s")
-    killed = 0
+    killed = set()
     while p.poll() is None:
         child = locked_child_of(p.pid)
-        if child:
+        if child and child not in killed:
             time.sleep(0.4 * SLOW)
-            os.kill(child, signal.SIGKILL)
-            wait_until(lambda: locked_child_of(p.pid) != child, what="the child is gone")
-            killed += 1
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                break  # the time was over meanwhile
+            killed.add(child)
         time.sleep(0.02)
-    assert p.wait() == 2 and killed > 3
+    assert p.wait() == 2 and len(killed) > 3
     out.seek(0)
     (host,) = check_json(out.read())["hosts"]
     out.close()

@@ -111,6 +111,32 @@ static void test_heard(void **state)
 	service_course_done(&c);
 }
 
+/* Who closes at the likeliest request may be one that greets late: it is listened to once more. */
+static void test_late_greeting(void **state)
+{
+	struct service_course c = begin(40123, PROBE_OVER_TCP);
+
+	(void)state;
+	expect(&c, PROBE_GREETING, 160);
+	expect(&c, FIRST, 240);
+	service_course_hang_up(&c, FIRST);
+	expect(&c, PROBE_TLS, 240);
+	service_course_hang_up(&c, PROBE_TLS);
+	expect(&c, SECOND, 140);
+	expect(&c, PROBE_GREETING, 390);
+	expect(&c, RARE, 90);
+	service_course_done(&c);
+
+	/* at another one, it is none */
+	c = begin(40123, PROBE_OVER_TCP);
+	service_course_hang_up(&c, RARE);
+	expect(&c, PROBE_GREETING, 160);
+	expect(&c, FIRST, 240);
+	expect(&c, PROBE_TLS, 240);
+	expect(&c, SECOND, 140);
+	service_course_done(&c);
+}
+
 static void test_named_port(void **state)
 {
 	struct service_course c = begin(12, PROBE_OVER_TCP);
@@ -213,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown_port),
 		cmocka_unit_test(test_heard),
+		cmocka_unit_test(test_late_greeting),
 		cmocka_unit_test(test_named_port),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_port_that_greets),
