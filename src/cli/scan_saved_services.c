@@ -63,9 +63,9 @@ static json_t *pack(const struct scan_service *service)
 			       (json_int_t)service->host, "port", (json_int_t)service->port, "end",
 			       service_end_name(s->end), "confidence", s->confidence, "tls",
 			       s->tls.spoken, "tls_inside", s->tls.inside, "tls_self_signed",
-			       s->tls.self_signed, "took_ms", (json_int_t)s->took_ms,
-			       "connections", (json_int_t)s->connections, "notes", pack_notes(s),
-			       "answer", pack_answer(s));
+			       s->tls.self_signed, "took_ms", (json_int_t)s->took_ms, "connections",
+			       (json_int_t)s->connections, "notes", pack_notes(s), "answer",
+			       pack_answer(s));
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const char *text = (const char *)s + texts[i].at;

@@ -109,8 +109,8 @@ void scan_done(struct scan *s);
 void scan_count_states(const struct scan *s, const struct scan_host *host,
 		       size_t counts[SCAN_STATE_COUNT]);
 /*
- * Makes services[] of the open ports, and of silent UDP ports where they are few (SCAN_SILENT_LIMIT),
- * each SERVICE_UNASKED: not of hosts that answer on every port
+ * Makes services[] of the open ports, and of silent UDP ports where they are few
+ * (SCAN_SILENT_LIMIT), each SERVICE_UNASKED: not of hosts that answer on every port
  * (scan_host_opens_all), and SCAN_SERVICE_LIMIT at most. 0 or -ENOMEM.
  */
 int scan_add_services(struct scan *s);

@@ -56,7 +56,8 @@ static void add_targets(struct asking *a)
 			continue;
 		set_address(t, &host->address, a->scan->ports[service->port]);
 		t->host = service->host;
-		t->rtt_ms = host->rtt_ms > 0 && host->rtt_ms < RTT_LIMIT_MS ? (uint32_t)host->rtt_ms : 0;
+		t->rtt_ms = host->rtt_ms > 0 && host->rtt_ms < RTT_LIMIT_MS ? (uint32_t)host->rtt_ms
+									    : 0;
 		t->udp = scan_port_proto(a->scan, service->port) == PROTO_UDP;
 		if (a->wish->host_timeout_s)
 			t->host_ms = a->wish->host_timeout_s * 1000 - host->took_ms;
@@ -116,8 +117,7 @@ int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *
 
 void scan_services_conclude(struct scan *s, const struct scan_wish *wish)
 {
-	enum scan_trouble trouble =
-		wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
+	enum scan_trouble trouble = wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
 
 	for (size_t i = 0; i < s->service_count; i++) {
 		struct scan_host *host = &s->hosts[s->services[i].host];

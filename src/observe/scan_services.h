@@ -8,8 +8,8 @@
 
 /*
  * Fills in services[] of the scan (of a saved one, those that are not known yet), many ports at
- * once, within what the scan has left of each host's time. A silent UDP port that answers is open. 0, or a negative errno with a sentence:
- * the rest is not known.
+ * once, within what the scan has left of each host's time. A silent UDP port that answers is open.
+ * 0, or a negative errno with a sentence: the rest is not known.
  */
 int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *e);
 /*

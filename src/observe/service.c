@@ -24,7 +24,8 @@ bool service_is_known(const struct service *s)
 struct detection {
 	const struct service_target *targets;
 	size_t count;
-	int64_t *host_ends; /* of each host: when its time is over, whatever child asks it; 0: not begun */
+	int64_t *host_ends; /* of each host: when its time is over, whatever child asks it; 0: not
+			       begun */
 	struct service_options options;
 	service_told told;
 	void *data;

@@ -21,7 +21,7 @@ struct service_target {
 		struct sockaddr_in6 v6;
 	} address;
 	bool udp;
-	uint32_t rtt_ms; /* how long a round trip takes; 0: not known */
+	uint32_t rtt_ms;  /* how long a round trip takes; 0: not known */
 	uint32_t host;	  /* of the same number: ports of one host */
 	uint32_t host_ms; /* what is left of its host's time, from when its first port is asked; 0:
 			   * any */

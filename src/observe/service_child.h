@@ -14,8 +14,8 @@ struct service_message {
 	uint64_t number; /* of the target, or one of these */
 	union {
 		struct service service;
-		char words[256];  /* SERVICE_FAILED: why nothing was done */
-		uint64_t target;  /* SERVICE_BEGUN: its host's time runs from now on */
+		char words[256]; /* SERVICE_FAILED: why nothing was done */
+		uint64_t target; /* SERVICE_BEGUN: its host's time runs from now on */
 	};
 };
 

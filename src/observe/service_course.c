@@ -193,8 +193,9 @@ static uint32_t guess_patience(const struct service_course *c, int event)
 	case PATIENT_ROUND:
 		return event == PROBE_TLS ? PATIENT_TLS_MS : PATIENT_MS;
 	default:
-		return event >= 0 && c->probes->requests[event].wait_ms > PROBE_WAIT_MS ? LAST_SLOW_MS
-											: LAST_MS;
+		return event >= 0 && c->probes->requests[event].wait_ms > PROBE_WAIT_MS
+			       ? LAST_SLOW_MS
+			       : LAST_MS;
 	}
 }
 

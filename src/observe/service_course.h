@@ -15,7 +15,7 @@ struct service_course {
 	uint16_t port;
 	uint8_t over; /* one bit of enum probe_over */
 	bool begun, heard;
-	bool closed, listened; /* at the likeliest request; listened again then */
+	bool closed, listened;	  /* at the likeliest request; listened again then */
 	uint8_t round, tls_round; /* the second: in which TLS was tried last */
 	uint8_t *asked;		  /* for each request: in which round it was asked last; owned */
 	int hints[COURSE_HINT_LIMIT];

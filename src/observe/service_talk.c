@@ -97,9 +97,8 @@ static void start_shaking(struct talk *t, int64_t now_ms)
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 		return;
 	}
-	t->due_ms = now_ms + (t->event == PROBE_TLS
-				      ? t->wait_ms
-				      : PROBE_WAIT_MS + 4 * t->course.round_trip_ms);
+	t->due_ms = now_ms + (t->event == PROBE_TLS ? t->wait_ms
+						    : PROBE_WAIT_MS + 4 * t->course.round_trip_ms);
 	wait_for(t, TALK_SHAKING_HANDS, POLLOUT);
 }
 

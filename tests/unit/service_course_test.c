@@ -237,14 +237,10 @@ static void test_udp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_port),
-		cmocka_unit_test(test_heard),
-		cmocka_unit_test(test_late_greeting),
-		cmocka_unit_test(test_named_port),
-		cmocka_unit_test(test_tls),
-		cmocka_unit_test(test_port_that_greets),
-		cmocka_unit_test(test_hints),
-		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_unknown_port),  cmocka_unit_test(test_heard),
+		cmocka_unit_test(test_late_greeting), cmocka_unit_test(test_named_port),
+		cmocka_unit_test(test_tls),	      cmocka_unit_test(test_port_that_greets),
+		cmocka_unit_test(test_hints),	      cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_alone),
 	};
 
