@@ -14,7 +14,7 @@ HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 {daemons} real daemons of the distribution, each in namespaces of its own, are asked over a veth pair: on their own port,
 and on 40123, which says nothing about them. Each time is that of a whole process for one port: `portero scan -sV -p PORT`
 and, right after it, `nmap -n -Pn -sV -p PORT` (both with `-sU` for UDP); nmap is given up after 60 s, and its time counts as
-that. What is there is known from how the daemon was started (tests/daemons/daemons.yaml); what a daemon does not tell
+that. Several daemons are under way at once, since nmap mostly waits (this slows both); two of portero's never are. What is there is known from how the daemon was started (tests/daemons/daemons.yaml); what a daemon does not tell
 anybody counts for neither (`-`). nmap's words are read generously (tests/daemons/nmap_names.yaml).
 
 """
@@ -25,7 +25,7 @@ sudo make bench-services                                goes on where it was cut
 sudo make bench-services DAEMONS="redis samba"          only some of them, no document
 ```
 It fetches the daemons (MORE_DAEMON_PACKAGES of tools/packages.sh) into build/daemons/, and installs none of them on the machine. It
-takes about {minutes} minutes, nearly all of it nmap's.
+takes about {minutes} minutes, nearly all of it nmap's (BENCH_SERVICES="--jobs 6": more daemons at once).
 """
 
 
@@ -121,6 +121,6 @@ def document(rows, machine, failed):
     text += "\n".join(summary(rows)) + "\n\n" + "\n".join(findings(rows)) + "\n"
     if failed:
         text += "\nNot started in this run: " + ", ".join(failed) + ".\n"
-    text += AGAIN.format(minutes=round(total(rows, "theirs") / 60 / 2, -1) or 10)
+    text += AGAIN.format(minutes=max(10, 10 * round(total(rows, "theirs") / 60 / 3 / 10)))
     text += "\n## Each answer\n`right`: the service, the product and the version: y, n, or - where there is nothing to know.\n\n"
     return text + "\n".join(table(rows)) + "\n"
