@@ -13,6 +13,7 @@
 #   make check-daemons  a hundred real daemons in namespaces: what portero says they are (root, Debian; DAEMONS=: the small ones)
 #   make check-vm   portero on other kernels, in virtual machines (QEMU; no root, no KVM)
 #   make bench      speed and memory as ratios to ss and lsof, in one run (root)
+#   make bench-services  portero scan -sV next to nmap -sV on the daemons of check-daemons (root; docs/service-detection.md)
 #   make install    DESTDIR= PREFIX=/usr
 
 VERSION  := 0.1.0
@@ -92,7 +93,7 @@ LINGUAS  := $(patsubst po/%.po,%,$(wildcard po/*.po))
 MO       := $(LINGUAS:%=$(B)/locale/%/LC_MESSAGES/portero.mo)
 SHELLS   := bash zsh fish
 
-.PHONY: all unit-build unit golden check check-frontends check-daemons check-long vm-build check-vm lint fuzz-build fuzz bench install clean pot FORCE
+.PHONY: all unit-build unit golden check check-frontends check-daemons check-long vm-build check-vm lint fuzz-build fuzz bench bench-services install clean pot FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -303,6 +304,11 @@ $(FUZZ:%=%.run): %.run: %
 
 bench: all $(B)/netns/policy_rules $(B)/netns/guard_load
 	PORTERO="$$(realpath "$(B)/portero")" $(PYTHON) tests/bench/bench.py
+
+# portero scan -sV next to nmap -sV on real daemons, which takes long, as nmap does; goes on where it was cut off.
+bench-services: all
+	PORTERO="$$(realpath "$(B)/portero")" nice $(PYTHON) -B tests/daemons/compare.py $(BENCH_SERVICES) \
+		$(if $(filter all,$(DAEMONS)),--write docs/service-detection.md,$(DAEMONS))
 
 lint: all
 	BUILD="$(B)" tools/lint

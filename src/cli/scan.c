@@ -192,7 +192,12 @@ static void tell_port(size_t host, size_t port, void *context)
 
 static void tell_service(size_t host, size_t port, void *context)
 {
-	json_scan_lines_service(&((struct job *)context)->lines, host, port);
+	struct job *j = context;
+
+	if (j->o->json_lines)
+		json_scan_lines_service(&j->lines, host, port);
+	if (j->saving.path)
+		scan_saving_service(&j->saving);
 }
 
 /* A host that is done. */
@@ -256,14 +261,19 @@ static int print(struct job *j)
 }
 
 /* What is known of the ports is worth showing, though nothing of their services should be. */
-static void ask_services(struct job *j)
+static void ask_services(struct job *j, bool keep)
 {
 	struct err e = {0};
+	int r = scan_services_ask(&j->scan, &j->wish, &e);
 
-	if (scan_services_ask(&j->scan, &j->wish, &e) == 0)
+	if (keep)
+		scan_saving_end(&j->saving);
+	if (r == 0) {
+		scan_services_conclude(&j->scan, &j->wish);
 		return;
+	}
 	progress_clear(&j->waiting.line);
-	command_fail("%s", e.msg);
+	command_fail(_("what speaks on the open ports could not be asked: %s"), e.msg);
 }
 
 static void make_wish(struct job *j)
@@ -275,24 +285,18 @@ static void make_wish(struct job *j)
 	j->wish.service_progress = show_service_progress_of;
 	j->wish.save = j->saving.path ? save : NULL;
 	j->wish.host_done = tell_host;
+	j->wish.service_found = tell_service;
 	j->wish.context = j;
 	if (!j->o->json_lines)
 		return;
 	j->lines = (struct scan_lines){.scan = &j->scan, .stop = &stopped};
 	j->wish.found = tell_port;
-	j->wish.service_found = tell_service;
-}
-
-static int end_saving(struct job *j)
-{
-	if (!stopped)
-		scan_saving_end(&j->saving);
-	return j->saving.failed.code ? command_fail("%s", j->saving.failed.msg) : 0;
 }
 
 static int scan_and_print(struct job *j)
 {
 	struct err e = {0};
+	bool keep; /* that all ports are known */
 	int r, code = 0;
 
 	j->waiting = (struct waiting){.line = progress_begin(), .host_count = j->scan.host_count};
@@ -302,11 +306,14 @@ static int scan_and_print(struct job *j)
 	if (j->o->json_lines)
 		json_scan_lines_begin(&j->lines, j->wish.connect, j->begun_s);
 	r = scan_run(&j->scan, &j->wish, &e);
-	if (r == 0 && j->saving.path)
-		code = end_saving(j);
+	keep = r == 0 && j->saving.path && !stopped;
+	if (keep)
+		scan_saving_end(&j->saving);
 	if (r == 0 && j->o->services)
-		ask_services(j);
+		ask_services(j, keep);
 	progress_clear(&j->waiting.line);
+	if (j->saving.failed.code)
+		code = command_fail("%s", j->saving.failed.msg);
 	if (r < 0)
 		return command_fail("%s", e.msg);
 	r = print(j);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/scan_output_parts.h"
+#include "cli/scan_saved_services.h"
 #include "cli/scan_words.h"
 #include "decide/scan_ports.h"
 #include "decide/scan_targets.h"
@@ -113,7 +114,10 @@ void scan_saved_format(const struct scan_saved *state, const struct scan *s, str
 		buf_add_text(out, i ? ",\n" : "");
 		add_host(s, &s->hosts[i], out);
 	}
-	buf_add_text(out, "]}\n");
+	buf_add_char(out, ']');
+	if (state->services)
+		scan_saved_format_services(s, out);
+	buf_add_text(out, "}\n");
 }
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -362,7 +366,10 @@ static int take_all(struct reader *r, const json_t *root, struct scan_saved *ret
 	for (size_t i = 0; i < s->host_count; i++)
 		take_host(r, json_array_get(list, i), s, &s->hosts[i]);
 	take_group(r, root, s, &ret->memory);
-	return 0;
+	code = r->bad ? 0 : scan_saved_take_services(json_object_get(root, "known_services"), s);
+	if (code == -EINVAL || (s->services && !ret->services))
+		r->bad = "known_services";
+	return code == -ENOMEM ? err_set(e, code, _("out of memory")) : 0;
 }
 
 int scan_saved_parse(const char *path, const char *text, size_t len, struct scan_saved *ret,

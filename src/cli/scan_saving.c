@@ -87,16 +87,28 @@ int scan_saving_begin(struct scan_saving *v, const struct options *o, const stru
 	return write_state(v, e);
 }
 
-uint32_t scan_saving_save(struct scan_saving *v, const struct scan_memory *m)
+/* Returns in how many ms it is to be done again. */
+static uint32_t write_in_time(struct scan_saving *v)
 {
-	uint64_t begun = clock_mono_ms(), wait;
+	uint64_t begun = (uint64_t)clock_mono_ms(), wait;
 	struct err e;
 
-	v->state->memory = *m;
 	if (write_state(v, &e) < 0 && !v->failed.code)
 		v->failed = e;
-	wait = (clock_mono_ms() - begun) * COST;
+	wait = ((uint64_t)clock_mono_ms() - begun) * COST;
 	return wait > INTERVAL_MS ? (uint32_t)wait : INTERVAL_MS;
+}
+
+uint32_t scan_saving_save(struct scan_saving *v, const struct scan_memory *m)
+{
+	v->state->memory = *m;
+	return write_in_time(v);
+}
+
+void scan_saving_service(struct scan_saving *v)
+{
+	if ((uint64_t)clock_mono_ms() >= v->due_ms)
+		v->due_ms = write_in_time(v) + (uint64_t)clock_mono_ms();
 }
 
 void scan_saving_end(struct scan_saving *v)

@@ -13,6 +13,7 @@ struct scan_saving {
 	struct scan_saved *state;
 	const struct scan *scan;
 	struct err failed; /* the first time that it could not be written */
+	uint64_t due_ms;   /* when services are written again */
 };
 
 /*
@@ -27,6 +28,8 @@ int scan_saving_begin(struct scan_saving *v, const struct options *o, const stru
 		      const struct scan_wish *wish, int64_t begun_s, struct err *e);
 /* Writes how far it is; returns in how many ms it is to be called again. What fails is kept. */
 uint32_t scan_saving_save(struct scan_saving *v, const struct scan_memory *m);
-/* The ports are all known: the last state. */
+/* One more service is known: writes that, now and then. */
+void scan_saving_service(struct scan_saving *v);
+/* The ports are all known; what is known of their services: the last state. */
 void scan_saving_end(struct scan_saving *v);
 void scan_saving_done(struct scan_saving *v);

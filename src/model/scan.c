@@ -105,25 +105,53 @@ void scan_count_states(const struct scan *s, const struct scan_host *host,
 		counts[scan_reply_state(host->replies[i])]++;
 }
 
-/* How many open ports of the host are asked what speaks there. */
+/* Are the host's silent UDP ports so few that they are asked, too? */
+static bool asks_silent(const struct scan *s, const struct scan_host *host)
+{
+	size_t counts[SCAN_STATE_COUNT];
+
+	scan_count_states(s, host, counts);
+	return counts[SCAN_OPEN_FILTERED] <= SCAN_SILENT_LIMIT;
+}
+
+/* How many ports of the host are asked what speaks there. */
 static size_t count_asked(const struct scan *s, const struct scan_host *host)
 {
 	size_t counts[SCAN_STATE_COUNT];
 
 	scan_count_states(s, host, counts);
-	return scan_host_opens_all(s, host) ? 0 : counts[SCAN_OPEN];
+	if (scan_host_opens_all(s, host))
+		return 0;
+	return counts[SCAN_OPEN] + (asks_silent(s, host) ? counts[SCAN_OPEN_FILTERED] : 0);
 }
 
-/* The first `count` open ports of the host. */
+/* The first `count` of them. */
 static void add_services(struct scan *s, size_t host, size_t count)
 {
+	bool silent = asks_silent(s, &s->hosts[host]);
+
 	for (size_t i = 0; i < s->port_count && count; i++) {
-		if (scan_reply_state(s->hosts[host].replies[i]) != SCAN_OPEN)
+		enum scan_state state = scan_reply_state(s->hosts[host].replies[i]);
+
+		if (state != SCAN_OPEN && !(silent && state == SCAN_OPEN_FILTERED))
 			continue;
 		s->services[s->service_count++] = (struct scan_service){
 			(uint32_t)host, (uint32_t)i, {.end = SERVICE_UNASKED}};
 		count--;
 	}
+}
+
+void scan_drop_silent_services(struct scan *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->service_count; i++) {
+		const struct scan_service *service = &s->services[i];
+
+		if (scan_reply_state(s->hosts[service->host].replies[service->port]) == SCAN_OPEN)
+			s->services[kept++] = *service;
+	}
+	s->service_count = kept;
 }
 
 int scan_add_services(struct scan *s)

@@ -85,6 +85,9 @@ struct scan_service {
 /* Services that are asked at once: their answers are kept in memory. */
 enum { SCAN_SERVICE_LIMIT = 65536 };
 
+/* Of a host with no more silent UDP ports than that, they are asked, too. */
+enum { SCAN_SILENT_LIMIT = 16 };
+
 struct scan {
 	uint16_t *ports; /* those of TCP, then those of UDP; each ascending, each once */
 	size_t port_count;
@@ -112,10 +115,13 @@ void scan_done(struct scan *s);
 void scan_count_states(const struct scan *s, const struct scan_host *host,
 		       size_t counts[SCAN_STATE_COUNT]);
 /*
- * Makes services[] of the open ports, each SERVICE_UNASKED: not of hosts that answer on every port
+ * Makes services[] of the open ports, and of silent UDP ports where they are few
+ * (SCAN_SILENT_LIMIT), each SERVICE_UNASKED: not of hosts that answer on every port
  * (scan_host_opens_all), and SCAN_SERVICE_LIMIT at most. 0 or -ENOMEM.
  */
 int scan_add_services(struct scan *s);
+/* Removes from services[] the ports that are silent still. */
+void scan_drop_silent_services(struct scan *s);
 /* What is known of an open port; NULL: it is none of services[]. */
 const struct service *scan_find_service(const struct scan *s, size_t host, size_t port);
 /* How many open ports of the host are none of services[], although they were wanted. */

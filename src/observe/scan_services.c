@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RTT_LIMIT_MS = 2000 };
+
 struct asking {
 	struct scan *scan;
 	const struct scan_wish *wish;
@@ -42,10 +44,12 @@ static void add_targets(struct asking *a)
 		const struct scan_host *host = &a->scan->hosts[service->host];
 		struct service_target *t = &a->targets[a->count];
 
-		if (!has_time(a->wish, host))
+		if (service->found.end != SERVICE_UNASKED || !has_time(a->wish, host))
 			continue;
 		set_address(t, &host->address, a->scan->ports[service->port]);
 		t->host = service->host;
+		t->rtt_ms = host->rtt_ms > 0 && host->rtt_ms < RTT_LIMIT_MS ? (uint32_t)host->rtt_ms
+									    : 0;
 		t->udp = scan_port_proto(a->scan, service->port) == PROTO_UDP;
 		if (a->wish->host_timeout_s)
 			t->host_ms = a->wish->host_timeout_s * 1000 - host->took_ms;
@@ -56,34 +60,22 @@ static void add_targets(struct asking *a)
 static int take(void *data, size_t number, const struct service *found)
 {
 	struct asking *a = data;
+	struct scan_service *service = &a->scan->services[a->indexes[number]];
+	uint8_t *reply = &a->scan->hosts[service->host].replies[service->port];
 
-	a->scan->services[a->indexes[number]].found = *found;
+	service->found = *found;
 	a->told++;
-	if (a->wish->service_found) {
-		const struct scan_service *service = &a->scan->services[a->indexes[number]];
-
-		a->wish->service_found(service->host, service->port, a->wish->context);
+	if (*reply == SCAN_UDP_SILENT &&
+	    (found->end == SERVICE_NAMED || found->end == SERVICE_UNNAMED)) {
+		*reply = SCAN_UDP_ANSWER;
+		if (a->wish->found)
+			a->wish->found(service->host, service->port, a->wish->context);
 	}
+	if (a->wish->service_found && scan_reply_state(*reply) == SCAN_OPEN)
+		a->wish->service_found(service->host, service->port, a->wish->context);
 	if (a->wish->service_progress)
 		a->wish->service_progress(a->told, a->count, a->wish->context);
 	return 0;
-}
-
-/* Was the port's answer cut off by its host's time, and not by its own? */
-static bool is_cut(const struct service *s)
-{
-	return s->end == SERVICE_UNASKED ||
-	       (s->end == SERVICE_OUT_OF_TIME && s->took_ms < SERVICE_PORT_MS);
-}
-
-static void tell_trouble(struct scan *s, enum scan_trouble trouble)
-{
-	for (size_t i = 0; i < s->service_count; i++) {
-		struct scan_host *host = &s->hosts[s->services[i].host];
-
-		if (host->trouble == SCAN_FINE && is_cut(&s->services[i].found))
-			host->trouble = trouble;
-	}
 }
 
 static int ask(struct asking *a, struct err *e)
@@ -94,17 +86,14 @@ static int ask(struct asking *a, struct err *e)
 	add_targets(a);
 	if (!a->wish->stop || !*a->wish->stop)
 		r = service_detect(a->targets, a->count, &options, take, a, e);
-	if (r < 0 && r != -EINTR)
-		return r;
-	tell_trouble(a->scan, a->wish->stop && *a->wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT);
-	return 0;
+	return r == -EINTR ? 0 : r;
 }
 
 int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *e)
 {
 	struct asking a = {.scan = s, .wish = wish};
 	uint64_t begun = clock_mono_ns();
-	int r = scan_add_services(s);
+	int r = s->services ? 0 : scan_add_services(s);
 
 	s->wants_services = true;
 	a.targets = calloc(s->service_count + 1, sizeof(*a.targets));
@@ -116,4 +105,17 @@ int scan_services_ask(struct scan *s, const struct scan_wish *wish, struct err *
 	free(a.indexes);
 	s->took_ns += clock_mono_ns() - begun;
 	return r;
+}
+
+void scan_services_conclude(struct scan *s, const struct scan_wish *wish)
+{
+	enum scan_trouble trouble = wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
+
+	for (size_t i = 0; i < s->service_count; i++) {
+		struct scan_host *host = &s->hosts[s->services[i].host];
+
+		if (host->trouble == SCAN_FINE && !service_is_known(&s->services[i].found))
+			host->trouble = trouble;
+	}
+	scan_drop_silent_services(s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/service.h"
+#include "base/clock.h"
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "observe/service_child.h"
@@ -15,8 +16,17 @@
 
 enum { TICK_MS = 200 };
 
+bool service_is_known(const struct service *s)
+{
+	return s->end != SERVICE_UNASKED &&
+	       (s->end != SERVICE_OUT_OF_TIME || s->took_ms >= SERVICE_PORT_MS);
+}
+
 struct detection {
 	const struct service_target *targets;
+	size_t count;
+	int64_t *host_ends; /* of each host: when its time is over, whatever child asks it; 0: not
+			       begun */
 	struct service_options options;
 	service_told told;
 	void *data;
@@ -36,6 +46,14 @@ static int tell(struct detection *d, size_t number, struct service *s)
 	memmove(d->left + i, d->left + i + 1, (--d->left_count - i) * sizeof(*d->left));
 	service_check(s);
 	return d->told(d->data, number, s) ? -EINTR : 0;
+}
+
+static void begin_host(struct detection *d, uint64_t number)
+{
+	const struct service_target *t = number < d->count ? &d->targets[number] : NULL;
+
+	if (t && t->host_ms && !d->host_ends[t->host])
+		d->host_ends[t->host] = clock_mono_ms() + t->host_ms;
 }
 
 /* Reads what the child writes, to its end. 0, or the error that stops it. */
@@ -65,6 +83,10 @@ static int read_messages(struct detection *d, int fd)
 			m.words[sizeof(m.words) - 1] = '\0';
 			return err_set(d->e, -EPERM, "%s", m.words);
 		}
+		if (m.number == SERVICE_BEGUN) {
+			begin_host(d, m.target);
+			continue;
+		}
 		r = tell(d, m.number, &m.service);
 		if (r < 0)
 			return r;
@@ -82,7 +104,8 @@ static int run_child(struct detection *d)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		service_child(d->targets, d->left, d->left_count, &d->options, fds[1]);
+		service_child(d->targets, d->left, d->left_count, &d->options, d->host_ends,
+			      fds[1]);
 	}
 	r = pid < 0 ? err_set(d->e, -errno, "%s", strerror(errno)) : 0;
 	close(fds[1]);
@@ -107,26 +130,45 @@ static int tell_the_culprit(struct detection *d)
 	return tell(d, d->left[0], &s);
 }
 
+static int64_t *make_host_ends(const struct service_target *targets, size_t count)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (targets[i].host > last)
+			last = targets[i].host;
+	return calloc((size_t)last + 1, sizeof(int64_t));
+}
+
 int service_detect(const struct service_target *targets, size_t count,
 		   const struct service_options *options, service_told told, void *data,
 		   struct err *e)
 {
-	struct detection d = {
-		.targets = targets, .options = *options, .told = told, .data = data, .e = e};
 	size_t *left cleanup_free = calloc(count + 1, sizeof(*left));
+	int64_t *host_ends cleanup_free = make_host_ends(targets, count);
+	struct detection d = {.targets = targets,
+			      .count = count,
+			      .host_ends = host_ends,
+			      .options = *options,
+			      .told = told,
+			      .data = data,
+			      .left = left,
+			      .left_count = count,
+			      .e = e};
 	int r = 0;
 
-	if (!left)
+	if (!left || !host_ends)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
 	for (size_t i = 0; i < count; i++)
 		left[i] = i;
-	d.left = left;
-	d.left_count = count;
 	while (d.left_count && r >= 0) {
+		bool alone = d.options.parallel == 1;
+
 		r = run_child(&d);
-		if (r == 1 && d.options.parallel == 1)
+		if (r == 1 && alone)
 			r = tell_the_culprit(&d);
-		d.options.parallel = 1;
+		/* one after the other, until it is known which of them it dies of */
+		d.options.parallel = alone ? options->parallel : 1;
 	}
 	return r < 0 ? r : 0;
 }

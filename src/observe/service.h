@@ -21,8 +21,10 @@ struct service_target {
 		struct sockaddr_in6 v6;
 	} address;
 	bool udp;
+	uint32_t rtt_ms;  /* how long a round trip takes; 0: not known */
 	uint32_t host;	  /* of the same number: ports of one host */
-	uint32_t host_ms; /* what is left of its host's time, from its first port on; 0: any */
+	uint32_t host_ms; /* what is left of its host's time, from when its first port is asked; 0:
+			   * any */
 };
 
 enum { SERVICE_PORT_MS = 30000 };
@@ -34,12 +36,16 @@ struct service_options {
 	const volatile int *stop;   /* not 0: stop as soon as possible; or NULL */
 };
 
+/* False: it was not asked, or its host's time was over before its own, so that asking may help. */
+bool service_is_known(const struct service *s);
+
 /* Called in the parent as each port is known; not 0 stops. */
 typedef int (*service_told)(void *data, size_t number, const struct service *s);
 
 /*
  * Asks all targets and tells each once, in the order in which they are known. The probes are
- * portero's own (probe_texts). At no time is there more than one connection to a port. 0, -EINTR
+ * portero's own (probe_texts). At no time is there more than one connection to a port. When the
+ * child dies, others ask the rest, the hosts' times running on. 0, -EINTR
  * (stopped: the rest is not told), or a negative errno: *e says why.
  */
 int service_detect(const struct service_target *targets, size_t count,

@@ -29,8 +29,7 @@ enum {
 /* The targets of one number. */
 struct child_host {
 	unsigned active;
-	bool begun;
-	int64_t end_ms; /* of its time */
+	int64_t end_ms; /* of its time; 0: it has not begun */
 };
 
 struct child {
@@ -147,14 +146,16 @@ static int give_up_privileges(void)
 static void begin(struct child *c, size_t number)
 {
 	const struct service_message unasked = {.number = number, .service.end = SERVICE_UNASKED};
+	const struct service_message begun = {.number = SERVICE_BEGUN, .target = number};
 	const struct service_target *t = &c->targets[number];
 	struct child_host *host = &c->hosts[t->host];
 	struct talk *to = &c->talks[c->active];
 	int64_t now = clock_mono_ms(), end = now + c->port_ms;
 
-	if (!host->begun)
+	if (!host->end_ms && t->host_ms)
+		write_message(c->pipe_fd, &begun);
+	if (!host->end_ms)
 		host->end_ms = t->host_ms ? now + t->host_ms : INT64_MAX;
-	host->begun = true;
 	if (now >= host->end_ms) {
 		write_message(c->pipe_fd, &unasked);
 		return;
@@ -222,7 +223,7 @@ static void wait_and_go(struct child *c)
 			talk_go(&c->talks[i], c->polls[i].revents, now);
 }
 
-static void make_room(struct child *c)
+static void make_room(struct child *c, const int64_t *host_ends)
 {
 	uint32_t last = 0;
 
@@ -235,10 +236,13 @@ static void make_room(struct child *c)
 	c->polls = calloc(c->parallel, sizeof(*c->polls));
 	if (!c->begun || !c->hosts || !c->talks || !c->polls)
 		fail(c->pipe_fd, _("out of memory"));
+	for (uint32_t i = 0; i <= last; i++)
+		c->hosts[i].end_ms = host_ends[i];
 }
 
 _Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
-			     size_t count, const struct service_options *options, int pipe_fd)
+			     size_t count, const struct service_options *options,
+			     const int64_t *host_ends, int pipe_fd)
 {
 	struct probes probes = {0};
 	struct service_matcher matcher = {0};
@@ -263,7 +267,7 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 	c.tools.tls = service_tls_context(&e);
 	if (!c.tools.tls)
 		fail(pipe_fd, e.msg);
-	make_room(&c);
+	make_room(&c, host_ends);
 	if (service_matcher_init(&matcher, &probes) < 0)
 		fail(pipe_fd, _("out of memory"));
 	if (give_up_privileges() < 0)

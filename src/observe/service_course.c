@@ -7,15 +7,18 @@
 
 enum {
 	QUICK_ROUND = 1,
-	PATIENT_ROUND = 2, /* what is most likely again, for who said nothing at all */
+	PATIENT_ROUND = 2, /* what is most likely again, for who said nothing at all; not of UDP,
+			    * where silence is common, and each is asked twice */
 	LAST_ROUND = 3,	   /* all the others again */
 	/* milliseconds, beside some round trips */
 	GREETING_MS = 120,	 /* where nothing says that the server speaks first */
 	LONG_GREETING_MS = 3000, /* where something does */
+	LATE_GREETING_MS = 350,	 /* where the likeliest request was refused without a word */
 	QUICK_FIRST_MS = 200,	 /* for what is most likely: HTTP, TLS */
-	QUICK_LIKELY_MS = 150,
+	QUICK_LIKELY_MS = 100,
 	QUICK_MS = 50,
-	LAST_MS = 200, /* the same in the last round */
+	LAST_MS = 200,	     /* the same in the last round */
+	LAST_SLOW_MS = 1500, /* for what is known to take its time */
 	PATIENT_MS = 2000,
 	PATIENT_TLS_MS = 1000,
 	/* rarities: the most likely; what is asked patiently; what is likely; what is asked inside
@@ -45,11 +48,19 @@ void service_course_settle(struct service_course *c, int event)
 		c->asked[event] = LAST_ROUND;
 }
 
+void service_course_hang_up(struct service_course *c, int event)
+{
+	service_course_settle(c, event);
+	c->closed |= event >= 0 && c->probes->requests[event].rarity == FIRST_RARITY && !c->heard;
+}
+
 void service_course_enter_tls(struct service_course *c)
 {
 	c->over = PROBE_OVER_TLS;
 	c->begun = false;
 	c->heard = false;
+	c->closed = false;
+	c->listened = false;
 	c->round = QUICK_ROUND;
 	c->hint_count = 0;
 	memset(c->asked, 0, c->probes->request_count);
@@ -139,7 +150,7 @@ static bool is_of_round(const struct service_course *c, const struct probe_reque
 	if (!(q->over & c->over) || !q->rarity ||
 	    (c->over == PROBE_OVER_TLS && q->rarity > TLS_RARITY))
 		return false;
-	return c->round == QUICK_ROUND ||
+	return c->round == QUICK_ROUND || c->over == PROBE_OVER_UDP ||
 	       (q->rarity <= PATIENT_RARITY) == (c->round == PATIENT_ROUND);
 }
 
@@ -182,7 +193,9 @@ static uint32_t guess_patience(const struct service_course *c, int event)
 	case PATIENT_ROUND:
 		return event == PROBE_TLS ? PATIENT_TLS_MS : PATIENT_MS;
 	default:
-		return LAST_MS;
+		return event >= 0 && c->probes->requests[event].wait_ms > PROBE_WAIT_MS
+			       ? LAST_SLOW_MS
+			       : LAST_MS;
 	}
 }
 
@@ -193,6 +206,13 @@ static int guess(struct service_course *c, uint32_t *wait_ms)
 	if (c->over == PROBE_OVER_TCP && c->round != LAST_ROUND && c->tls_round < c->round &&
 	    (event == PROBE_NONE || c->probes->requests[event].rarity > FIRST_RARITY))
 		event = PROBE_TLS;
+	if (c->closed && !c->listened &&
+	    (event == PROBE_NONE ||
+	     (event >= 0 && c->probes->requests[event].rarity > PATIENT_RARITY))) {
+		c->listened = true;
+		*wait_ms = patience(c, LATE_GREETING_MS);
+		return PROBE_GREETING;
+	}
 	if (event == PROBE_NONE)
 		return event;
 	*wait_ms = patience(c, guess_patience(c, event));
@@ -222,7 +242,7 @@ int service_course_next(struct service_course *c, uint32_t *wait_ms)
 	event = guess(c, wait_ms);
 	while (event == PROBE_NONE && c->round < LAST_ROUND) {
 		c->round++;
-		if (c->round != PATIENT_ROUND || !c->heard)
+		if (c->round != PATIENT_ROUND || !(c->heard || c->over == PROBE_OVER_UDP))
 			event = guess(c, wait_ms);
 	}
 	return event;

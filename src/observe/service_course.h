@@ -15,6 +15,7 @@ struct service_course {
 	uint16_t port;
 	uint8_t over; /* one bit of enum probe_over */
 	bool begun, heard;
+	bool closed, listened;	  /* at the likeliest request; listened again then */
 	uint8_t round, tls_round; /* the second: in which TLS was tried last */
 	uint8_t *asked;		  /* for each request: in which round it was asked last; owned */
 	int hints[COURSE_HINT_LIMIT];
@@ -30,8 +31,14 @@ void service_course_done(struct service_course *c);
 /* An answer says what to ask next; again and again the same is not asked. Returns if it will be. */
 bool service_course_hint(struct service_course *c, int event);
 
-/* The request was answered, or the connection closed: it is not asked again. */
+/* The request was answered: it is not asked again. */
 void service_course_settle(struct service_course *c, int event);
+
+/*
+ * The server closed the connection without a word: the same; and it may be one that greets late,
+ * and takes no request before.
+ */
+void service_course_hang_up(struct service_course *c, int event);
 
 /* TLS was begun: all may be asked again, inside it. */
 void service_course_enter_tls(struct service_course *c);

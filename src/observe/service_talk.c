@@ -97,7 +97,8 @@ static void start_shaking(struct talk *t, int64_t now_ms)
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 		return;
 	}
-	t->due_ms = now_ms + PROBE_WAIT_MS + 4 * t->course.round_trip_ms;
+	t->due_ms = now_ms + (t->event == PROBE_TLS ? t->wait_ms
+						    : PROBE_WAIT_MS + 4 * t->course.round_trip_ms);
 	wait_for(t, TALK_SHAKING_HANDS, POLLOUT);
 }
 
@@ -188,7 +189,7 @@ static void no_match(struct talk *t, int64_t now_ms)
 static void no_answer(struct talk *t, bool closed, int64_t now_ms)
 {
 	if (closed)
-		service_course_settle(&t->course, t->event);
+		service_course_hang_up(&t->course, t->event);
 	t->closed_unasked |= closed && !t->sent;
 	t->hung_up = closed ? t->hung_up + 1 : 0;
 	if (t->closed_unasked && t->hung_up >= HUNG_UP_LIMIT)
@@ -320,6 +321,9 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 	why = over ? SSL_ERROR_SSL : SSL_get_error(t->wire.ssl, result);
 	if (result != 1 && (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)) {
 		t->events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+		/* who has begun to answer may take its time */
+		if (SSL_get_state(t->wire.ssl) > TLS_ST_CW_CLNT_HELLO)
+			t->due_ms = t->asked_ms + PROBE_WAIT_MS + 4 * t->course.round_trip_ms;
 		return;
 	}
 	if (result == 1) {
@@ -490,6 +494,7 @@ int talk_begin(struct talk *t, const struct talk_tools *tools, const struct serv
 				target->udp ? PROBE_OVER_UDP : PROBE_OVER_TCP);
 	if (r < 0)
 		return r;
+	t->course.round_trip_ms = target->rtt_ms;
 	go_on(t, false, now_ms);
 	return 0;
 }

@@ -48,7 +48,8 @@ def nmap(netns, address, port):
     found = dict(service.attrib) if service is not None else {}
     sure = found.get("method") == "probed"
     return {"protocol": found.get("name", "") + ("" if sure else "?"), "ms": ms,
-            "product": found.get("product"), "version": found.get("version")}
+            "product": found.get("product"), "version": found.get("version"),
+            "extra": found.get("extrainfo")}
 
 
 def short(answer):

@@ -221,7 +221,8 @@ def main():
         listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
         threading.Thread(target=serve, args=(name, port, listener), daemon=True).start()
     say("ready")
-    sys.stdin.read()
+    for line in sys.stdin:  # back in the order of what is told
+        say(line.strip())
 
 
 CONTEXT = None

@@ -471,6 +471,41 @@ def test_services_take_no_longer_than_their_host_may(pair):
     assert services(done)[silent]["name"] is None
 
 
+def locked_child_of(pid):
+    """The child under seccomp that reads strangers' bytes; None: it is not there."""
+    try:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if re.search(r"^Seccomp:\s2$", Path(f"/proc/{child}/status").read_text(), re.M):
+                return int(child)
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def test_a_child_that_dies_gives_no_host_more_time(pair):
+    """Killed again and again, each time with one port that is given up: those that are left had no time."""
+    _, ports = start(pair.host, *["silent"] * 12)
+    p, out = begin_scan(pair, "-sV", "-p", "40000-40011", "--host-timeout", f"{3 * SLOW}s")
+    killed = set()
+    while p.poll() is None:
+        child = locked_child_of(p.pid)
+        if child and child not in killed:
+            time.sleep(0.4 * SLOW)
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                break  # the time was over meanwhile
+            killed.add(child)
+        time.sleep(0.02)
+    assert p.wait() == 2 and len(killed) > 3
+    out.seek(0)
+    (host,) = check_json(out.read())["hosts"]
+    out.close()
+    ends = [port["service"]["end"] for port in host["ports"]]
+    assert len(ends) == len(ports) and "lost" in ends and host["trouble"] == "timed-out"
+    assert ends.count("not-asked") + ends.count("out-of-time") >= 4
+
+
 def test_ctrl_c_shows_which_services_are_known(pair):
     """More silent ports than are asked at once: the last of them have not been asked at all."""
     process, ports = start(pair.host, "web", *["silent"] * 9)

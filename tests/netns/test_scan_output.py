@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import (PORTERO, SLOW, assert_harmless, base_environment, check_json,
-                     die_with_parent, janitor, need_program, portero, wait_until)
+                     die_with_parent, janitor, need_program, portero, read_line, wait_until)
 from speakers import start
 from test_scan import DROPPING, MINUTES, OPEN, TARGET, TARGET6, Pair
 
@@ -392,6 +392,30 @@ def test_services_and_hosts_are_those_that_were_asked_for(pair, tmp_path):
     assert [h["address"] for h in answer["hosts"]] == [TARGET, TARGET6]
     assert all([(p["port"], p["service"]["name"]) for p in h["ports"]] == [(40000, "http")]
                for h in answer["hosts"])
+
+
+def test_services_that_are_known_are_not_asked_again(pair, tmp_path):
+    """Killed while one port is still silent: the other's answer is kept."""
+    process, _ = start(pair.host, "web", "silent")
+    saved = tmp_path / "saved"
+    p = begin(pair, "-sV", "--host-timeout", f"{6 * SLOW}s", "-p", "40000-40001", "--save", saved, TARGET)
+    wait_until(lambda: "known_services" in (json.loads(saved.read_text()) if saved.exists() else ()),
+               60 * SLOW, "a service is known")
+    janitor.end(p, signal.SIGKILL)
+    while "40000" not in read_line(process):  # it tells of every connection
+        pass
+    answer = portero("scan", "--json", "--scope-file", pair.scope, "--resume", saved,
+                     ns=pair.visitor, timeout=MINUTES, code=(2,)).json
+    web, silent = answer["hosts"][0]["ports"]
+    assert web["service"]["product"] == "nginx" and web["service"]["notes"]["title"] == "a page?[1m"
+    assert silent["service"]["end"] == "out-of-time"
+    assert answer["hosts"][0]["trouble"] == "timed-out"
+    process.stdin.write(b"count\n")
+    process.stdin.flush()
+    lines = []
+    while "count" not in (lines or [""])[-1]:
+        lines.append(read_line(process))
+    assert any("40001" in line for line in lines) and not any("40000" in line for line in lines)
 
 
 def test_the_scope_is_looked_at_again(pair, tmp_path):

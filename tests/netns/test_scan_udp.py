@@ -313,6 +313,33 @@ def test_services_of_udp_ports(pair):
     assert port["service"]["name"] == "ntp"
 
 
+NTP_ONLY = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 40500))
+print("ready", flush=True)
+while True:
+    data, peer = s.recvfrom(4096)
+    if len(data) == 48:
+        s.sendto(b"\\x24\\x02" + bytes(46), peer)
+"""
+
+
+def test_silent_ports_are_asked_for_services(pair):
+    """A server at a port that does not tell what to ask it; and one that has nothing to say stays what it is."""
+    pair.host.python(NTP_ONLY)
+    pair.serve([], [40501])
+    assert pair.udp_states("-p", "40500-40501") == {40500: "open|filtered", 40501: "open|filtered"}
+    done = pair.scan("-sU", "-sV", "-p", "40500-40501", code=(0,))
+    (host,) = done.json["hosts"]
+    (port,) = host["ports"]
+    assert (port["port"], port["reason"], port["service"]["name"]) == (40500, "udp-response", "ntp")
+    assert host["others"]["open|filtered"] == 1
+    lines = portero("scan", "-sU", "-sV", "-p", "40500-40501", "--json-lines", "--scope-file", pair.scope,
+                    "192.0.2.2", ns=pair.visitor, code=(0,)).text.splitlines()
+    assert [line["kind"] for line in map(json.loads, lines)] == ["begin", "port", "service", "host", "end"]
+
+
 def test_without_root(pair, tool_dir):
     readable = tool_dir / "scope"  # by nobody, too
     readable.write_text(pair.scope.read_text())

@@ -83,6 +83,118 @@ static void what_is_written_is_read(void **unused)
 	assert_string_equal(buf_text(&second), buf_text(&text));
 }
 
+/* A host with three open ports: one is known, one said what nobody knows, one is to be asked. */
+static void make_services(struct scan *s, struct buf *text)
+{
+	const struct address host = {.family = 2, .bytes = {192, 0, 2, 1}};
+	const uint16_t ports[] = {22, 80, 443, 444};
+	struct service *ssh, *odd;
+
+	assert_int_equal(scan_init(s, &host, 1, ports, ARRAY_LEN(ports)), 0);
+	s->hosts[0].done = true;
+	memset(s->hosts[0].replies, SCAN_SYN_ACK, ARRAY_LEN(ports) - 1);
+	s->hosts[0].replies[3] = SCAN_RST;
+	assert_int_equal(scan_add_services(s), 0);
+	assert_int_equal(s->service_count, 3);
+	ssh = &s->services[0].found;
+	odd = &s->services[2].found;
+	*ssh = (struct service){.end = SERVICE_NAMED,
+				.protocol = "ssh",
+				.product = "OpenSSH",
+				.extra = "with \"quotes\" and \xc3\xa9",
+				.confidence = 0.95,
+				.tls = {.spoken = 1, .version = "TLSv1.3", .self_signed = 1},
+				.notes = {{"title", "a page"}, {"host-keys", "ed25519"}},
+				.note_count = 2,
+				.took_ms = 17,
+				.connections = 1};
+	*odd = (struct service){.end = SERVICE_UNNAMED,
+				.asked = "http/get",
+				.answer = {0, 1, 0xff},
+				.answer_len = 3};
+	s->services[1].found.end = SERVICE_UNASKED;
+	state = (struct scan_saved){.services = true};
+	scan_saved_format(&state, s, text);
+	assert_false(text->failed);
+}
+
+static void known_services_are_read(void **unused)
+{
+	struct buf cleanup_call(buf_done) text = {0}, second = {0};
+	struct scan cleanup_call(scan_done) s = {0}, copy = {0};
+	struct err e;
+
+	(void)unused;
+	make_services(&s, &text);
+	assert_int_equal(parse(text.data, text.len, &copy, &e), 0);
+	assert_int_equal(copy.service_count, 3);
+	assert_memory_equal(&copy.services[0].found, &s.services[0].found, sizeof(struct service));
+	assert_memory_equal(&copy.services[2].found, &s.services[2].found, sizeof(struct service));
+	assert_int_equal(copy.services[1].found.end, SERVICE_UNASKED);
+	scan_saved_format(&again, &copy, &second);
+	assert_string_equal(buf_text(&second), buf_text(&text));
+}
+
+static void cut_off_services_are_asked_again(void **unused)
+{
+	struct buf cleanup_call(buf_done) text = {0}, before = {0};
+	struct scan cleanup_call(scan_done) s = {0};
+
+	(void)unused;
+	make_services(&s, &text);
+	assert_non_null(strstr(buf_text(&text), "\"ssh\""));
+	s.services[0].found.end = SERVICE_OUT_OF_TIME;
+	scan_saved_format(&state, &s, &before);
+	assert_null(strstr(buf_text(&before), "\"ssh\""));
+	/* while ports are to be asked, it is not known which are open */
+	s.hosts[0].done = false;
+	buf_clear(&before);
+	scan_saved_format(&state, &s, &before);
+	assert_null(strstr(buf_text(&before), "known_services"));
+}
+
+static const char *const service_changes[][2] = {
+	{"\"port\":0", "\"port\":3"}, /* which is closed */
+	{"\"port\":0", "\"port\":2"}, /* which comes twice then */
+	{"\"port\":0", "\"port\":-1"},
+	{"\"host\":0", "\"host\":1"},
+	{"\"end\":\"named\"", "\"end\":\"not-asked\""},
+	{"\"end\":\"named\"", "\"end\":\"over\""},
+	{"\"confidence\":0.9", "\"confidence\":1.9"},
+	{"\"protocol\":\"ssh\"", "\"protocol\":22"},
+	{"\"tls\":true", "\"tls\":1"},
+	{"[\"title\",\"a page\"]", "[\"title\"]"},
+	{"\"answer\":\"0001ff\"", "\"answer\":\"0001f\""},
+	{"\"answer\":\"0001ff\"", "\"answer\":\"0001fx\""},
+	{"\"done\":true", "\"done\":false"},
+	{"\"services\":true", "\"services\":false"},
+};
+
+static void services_that_cannot_be_are_told(void **unused)
+{
+	struct buf cleanup_call(buf_done) text = {0};
+	struct scan cleanup_call(scan_done) s = {0};
+
+	(void)unused;
+	make_services(&s, &text);
+	for (size_t i = 0; i < ARRAY_LEN(service_changes); i++) {
+		const char *from = service_changes[i][0], *to = service_changes[i][1];
+		const char *at = strstr(buf_text(&text), from);
+		struct buf cleanup_call(buf_done) changed = {0};
+		struct scan cleanup_call(scan_done) copy = {0};
+		struct err e;
+
+		assert_non_null(at);
+		buf_add(&changed, text.data, (size_t)(at - text.data));
+		buf_add_text(&changed, to);
+		buf_add_text(&changed, at + strlen(from));
+		if (parse(changed.data, changed.len, &copy, &e) != -EINVAL)
+			fail_msg("%s is taken", to);
+		if (!strstr(e.msg, "known_services"))
+			fail_msg("%s: %s", to, e.msg);
+	}
+}
+
 static void no_part_of_it_is_taken(void **unused)
 {
 	struct buf cleanup_call(buf_done) text = {0};
@@ -177,6 +289,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(known_services_are_read),
+		cmocka_unit_test(cut_off_services_are_asked_again),
+		cmocka_unit_test(services_that_cannot_be_are_told),
 		cmocka_unit_test(no_part_of_it_is_taken),
 		cmocka_unit_test(what_cannot_be_is_told),
 		cmocka_unit_test(foreign_files_are_refused),

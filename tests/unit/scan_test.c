@@ -119,8 +119,32 @@ static void test_udp(void **state)
 	assert_int_equal(counts[SCAN_OPEN_FILTERED], 1);
 	assert_string_equal(scan_state_name(SCAN_OPEN_FILTERED), "open|filtered");
 	assert_int_equal(scan_add_services(&s), 0);
+	assert_int_equal(s.service_count, 2);
+	assert_int_equal(s.services[0].port, 2);
+	assert_int_equal(s.services[1].port, 4); /* what is silent, when it is little */
+	scan_drop_silent_services(&s);
 	assert_int_equal(s.service_count, 1);
 	assert_int_equal(s.services[0].port, 2);
+	scan_done(&s);
+}
+
+/* Many silent UDP ports are not asked. */
+static void test_much_silence(void **state)
+{
+	enum { COUNT = SCAN_SILENT_LIMIT + 2 };
+	const struct address host = {.family = 2, .bytes = {10, 0, 0, 1}};
+	uint16_t ports[COUNT];
+	struct scan s;
+
+	(void)state;
+	for (uint16_t i = 0; i < COUNT; i++)
+		ports[i] = (uint16_t)(i + 1);
+	assert_int_equal(scan_init_both(&s, &host, 1, ports, 0, COUNT), 0);
+	memset(s.hosts[0].replies, SCAN_UDP_SILENT, COUNT);
+	s.hosts[0].replies[3] = SCAN_UDP_ANSWER;
+	assert_int_equal(scan_add_services(&s), 0);
+	assert_int_equal(s.service_count, 1);
+	assert_int_equal(s.services[0].port, 3);
 	scan_done(&s);
 }
 
@@ -131,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_is_known, set_up, tear_down),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_much_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
