@@ -28,6 +28,7 @@ struct scan_wish {
 	double max_rate;		   /* at most; 0: as the link is */
 	uint32_t host_timeout_s;	   /* 0: none */
 	unsigned tries;			   /* of a silent UDP port; 0: 3 */
+	uint32_t service_ms;		   /* for one port's service; 0: SERVICE_PORT_MS */
 	const volatile sig_atomic_t *stop; /* becomes true: what is known by then is all */
 	/* told now and then; may be NULL. `hosts_done` of the scan's, and how far the others are */
 	void (*progress)(size_t hosts_done, const struct probe_progress *p, void *context);

@@ -78,25 +78,30 @@ static int take(void *data, size_t number, const struct service *found)
 }
 
 /* Was the port's answer cut off by its host's time, and not by its own? */
-static bool is_cut(const struct service *s)
+static bool is_cut(const struct service *s, const struct scan_wish *wish)
 {
 	return s->end == SERVICE_UNASKED ||
-	       (s->end == SERVICE_OUT_OF_TIME && s->took_ms < SERVICE_PORT_MS);
+	       (s->end == SERVICE_OUT_OF_TIME &&
+		s->took_ms < (wish->service_ms ? wish->service_ms : SERVICE_PORT_MS));
 }
 
-static void tell_trouble(struct scan *s, enum scan_trouble trouble)
+static void tell_trouble(struct scan *s, const struct scan_wish *wish)
 {
+	enum scan_trouble trouble =
+		wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
+
 	for (size_t i = 0; i < s->service_count; i++) {
 		struct scan_host *host = &s->hosts[s->services[i].host];
 
-		if (host->trouble == SCAN_FINE && is_cut(&s->services[i].found))
+		if (host->trouble == SCAN_FINE && is_cut(&s->services[i].found, wish))
 			host->trouble = trouble;
 	}
 }
 
 static int ask(struct asking *a, struct err *e)
 {
-	const struct service_options options = {.stop = a->wish->stop};
+	const struct service_options options = {.stop = a->wish->stop,
+						.port_ms = a->wish->service_ms};
 	int r = 0;
 
 	add_targets(a);
@@ -104,7 +109,7 @@ static int ask(struct asking *a, struct err *e)
 		r = service_detect(a->targets, a->count, &options, take, a, e);
 	if (r < 0 && r != -EINTR)
 		return r;
-	tell_trouble(a->scan, a->wish->stop && *a->wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT);
+	tell_trouble(a->scan, a->wish);
 	return 0;
 }
 

@@ -74,6 +74,7 @@ static int read_messages(struct detection *d, int fd)
 /* One child for all that are left. 1: it ended before it had told all. */
 static int run_child(struct detection *d)
 {
+	const pid_t parent = getpid();
 	int fds[2], status = 0, r;
 	pid_t pid;
 
@@ -82,7 +83,7 @@ static int run_child(struct detection *d)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		service_child(d->targets, d->left, d->left_count, &d->options, fds[1]);
+		service_child(d->targets, d->left, d->left_count, &d->options, fds[1], parent);
 	}
 	r = pid < 0 ? err_set(d->e, -errno, "%s", strerror(errno)) : 0;
 	close(fds[1]);

@@ -128,7 +128,14 @@ static int enter_seccomp(void)
 	return r;
 }
 
-static int give_up_privileges(void)
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* it had ended before */
+}
+
+static int give_up_privileges(pid_t parent)
 {
 	const struct rlimit none = {0, 0}, memory = {MEMORY_LIMIT, MEMORY_LIMIT};
 
@@ -136,7 +143,7 @@ static int give_up_privileges(void)
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return -errno;
 	/* after the change of user, which takes it back */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with(parent);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_FSIZE, &none);
@@ -245,7 +252,8 @@ static void make_room(struct child *c)
 }
 
 _Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
-			     size_t count, const struct service_options *options, int pipe_fd)
+			     size_t count, const struct service_options *options, int pipe_fd,
+			     pid_t parent)
 {
 	struct probes probes = {0};
 	struct service_matcher matcher = {0};
@@ -262,6 +270,7 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 		.pipe_fd = pipe_fd,
 	};
 
+	end_with(parent);
 	signal(SIGPIPE, SIG_IGN);
 	/* ended by its parent alone, who has more to do at Ctrl-C */
 	signal(SIGINT, SIG_IGN);
@@ -273,7 +282,7 @@ _Noreturn void service_child(const struct service_target *targets, const size_t 
 	make_room(&c);
 	if (service_matcher_init(&matcher, &probes) < 0)
 		fail(pipe_fd, _("out of memory"));
-	if (give_up_privileges() < 0)
+	if (give_up_privileges(parent) < 0)
 		fail(pipe_fd, _("the privileges could not be given up that reading the answers of "
 				"strangers must not have (setresuid, seccomp)"));
 	for (;;) {

@@ -8,6 +8,7 @@
 #include "observe/service.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 /* What the child writes to the pipe, whole at once. */
 struct service_message {
@@ -24,7 +25,8 @@ _Static_assert(sizeof(struct service_message) <= PIPE_BUF, "a message is written
 
 /*
  * Never returns: asks the targets whose number is in `numbers`, and writes what it finds. Gives up
- * all privileges first.
+ * all privileges first. Ends with the process `parent`, however that ends.
  */
 _Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
-			     size_t count, const struct service_options *options, int pipe_fd);
+			     size_t count, const struct service_options *options, int pipe_fd,
+			     pid_t parent);
