@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int read_host(const struct options *o, struct verify_look *l, struct err *e)
 {
@@ -61,7 +62,7 @@ static void keep(const struct options *o, const struct verify_look *l)
 
 	snprintf(look.from, sizeof(look.from), "%s", l->from);
 	if (outside_save(o->state_dir, &look, &l->scan, &e) < 0 && geteuid() == 0 && !o->quiet)
-		fprintf(stderr, "portero: %s\n", _("what was seen outside could not be kept:"));
+		command_fail(_("what was seen could not be kept for portero show: %s"), e.msg);
 }
 
 int command_verify(const struct options *o)
@@ -72,6 +73,8 @@ int command_verify(const struct options *o)
 
 	if (r == 0)
 		r = verify_look_take(&l, &e);
+	if (r == 0)
+		keep(o, &l);
 	if (r < 0)
 		code = command_fail("%s", e.msg);
 	else if ((o->json ? json_verify_print(&l) : verify_words_print(&l)) < 0)
