@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+import harness
 from harness import (AS_NOBODY, PORTERO, SLOW, base_environment, in_place_of, ip, need_feature,
                      portero, require_namespaces, wait_until)
 
@@ -55,6 +56,16 @@ table inet host {
 	}
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    """What verify keeps is nobody else's."""
+    real = base_environment
+    state = str(tmp_path / "state")
+    for where in (harness, sys.modules[__name__]):
+        monkeypatch.setattr(where, "base_environment",
+                            lambda: real() | {"PORTERO_STATE_DIR": state})
 
 
 class Machine:
@@ -166,7 +177,8 @@ def test_ghost(machine):
     assert kinds(answer) == {("ghost", OWN, 7777)}
     (found,) = answer.json["disagreements"]
     assert found["inside"] == {"listens": False, "program": None, "verdict": "drop"}
-    assert found["outside"] == {"state": "open", "reason": "syn-ack"}
+    assert found["outside"]["state"] == "open" and found["outside"]["reason"] == "syn-ack"
+    assert found["outside"]["service"]["end"] != "named" and found["contradicts"] is None
     text = machine.verify("-p", "6900-7800", "-4", code=1).text
     assert "7777/tcp" in text and "ghost" in text and "nobody listens, dropped" in text
 
