@@ -23,6 +23,17 @@ enum {
 	OUTPUT_LIMIT = 64 << 20,
 };
 
+/* The last line, which says why: ssh's warning of another host's key has a dozen before it. */
+static const char *last_line(struct buf *errors)
+{
+	while (errors->len && strchr("\r\n", errors->data[errors->len - 1]))
+		errors->data[--errors->len] = '\0';
+	for (size_t i = errors->len; i; i--)
+		if (errors->data[i - 1] == '\n')
+			return errors->data + i;
+	return buf_text(errors);
+}
+
 /* Runs a command there; portero's own 2 (not all is known) is no failure. 0 or a negative errno. */
 static int run_there(const char *host, const char *command, int patience_ms, struct buf *out,
 		     struct err *e)
@@ -53,12 +64,9 @@ static int run_there(const char *host, const char *command, int patience_ms, str
 		return err_set(e, r, _("ssh to %s failed: %s"), host, strerror(-r));
 	if (r == 127)
 		return err_set(e, -ENOENT, _("there is no portero on %s: install it there"), host);
-	while (errors.len && errors.data[errors.len - 1] == '\n')
-		errors.len--;
-	if (!errors.len)
+	if (!last_line(&errors)[0])
 		return err_set(e, -EIO, _("ssh to %s failed: its exit code is %d"), host, r);
-	return err_set(e, -EIO, _("%s: %.*s"), host, (int)(errors.len < 300 ? errors.len : 300),
-		       errors.data);
+	return err_set(e, -EIO, "%s: %.300s", host, last_line(&errors));
 }
 
 /* --- who it is ---------------------------------------------------------------------------------

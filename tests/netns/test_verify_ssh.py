@@ -39,7 +39,7 @@ class Remote:
         (self.dir / "sshd_config").write_text(
             f"ListenAddress {OTHER}\nPort 22\nHostKey {self.dir}/host_key\nUsePAM no\n"
             f"PidFile none\nStrictModes no\nAuthorizedKeysFile {self.dir}/authorized_keys\n"
-            "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+            "GatewayPorts clientspecified\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
             f"SetEnv PATH={self.dir}/bin:/usr/sbin:/usr/bin:/sbin:/bin "
             f"PORTERO_SCOPE_FILE={self.dir}/scope LC_ALL=C.UTF-8\n")
         log = self.dir / "sshd.log"
@@ -59,12 +59,15 @@ class Remote:
             f"\tIdentityFile {self.dir}/{user_key}\n\tStrictHostKeyChecking yes\n")
         (ssh / "config").chmod(0o600)
 
+    def at_home(self):
+        """A command with which root's home is another."""
+        return ("unshare", "-m", "--propagation", "private", "sh", "-e", "-c",
+                f"mount -t tmpfs none {self.home}\ncp -r {self.dir}/ssh {self.home}/.ssh\n"
+                "exec \"$@\"", "sh")
+
     def verify(self, *args, **kw):
-        prefix = ("unshare", "-m", "--propagation", "private", "sh", "-e", "-c",
-                  f"mount -t tmpfs none {self.home}\ncp -r {self.dir}/ssh {self.home}/.ssh\n"
-                  "exec \"$@\"", "sh")
         return portero("verify", "--from", "other.example", *args, ns=self.ns, reach=True,
-                       timeout=MINUTES, prefix=prefix,
+                       timeout=MINUTES, prefix=self.at_home(),
                        env={"PORTERO_STATE_DIR": str(self.dir / "state")}, **kw)
 
 
@@ -102,7 +105,7 @@ def test_looks_from_there(remote):
 
 
 @pytest.mark.parametrize("user_key, host_key, says", (
-    ("other_key", "host_key", "Permission denied (publickey)"),
+    ("other_key", "host_key", "Permission denied (publickey"),
     ("user_key", "other_key", "Host key verification failed"),
 ))
 def test_real_refusals(remote, user_key, host_key, says):
@@ -129,3 +132,20 @@ def test_sshd_is_gone(remote):
         process.wait()
     result = remote.verify("-p", "80", code=2)
     assert "Connection refused" in result.errors
+
+
+def test_tunnel_of_a_session(remote):
+    """ssh -R: a session of sshd listens, and what speaks is at the other end. No impostor."""
+    remote.ns.python(SPEAKER, "8081:http")
+    remote.ns.start([*remote.at_home(), "ssh", "-N", "-o", "ExitOnForwardFailure=yes", "-R",
+                     f"{OTHER}:40080:{OWN}:8081", "other.example"])
+    ports = "22,40080"
+
+    def listens():
+        seen = portero("40080/tcp", "--json", ns=remote.peer).json["ports"]
+        return [row["listeners"][0]["program"] for row in seen]
+    assert wait_until(listens, seconds=30 * SLOW, what="the tunnel")[0].startswith("/usr/")
+    answer = portero("verify", "--json", "-p", ports, ns=remote.peer, reach=True, timeout=MINUTES,
+                     code=0, env={"PORTERO_STATE_DIR": str(remote.dir / "state")}).json
+    assert {s["port"]: s["service"]["name"] for s in answer["services"]} == {22: "ssh",
+                                                                              40080: "http"}
