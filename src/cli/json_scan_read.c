@@ -11,11 +11,11 @@ static const char *text_of(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
-static bool is_tcp(const json_t *object)
+static bool is_udp(const json_t *object)
 {
 	const char *proto = text_of(object, "proto");
 
-	return proto && strcmp(proto, "tcp") == 0;
+	return proto && strcmp(proto, "udp") == 0;
 }
 
 /* --- ports -------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ static int take_intervals(const struct scan *s, struct scan_host *host, const js
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *interval = json_array_get(list, i);
 
-		if (is_tcp(interval) && take_interval(s, host, interval, &at, &last_before) < 0)
+		if (!is_udp(interval) && take_interval(s, host, interval, &at, &last_before) < 0)
 			return -EBADMSG;
 	}
 	return 0;
@@ -148,7 +148,7 @@ static void take_services(struct scan *s, const json_t *from)
 	while (at < s->service_count && s->services[at].host != host)
 		at++;
 	for (size_t i = 0; i < json_array_size(ports); i++)
-		if (is_tcp(json_array_get(ports, i)))
+		if (!is_udp(json_array_get(ports, i)))
 			take_port(s, host, json_array_get(ports, i), &at);
 }
 

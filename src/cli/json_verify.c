@@ -28,9 +28,9 @@ static json_t *pack_difference(const struct verify_look *l, const struct verify_
 
 	if (p)
 		text_escape_message(&program, snapshot_text(&l->view.snapshot, p->program_str));
-	return json_pack("{s:s, s:o, s:o, s:s?, s:{s:b, s:s?, s:s}, s:{s:s, s:s, s:o}, s:o}", "kind",
-			 verify_kind_id(d->kind), "address", pack_address(&d->address), "port",
-			 d->port ? json_integer(d->port) : json_null(), "proto",
+	return json_pack("{s:s, s:o, s:o, s:s?, s:{s:b, s:s?, s:s}, s:{s:s, s:s, s:o}, s:o}",
+			 "kind", verify_kind_id(d->kind), "address", pack_address(&d->address),
+			 "port", d->port ? json_integer(d->port) : json_null(), "proto",
 			 d->port ? "tcp" : NULL, "inside", "listens", d->listens, "program",
 			 program.len ? buf_text(&program) : NULL, "verdict", verdict_id(d->verdict),
 			 "outside", "state", scan_state_name(scan_reply_state(d->reply)), "reason",
@@ -47,11 +47,10 @@ static json_t *pack_services(const struct verify_look *l)
 	for (size_t i = 0; l->with_services && i < s->service_count; i++) {
 		const struct scan_service *one = &s->services[i];
 
-		json_array_append_new(
-			list, json_pack("{s:o, s:i, s:s, s:o}", "address",
-					pack_address(&s->hosts[one->host].address), "port",
-					s->ports[one->port], "proto", "tcp", "service",
-					json_scan_service(&one->found)));
+		json_array_append_new(list, json_pack("{s:o, s:i, s:s, s:o}", "address",
+						      pack_address(&s->hosts[one->host].address),
+						      "port", s->ports[one->port], "proto", "tcp",
+						      "service", json_scan_service(&one->found)));
 	}
 	return list;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* json_verify: where the looks from outside and from inside disagree, as JSON (portero.verify/1). */
+/* json_verify: where the looks from outside and from inside disagree, as JSON (portero.verify/1).
+ */
 #pragma once
 
 #include "cli/verify_look.h"

@@ -280,8 +280,8 @@ static int read_look(const json_t *from, uint16_t port, struct outside *ret)
 	if (r == 0 && count > ADDRESS_LIMIT)
 		r = -EBADMSG;
 	for (size_t i = 0; i < count && r == 0; i++) {
-		const char *text = json_string_value(
-			json_object_get(json_array_get(hosts, i), "address"));
+		const char *text =
+			json_string_value(json_object_get(json_array_get(hosts, i), "address"));
 
 		if (!text || address_parse(text, &addresses[i]) < 0)
 			r = -EBADMSG;

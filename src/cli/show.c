@@ -442,8 +442,7 @@ static int show_port(const struct options *o, const struct port_range *range)
 		code = view_exit_code(&v);
 		if (range->any_proto || range->proto == PROTO_TCP)
 			show_outside_take(&outside, o, range->first);
-		if (o->json &&
-		    json_print_show(&v, range, 1, show_outside_pack(&v, &outside)) < 0)
+		if (o->json && json_print_show(&v, range, 1, show_outside_pack(&v, &outside)) < 0)
 			code = command_fail(_("out of memory"));
 		if (!o->json) {
 			print_show(&v, range, &outside);

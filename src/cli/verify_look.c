@@ -360,8 +360,7 @@ static bool was_asked(const struct scan *s)
 bool verify_look_is_complete(const struct verify_look *l)
 {
 	return snapshot_is_complete(&l->view.snapshot) && was_asked(&l->scan) &&
-	       was_asked(&l->again) && l->found.unsure_inside == 0 &&
-	       l->found.unsure_outside == 0;
+	       was_asked(&l->again) && l->found.unsure_inside == 0 && l->found.unsure_outside == 0;
 }
 
 size_t verify_look_unnamed(const struct verify_look *l)

@@ -20,8 +20,8 @@ struct verify_look;
  */
 int verify_remote_find(struct verify_look *l, struct err *e);
 /*
- * Fills in *s (scan_init), as scan_run() does, and with `services` as scan_services_ask(); max_rate:
- * packets a second, 0: any. The same.
+ * Fills in *s (scan_init), as scan_run() does, and with `services` as scan_services_ask();
+ * max_rate: packets a second, 0: any. The same.
  */
 int verify_remote_scan(const char *host, uint64_t max_rate, bool services, struct scan *s,
 		       struct err *e);

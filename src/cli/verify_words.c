@@ -142,13 +142,14 @@ static void print_impostors(const struct verify_look *l)
 		if (d->kind != VERIFY_IMPOSTOR)
 			continue;
 		scan_service_words_name(d->service, &name);
-		view_print_line(&l->view,
-				d->impostor == IMPOSTOR_PROGRAM
-					? _("%u/tcp: its program never speaks anything but %s, and "
-					    "there it speaks %s.")
-					: _("%u/tcp: the number stands for %s, and what speaks there "
-					    "is %s."),
-				d->port, d->expected, buf_text(&name));
+		view_print_line(
+			&l->view,
+			d->impostor == IMPOSTOR_PROGRAM
+				? _("%u/tcp: its program never speaks anything but %s, and "
+				    "there it speaks %s.")
+				: _("%u/tcp: the number stands for %s, and what speaks there "
+				    "is %s."),
+			d->port, d->expected, buf_text(&name));
 	}
 }
 

@@ -8,10 +8,8 @@
 const char *verify_kind_id(enum verify_kind kind)
 {
 	static const char *const ids[VERIFY_KIND_COUNT] = {
-		[VERIFY_GHOST] = "ghost",
-		[VERIFY_BELIEVED_CLOSED] = "believed-closed",
-		[VERIFY_SHADOWED] = "shadowed",
-		[VERIFY_IMPOSTOR] = "impostor",
+		[VERIFY_GHOST] = "ghost",	  [VERIFY_BELIEVED_CLOSED] = "believed-closed",
+		[VERIFY_SHADOWED] = "shadowed",	  [VERIFY_IMPOSTOR] = "impostor",
 		[VERIFY_MIDDLEBOX] = "middlebox",
 	};
 
@@ -102,8 +100,7 @@ static int compare_service(const struct verify_inside *in, const struct belief *
 {
 	const struct impostor_case c = {
 		.snapshot = in->snapshot,
-		.listener = b->listener == SNAPSHOT_NONE ? NULL
-							 : &in->list->listeners[b->listener],
+		.listener = b->listener == SNAPSHOT_NONE ? NULL : &in->list->listeners[b->listener],
 		.policy = in->policy,
 		.now_s = in->now_s,
 		.port = d->port,
@@ -161,14 +158,14 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 	for (size_t i = 0; i < scan->port_count && r == 0; i++) {
 		const struct belief *b = &beliefs[scan->ports[i]];
 		enum scan_state state = scan_reply_state(host->replies[i]);
-		struct verify_difference d = {.address = host->address,
-					      .port = scan->ports[i],
-					      .verdict = b->verdict,
-					      .reply = host->replies[i],
-					      .listens = b->listener != SNAPSHOT_NONE,
-					      .owner = SNAPSHOT_NONE,
-					      .service = scan_find_service(
-						      scan, (size_t)(host - scan->hosts), i)};
+		struct verify_difference d = {
+			.address = host->address,
+			.port = scan->ports[i],
+			.verdict = b->verdict,
+			.reply = host->replies[i],
+			.listens = b->listener != SNAPSHOT_NONE,
+			.owner = SNAPSHOT_NONE,
+			.service = scan_find_service(scan, (size_t)(host - scan->hosts), i)};
 
 		if (d.listens)
 			d.owner = inside->list->listeners[b->listener].owner;

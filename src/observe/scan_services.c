@@ -87,8 +87,7 @@ static bool is_cut(const struct service *s, const struct scan_wish *wish)
 
 static void tell_trouble(struct scan *s, const struct scan_wish *wish)
 {
-	enum scan_trouble trouble =
-		wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
+	enum scan_trouble trouble = wish->stop && *wish->stop ? SCAN_INTERRUPTED : SCAN_TIMED_OUT;
 
 	for (size_t i = 0; i < s->service_count; i++) {
 		struct scan_host *host = &s->hosts[s->services[i].host];

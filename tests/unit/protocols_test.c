@@ -47,9 +47,9 @@ static void test_programs(void **state)
 	expect_program("named", "http", NULL);
 	expect_program("mysqld", "mysqlx", NULL);
 	/* what may speak anything, and what nobody knows */
-	static const char *const anything[] = {"python3.11", "java",  "nc",	"socat", "haproxy",
-					       "stunnel",    "nginx", "systemd", "node", "stranger",
-					       "",	     "master", "docker-proxy", "dropbear"};
+	static const char *const anything[] = {
+		"python3.11", "java", "nc",	  "socat", "haproxy", "stunnel",      "nginx",
+		"systemd",    "node", "stranger", "",	   "master",  "docker-proxy", "dropbear"};
 
 	for (size_t i = 0; i < ARRAY_LEN(anything); i++)
 		for (unsigned k = 0; k < protocols_row_count; k++)
@@ -98,7 +98,8 @@ static void test_rows(void **state)
 	}
 }
 
-/* --- with what is known of the process --------------------------------------------------------- */
+/* --- with what is known of the process ---------------------------------------------------------
+ */
 
 struct scene {
 	struct snapshot snapshot;

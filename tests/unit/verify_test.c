@@ -84,10 +84,8 @@ static void begin(struct scene *s, const struct inside *in, const uint16_t *port
 
 static void compare(struct scene *s)
 {
-	const struct verify_inside in = {.snapshot = &s->snapshot,
-					 .list = &s->list,
-					 .reach = &s->reach,
-					 .join = &s->join};
+	const struct verify_inside in = {
+		.snapshot = &s->snapshot, .list = &s->list, .reach = &s->reach, .join = &s->join};
 
 	assert_int_equal(verify_compare(&in, &s->scan, &s->scan.hosts[0], &s->found), 0);
 }
@@ -233,8 +231,7 @@ static void test_impostor(void **state)
 			assert_int_equal(s.found.open, 1);
 		}
 		if (i != 1)
-			assert_ptr_equal(s.found.differences[0].service,
-					 &s.scan.services[0].found);
+			assert_ptr_equal(s.found.differences[0].service, &s.scan.services[0].found);
 		end(&s);
 	}
 }
@@ -242,10 +239,8 @@ static void test_impostor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matrix),
-		cmocka_unit_test(test_two_listeners),
-		cmocka_unit_test(test_not_asked),
-		cmocka_unit_test(test_middlebox),
+		cmocka_unit_test(test_matrix),	  cmocka_unit_test(test_two_listeners),
+		cmocka_unit_test(test_not_asked), cmocka_unit_test(test_middlebox),
 		cmocka_unit_test(test_impostor),
 	};
 
