@@ -79,7 +79,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 
 SRC      := $(sort $(wildcard src/base/*.c src/model/*.c src/observe/*.c src/decide/*.c src/enforce/*.c src/cli/*.c))
-GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/top_ports_table.c $(G)/probe_texts.c
+GEN_SRC  := $(G)/registry_table.c $(G)/programs_table.c $(G)/front_ends_table.c $(G)/risks_table.c $(G)/top_ports_table.c $(G)/protocols_table.c $(G)/probe_texts.c
 OBJ      := $(SRC:src/%.c=$(B)/obj/%.o) $(GEN_SRC:$(G)/%.c=$(B)/obj/gen/%.o)
 LIB_OBJ  := $(filter-out $(B)/obj/cli/main.o,$(OBJ))
 PROBES   := $(sort $(wildcard data/probes/*.yaml))
@@ -149,6 +149,11 @@ $(G)/risks_table.c: data/risks.tsv tools/gen-risks
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/gen-risks data/risks.tsv > $@
+
+$(G)/protocols_table.c: data/protocols.tsv data/programs.tsv $(PROBES) data/probes tools/gen-protocols
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/gen-protocols data/protocols.tsv data/programs.tsv $(PROBES) > $@
 
 $(G)/top_ports_table.c: data/top-ports.tsv tools/gen-top-ports
 	@mkdir -p $(@D)

@@ -456,7 +456,8 @@ static json_t *connection(const struct connection_info *c)
 	return o;
 }
 
-int json_print_show(const struct view *v, const struct port_range *ranges, size_t count)
+int json_print_show(const struct view *v, const struct port_range *ranges, size_t count,
+		    json_t *outside)
 {
 	json_t *numbers = json_array(), *connections = json_array();
 	int r = print_open(json_heading(v, "portero.show/1"));
@@ -479,6 +480,7 @@ int json_print_show(const struct view *v, const struct port_range *ranges, size_
 	r |= print_member("numbers", numbers);
 	r |= print_ports(v);
 	r |= print_member("connections", connections);
+	r |= print_member("outside", outside);
 	puts("\n}");
 	return r < 0 ? -ENOMEM : 0;
 }

@@ -12,8 +12,12 @@
 
 /* portero.status/1: all rows of the view. 0 or -ENOMEM. */
 int json_print_status(const struct view *v);
-/* portero.show/1: the rows of the view that are in the ranges, and what the numbers are for. */
-int json_print_show(const struct view *v, const struct port_range *ranges, size_t count);
+/*
+ * portero.show/1: the rows of the view that are in the ranges, what the numbers are for, and how
+ * they looked from outside (show_outside_pack; the reference is taken).
+ */
+int json_print_show(const struct view *v, const struct port_range *ranges, size_t count,
+		    json_t *outside);
 
 /* portero.reach/1: the classes of the view. 0 or -ENOMEM. */
 int json_print_reach(const struct view *v);

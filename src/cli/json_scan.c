@@ -80,6 +80,17 @@ static json_t *pack_service(const struct scan *s, size_t host, size_t port)
 			 pack_answer(found));
 }
 
+json_t *json_scan_service(const struct service *s)
+{
+	if (!s)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b}", "name", text_or_null(s->protocol),
+			 "product", text_or_null(s->product), "version", text_or_null(s->version),
+			 "confidence",
+			 s->end == SERVICE_NAMED ? json_real(s->confidence) : json_null(), "end",
+			 service_end_name(s->end), "tls", s->tls.spoken && !s->tls.inside);
+}
+
 json_t *json_scan_port(const struct scan *s, size_t host, size_t port)
 {
 	struct registry_entry entry = {0};

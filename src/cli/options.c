@@ -121,6 +121,8 @@ const struct option_row option_rows[] = {
 		  N_("UDP ports, by what their protocols ask; with -sS or -sT those of TCP too")),
 	NMAP_FLAG("sV", "services", services, SCOPE_SCAN,
 		  N_("also ask every open port what speaks there: protocol, product, version")),
+	FLAG(0, "no-services", no_services, SCOPE_VERIFY,
+	     N_("do not ask the open ports what speaks there: no impostor is found")),
 	NMAP_FLAG("Pn", "no-discovery", no_discovery, SCOPE_SCAN,
 		  N_("for who is used to nmap: portero asks every host's ports anyway")),
 	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate, SCOPE_SCAN,

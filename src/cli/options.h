@@ -31,6 +31,7 @@ struct options {
 	bool by_packets, by_connect, by_datagrams, no_discovery, services, fast, only_open;
 	const char *ports, *targets, *exclude, *exclude_file, *sources, *max_rate, *max_retries,
 		*host_timeout, *top_ports;
+	bool no_services; /* of verify */
 	const char *xml, *greppable, *normal, *all_formats, *save, *resume;
 	/* places; each has an environment variable too */
 	const char *policy_dir, *state_dir, *runtime_dir, *scope_file;

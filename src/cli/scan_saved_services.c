@@ -104,7 +104,7 @@ void scan_saved_format_services(const struct scan *s, struct buf *out)
 	if (!is_done(s))
 		return;
 	for (size_t i = 0; i < s->service_count; i++) {
-		if (!service_is_known(&s->services[i].found))
+		if (!service_is_known(&s->services[i].found, 0))
 			continue;
 		buf_add_text(out, begun ? ",\n" : ",\n\"known_services\":[\n");
 		add_service(&s->services[i], out);
@@ -208,7 +208,7 @@ static bool take(const json_t *from, struct service *to)
 	       take_truth(from, "tls_self_signed", &to->tls.self_signed) &&
 	       take_number(from, "took_ms", &to->took_ms) &&
 	       take_number(from, "connections", &to->connections) && take_notes(from, to) &&
-	       take_answer(from, to) && service_is_known(to);
+	       take_answer(from, to) && service_is_known(to, 0);
 }
 
 /* The one of services[] that it is about, from *next on: they stand in order. NULL: none. */

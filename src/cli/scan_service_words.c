@@ -93,3 +93,15 @@ void scan_service_words_extra(const struct service *s, struct buf *out)
 	add_remark(out, NULL, s->host);
 	add_remark(out, NULL, s->os);
 }
+
+void scan_service_words_brief(const struct service *s, struct buf *out)
+{
+	if (s->end != SERVICE_NAMED && !*s->protocol) {
+		buf_add_text(out, _(ends[s->end]));
+		return;
+	}
+	scan_service_words_name(s, out);
+	if (*s->product || *s->version)
+		buf_add_char(out, ' ');
+	scan_service_words_version(s, out);
+}

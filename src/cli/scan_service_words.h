@@ -15,3 +15,5 @@ void scan_service_words_name(const struct service *s, struct buf *out);
 void scan_service_words_version(const struct service *s, struct buf *out);
 /* What else it said, or why it has no name. */
 void scan_service_words_extra(const struct service *s, struct buf *out);
+/* "ssh OpenSSH 9.2p1", "http/tls"; or why it has no name. Never nothing. */
+void scan_service_words_brief(const struct service *s, struct buf *out);

@@ -9,6 +9,7 @@
 #include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/reach_words.h"
+#include "cli/show_outside.h"
 #include "cli/view.h"
 #include "cli/view_guard.h"
 #include "decide/filter.h"
@@ -371,7 +372,8 @@ static void print_silent(const struct view *v, uint16_t port, enum proto proto)
 		print_fates(v, port, proto);
 }
 
-static void print_port(const struct view *v, uint16_t port, enum proto proto)
+static void print_port(const struct view *v, uint16_t port, enum proto proto,
+		       const struct show_outside *outside)
 {
 	const char *name =
 		v->options->numeric ? NULL : listener_service_name(&v->services, port, proto);
@@ -395,11 +397,14 @@ static void print_port(const struct view *v, uint16_t port, enum proto proto)
 	}
 	if (!any)
 		print_silent(v, port, proto);
+	if (proto == PROTO_TCP)
+		show_outside_print(v, outside);
 	connections_print(v, port, proto);
 	putchar('\n');
 }
 
-static void print_show(const struct view *v, const struct port_range *range)
+static void print_show(const struct view *v, const struct port_range *range,
+		       const struct show_outside *outside)
 {
 	for (int p = 0; p < PROTO_COUNT; p++) {
 		bool wanted = range->any_proto ? p <= PROTO_UDP : (enum proto)p == range->proto;
@@ -409,7 +414,7 @@ static void print_show(const struct view *v, const struct port_range *range)
 			wanted |= v->list.rows[i].port == range->first &&
 				  v->list.rows[i].proto == (enum proto)p;
 		if (wanted)
-			print_port(v, range->first, (enum proto)p);
+			print_port(v, range->first, (enum proto)p, outside);
 	}
 }
 
@@ -421,6 +426,7 @@ static int show_port(const struct options *o, const struct port_range *range)
 				 .reach = true,
 				 .policy = true};
 	struct filter cleanup_free *f = calloc(1, sizeof(*f));
+	struct show_outside cleanup_call(show_outside_done) outside = {0};
 	struct view v = {0};
 	struct err e = {0};
 	int code;
@@ -434,10 +440,12 @@ static int show_port(const struct options *o, const struct port_range *range)
 	} else {
 		filter_apply(f, &v.snapshot, &v.services, &v.list);
 		code = view_exit_code(&v);
-		if (o->json && json_print_show(&v, range, 1) < 0)
+		if (range->any_proto || range->proto == PROTO_TCP)
+			show_outside_take(&outside, o, range->first);
+		if (o->json && json_print_show(&v, range, 1, show_outside_pack(&v, &outside)) < 0)
 			code = command_fail(_("out of memory"));
 		if (!o->json) {
-			print_show(&v, range);
+			print_show(&v, range, &outside);
 			view_print_gaps(&v);
 		}
 	}

@@ -5,6 +5,8 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/json_verify.h"
+#include "cli/outside.h"
 #include "cli/verify_look.h"
 #include "cli/verify_ports.h"
 #include "cli/verify_words.h"
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int read_host(const struct options *o, struct verify_look *l, struct err *e)
 {
@@ -48,6 +51,17 @@ static int read_question(const struct options *o, struct verify_look *l, struct 
 	return verify_ports_read(l, e);
 }
 
+/* For portero show. What was seen is told all the same. */
+static void keep(const struct options *o, const struct verify_look *l)
+{
+	struct outside_look look = {.time_s = l->view.snapshot.time_s};
+	struct err e = {0};
+
+	snprintf(look.from, sizeof(look.from), "%s", l->from);
+	if (outside_save(o->state_dir, &look, &l->scan, &e) < 0 && geteuid() == 0 && !o->quiet)
+		command_fail(_("what was seen could not be kept for portero show: %s"), e.msg);
+}
+
 int command_verify(const struct options *o)
 {
 	struct verify_look l = {.options = o, .visitor.ns = -1};
@@ -56,14 +70,16 @@ int command_verify(const struct options *o)
 
 	if (r == 0)
 		r = verify_look_take(&l, &e);
+	if (r == 0 && l.proto == PROTO_TCP)
+		keep(o, &l);
 	if (r < 0)
 		code = command_fail("%s", e.msg);
-	else if ((o->json ? verify_json_print(&l) : verify_words_print(&l)) < 0)
+	else if ((o->json ? json_verify_print(&l) : verify_words_print(&l)) < 0)
 		code = command_fail(_("out of memory"));
 	else if (l.found.count)
 		code = EXIT_DIFFERENT;
 	else
-		code = verify_is_complete(&l) ? EXIT_DECLARED : EXIT_BLIND;
+		code = verify_look_is_complete(&l) ? EXIT_DECLARED : EXIT_BLIND;
 	verify_look_done(&l);
 	return code;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/verify_look.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/i18n.h"
 #include "base/mem.h"
@@ -9,18 +10,21 @@
 #include "cli/verify_remote.h"
 #include "observe/reach.h"
 #include "observe/scan.h"
+#include "observe/scan_services.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	/* seconds for which the kernel remembers a connection that was refused
 	 * (nf_conntrack_tcp_timeout_close) */
 	REMEMBERED_S = 10,
 	RATE_LEAST = 500, /* packets a second */
+	/* who says nothing for so long accuses nobody; Postfix lets strangers wait for 6 s */
+	SERVICE_MS = 8000,
+	SERVICES_S = 120, /* for all services of one address */
 };
 
 /* --- the look from inside ----------------------------------------------------------------------
@@ -49,8 +53,11 @@ static int look_inside(struct verify_look *l, struct err *e)
 	struct reach_options ask = {.in = l->from[0] ? l->remote_ifname : l->visitor.ifname,
 				    .protos = 1U << l->proto,
 				    .only_port = 1};
-	const struct view_wish wish = {
-		.clients = l->proto == PROTO_UDP, .reach = true, .ask = &ask};
+	const struct view_wish wish = {.clients = l->proto == PROTO_UDP,
+				       .cmdlines = l->with_services,
+				       .reach = true,
+				       .ask = &ask,
+				       .policy = l->with_services};
 
 	view_done(&l->view);
 	l->view = (struct view){0};
@@ -141,26 +148,47 @@ static uint64_t bearable_rate(const struct verify_look *l, size_t hosts)
 
 struct visit {
 	struct scan *scan;
-	const struct scan_wish *wish;
+	struct scan_wish wish;
+	bool with_services;
 	struct err *e;
 };
 
+/* Of all that is open outside: also what nobody inside knows of should be named. */
+static int visit_services(struct visit *v)
+{
+	uint32_t longest_ms = 0;
+	int r;
+
+	for (size_t i = 0; i < v->scan->host_count; i++)
+		if (v->scan->hosts[i].took_ms > longest_ms)
+			longest_ms = v->scan->hosts[i].took_ms;
+	v->wish.service_ms = SERVICE_MS;
+	v->wish.host_timeout_s = longest_ms / 1000 + SERVICES_S;
+	r = scan_services_ask(v->scan, &v->wish, v->e);
+	if (r == 0)
+		scan_services_conclude(v->scan, &v->wish);
+	return r;
+}
+
 static int visit(void *context)
 {
-	const struct visit *v = context;
+	struct visit *v = context;
+	int r = scan_run(v->scan, &v->wish, v->e);
 
-	return scan_run(v->scan, v->wish, v->e);
+	return r == 0 && v->with_services ? visit_services(v) : r;
 }
 
 static int look_outside(const struct verify_look *l, struct scan *s, struct err *e)
 {
 	uint64_t rate = bearable_rate(l, s->host_count);
-	const struct scan_wish wish = {.max_rate = (double)rate,
-				       .sources = l->visitor.sources,
-				       .source_count = l->visitor.source_count};
-	struct visit v = {s, &wish, e};
+	struct visit v = {.scan = s,
+			  .wish = {.max_rate = (double)rate,
+				   .sources = l->visitor.sources,
+				   .source_count = l->visitor.source_count},
+			  .with_services = l->with_services,
+			  .e = e};
 
-	return l->from[0] ? verify_remote_scan(l->from, rate, s, e)
+	return l->from[0] ? verify_remote_scan(l->from, rate, l->with_services, s, e)
 			  : ns_run(l->visitor.ns, visit, &v, e);
 }
 
@@ -177,7 +205,14 @@ static int compare(struct verify_look *l, const struct scan *s, struct verify *r
 
 		r = view_take_other(&asked, &l->view, &ask, e);
 		if (r == 0) {
-			const struct verify_inside in = {&asked.list, &asked.reach, &asked.join};
+			const struct verify_inside in = {
+				.snapshot = &asked.snapshot,
+				.policy = l->view.has_policy ? &l->view.policy : NULL,
+				.now_s = l->view.now_s,
+				.list = &asked.list,
+				.reach = &asked.reach,
+				.join = &asked.join,
+			};
 
 			r = verify_compare(&in, s, &s->hosts[i], ret);
 			if (r < 0)
@@ -223,22 +258,45 @@ static void keep_persistent(struct verify_look *l, const struct verify *again)
 	l->found.unsure_outside += again->unsure_outside;
 }
 
+/* What was seen last counts, for who asks later. */
+static void take_over(struct scan *s, const struct scan *again)
+{
+	for (size_t i = 0, k = 0; i < s->port_count && k < again->port_count; i++) {
+		if (s->ports[i] != again->ports[k])
+			continue;
+		for (size_t host = 0; host < s->host_count; host++)
+			s->hosts[host].replies[i] = again->hosts[host].replies[k];
+		for (size_t n = 0; n < s->service_count; n++) {
+			const struct service *found =
+				s->services[n].port == i
+					? scan_find_service(again, s->services[n].host, k)
+					: NULL;
+
+			if (found)
+				s->services[n].found = *found;
+		}
+		k++;
+	}
+}
+
 static int look_again(struct verify_look *l, struct err *e)
 {
 	uint16_t cleanup_free *ports = calloc(l->port_count, sizeof(*ports));
 	struct verify cleanup_call(verify_done) again = {0};
-	struct scan cleanup_call(scan_done) s = {0};
+	struct scan *s = &l->again;
 	int r;
 
-	if (!ports || verify_ports_init_scan(l, ports, doubtful_ports(l, ports), &s) < 0)
+	if (!ports || verify_ports_init_scan(l, ports, doubtful_ports(l, ports), s) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_inside(l, e);
 	if (r == 0)
-		r = look_outside(l, &s, e);
+		r = look_outside(l, s, e);
 	if (r == 0)
-		r = compare(l, &s, &again, e);
-	if (r == 0)
+		r = compare(l, s, &again, e);
+	if (r == 0) {
 		keep_persistent(l, &again);
+		take_over(&l->scan, s);
+	}
 	return r;
 }
 
@@ -259,26 +317,19 @@ static int look(struct verify_look *l, struct err *e)
 	return r == 0 && l->found.count ? look_again(l, e) : r;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 int verify_look_take(struct verify_look *l, struct err *e)
 {
-	uint64_t begun = now_ms();
+	int64_t begun = clock_mono_ms();
 	int r;
 
 	l->visitor.ns = -1;
+	l->with_services = l->proto == PROTO_TCP && !l->options->no_services;
 	r = l->from[0] ? verify_remote_find(l, e) : visitor_open(&l->visitor, e);
 	if (r == 0 && l->proto == PROTO_UDP)
 		visitor_add_sources(&l->visitor);
 	if (r == 0)
 		r = look(l, e);
-	l->took_ms = now_ms() - begun;
+	l->took_ms = (uint64_t)(clock_mono_ms() - begun);
 	return r;
 }
 
@@ -287,7 +338,38 @@ void verify_look_done(struct verify_look *l)
 	visitor_close(&l->visitor);
 	verify_done(&l->found);
 	scan_done(&l->scan);
+	scan_done(&l->again);
 	scan_targets_done(&l->targets);
 	view_done(&l->view);
 	free(l->ports);
+}
+
+const struct process_info *verify_look_owner(const struct verify_look *l,
+					     const struct verify_difference *d)
+{
+	return d->owner == SNAPSHOT_NONE ? NULL : &l->view.snapshot.processes[d->owner];
+}
+
+static bool was_asked(const struct scan *s)
+{
+	for (size_t i = 0; i < s->service_count; i++)
+		if (s->services[i].found.end == SERVICE_UNASKED ||
+		    s->services[i].found.end == SERVICE_LOST)
+			return false;
+	return scan_ports_are_complete(s);
+}
+
+bool verify_look_is_complete(const struct verify_look *l)
+{
+	return snapshot_is_complete(&l->view.snapshot) && was_asked(&l->scan) &&
+	       was_asked(&l->again) && l->found.unsure_inside == 0 && l->found.unsure_outside == 0;
+}
+
+size_t verify_look_unnamed(const struct verify_look *l)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < l->scan.service_count; i++)
+		count += l->scan.services[i].found.end != SERVICE_NAMED;
+	return count;
 }

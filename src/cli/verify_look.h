@@ -21,7 +21,9 @@ struct verify_look {
 	uint16_t *ports;
 	size_t port_count;
 	struct view view; /* who listens, in the last look */
-	struct scan scan; /* the first look from outside */
+	bool with_services;
+	struct scan scan;  /* the first look from outside */
+	struct scan again; /* the second, of the ports that were disagreed about; or empty */
 	struct verify found;
 	size_t changed; /* disagreements of the first look that were gone in the second */
 	uint64_t took_ms;
@@ -33,3 +35,10 @@ struct verify_look {
  */
 int verify_look_take(struct verify_look *l, struct err *e);
 void verify_look_done(struct verify_look *l);
+/* Who listens where a difference is, or NULL. */
+const struct process_info *verify_look_owner(const struct verify_look *l,
+					     const struct verify_difference *d);
+/* Could both sides be asked about everything? A port that says nothing was asked. */
+bool verify_look_is_complete(const struct verify_look *l);
+/* Open ports of which it cannot be told what speaks there. */
+size_t verify_look_unnamed(const struct verify_look *l);

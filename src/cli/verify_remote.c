@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/nl.h"
 #include "base/run.h"
-#include "cli/scan_words.h"
+#include "cli/json_scan_read.h"
 #include "cli/verify_look.h"
 #include "observe/scan.h"
 #include "observe/scan_way.h"
@@ -22,6 +22,17 @@ enum {
 	SCAN_PATIENCE_MS = 60 * 60 * 1000,
 	OUTPUT_LIMIT = 64 << 20,
 };
+
+/* The last line, which says why: ssh's warning of another host's key has a dozen before it. */
+static const char *last_line(struct buf *errors)
+{
+	while (errors->len && strchr("\r\n", errors->data[errors->len - 1]))
+		errors->data[--errors->len] = '\0';
+	for (size_t i = errors->len; i; i--)
+		if (errors->data[i - 1] == '\n')
+			return errors->data + i;
+	return buf_text(errors);
+}
 
 /* Runs a command there; portero's own 2 (not all is known) is no failure. 0 or a negative errno. */
 static int run_there(const char *host, const char *command, int patience_ms, struct buf *out,
@@ -53,12 +64,9 @@ static int run_there(const char *host, const char *command, int patience_ms, str
 		return err_set(e, r, _("ssh to %s failed: %s"), host, strerror(-r));
 	if (r == 127)
 		return err_set(e, -ENOENT, _("there is no portero on %s: install it there"), host);
-	while (errors.len && errors.data[errors.len - 1] == '\n')
-		errors.len--;
-	if (!errors.len)
+	if (!last_line(&errors)[0])
 		return err_set(e, -EIO, _("ssh to %s failed: its exit code is %d"), host, r);
-	return err_set(e, -EIO, _("%s: %.*s"), host, (int)(errors.len < 300 ? errors.len : 300),
-		       errors.data);
+	return err_set(e, -EIO, "%s: %.300s", host, last_line(&errors));
 }
 
 /* --- who it is ---------------------------------------------------------------------------------
@@ -136,11 +144,11 @@ static int bad_answer(const char *host, struct err *e)
 		       host);
 }
 
-static void add_command(const struct scan *s, uint64_t max_rate, struct buf *out)
+static void add_command(const struct scan *s, uint64_t max_rate, bool services, struct buf *out)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	buf_add_text(out, "portero scan --json ");
+	buf_printf(out, "portero scan %s--json ", services ? "-sV " : "");
 	if (max_rate)
 		buf_printf(out, "--max-rate %llu ", (unsigned long long)max_rate);
 	buf_add_text(out, "-p ");
@@ -156,89 +164,19 @@ static void add_command(const struct scan *s, uint64_t max_rate, struct buf *out
 	}
 }
 
-static int find_reply(const char *reason)
-{
-	for (int i = 0; reason && i < SCAN_REPLY_COUNT; i++)
-		if (strcmp(reason, scan_reply_reason((enum scan_reply)i)) == 0)
-			return i;
-	return -1;
-}
-
-static int find_trouble(const char *id)
-{
-	for (int i = SCAN_FINE + 1; id && i <= SCAN_LOSSY; i++)
-		if (strcmp(id, scan_words_trouble_id((enum scan_trouble)i)) == 0)
-			return i;
-	return SCAN_FINE;
-}
-
-/* Ports that were not asked for are passed over. */
-static int take_interval(const struct scan *s, struct scan_host *host, const json_t *interval)
-{
-	json_int_t first = json_integer_value(json_object_get(interval, "first")),
-		   last = json_integer_value(json_object_get(interval, "last"));
-	int reply = find_reply(json_string_value(json_object_get(interval, "reason")));
-
-	if (reply < 0 || first < 1 || last < first || last > UINT16_MAX)
-		return -EBADMSG;
-	for (size_t i = 0; i < s->port_count; i++)
-		if (s->ports[i] >= first && s->ports[i] <= last)
-			host->replies[i] = (uint8_t)reply;
-	return 0;
-}
-
-static struct scan_host *find_host(const struct scan *s, const char *text)
-{
-	struct address a;
-
-	if (!text || address_parse(text, &a) < 0)
-		return NULL;
-	for (size_t i = 0; i < s->host_count; i++)
-		if (address_equal(&s->hosts[i].address, &a))
-			return &s->hosts[i];
-	return NULL;
-}
-
-static int take_host(struct scan *s, const json_t *from)
-{
-	struct scan_host *host = find_host(s, json_string_value(json_object_get(from, "address")));
-	const json_t *interval;
-	size_t i;
-
-	if (!host)
-		return -EBADMSG;
-	host->trouble = (enum scan_trouble)find_trouble(
-		json_string_value(json_object_get(from, "trouble")));
-	json_array_foreach(json_object_get(from, "intervals"), i,
-			   interval) if (take_interval(s, host, interval) < 0) return -EBADMSG;
-	return 0;
-}
-
-static int take_scan(struct scan *s, const json_t *root)
-{
-	const char *schema = json_string_value(json_object_get(root, "schema"));
-	const json_t *hosts = json_object_get(root, "hosts"), *host;
-	size_t i;
-
-	if (!schema || strcmp(schema, "portero.scan/1") != 0 ||
-	    json_array_size(hosts) != s->host_count)
-		return -EBADMSG;
-	json_array_foreach(hosts, i, host) if (take_host(s, host) < 0) return -EBADMSG;
-	return 0;
-}
-
-int verify_remote_scan(const char *host, uint64_t max_rate, struct scan *s, struct err *e)
+int verify_remote_scan(const char *host, uint64_t max_rate, bool services, struct scan *s,
+		       struct err *e)
 {
 	struct buf cleanup_call(buf_done) command = {0}, out = {0};
 	json_t *root;
 	int r;
 
-	add_command(s, max_rate, &command);
+	add_command(s, max_rate, services, &command);
 	r = run_there(host, buf_text(&command), SCAN_PATIENCE_MS, &out, e);
 	if (r < 0)
 		return r;
 	root = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
-	r = root ? take_scan(s, root) : -EBADMSG;
+	r = root ? json_scan_read(root, services, s) : -EBADMSG;
 	json_decref(root);
 	return r < 0 ? bad_answer(host, e) : 0;
 }

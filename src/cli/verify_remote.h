@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "model/scan.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct verify_look;
@@ -18,5 +19,9 @@ struct verify_look;
  * negative errno with a sentence.
  */
 int verify_remote_find(struct verify_look *l, struct err *e);
-/* Fills in *s (scan_init), as scan_run() does; max_rate: packets a second, 0: any. The same. */
-int verify_remote_scan(const char *host, uint64_t max_rate, struct scan *s, struct err *e);
+/*
+ * Fills in *s (scan_init), as scan_run() does, and with `services` as scan_services_ask();
+ * max_rate: packets a second, 0: any. The same.
+ */
+int verify_remote_scan(const char *host, uint64_t max_rate, bool services, struct scan *s,
+		       struct err *e);

@@ -3,8 +3,8 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/json.h"
 #include "cli/reach_words.h"
+#include "cli/scan_service_words.h"
 #include "cli/scan_words.h"
 #include "cli/table.h"
 
@@ -29,35 +29,25 @@ static const struct {
 		{N_("shadowed"),
 		 N_("shadowed: somebody listens, and the rules let it in, yet it does not answer. "
 		    "Something on the way drops it, or the listener's queue is full.")},
+	[VERIFY_IMPOSTOR] =
+		{N_("impostor"),
+		 N_("impostor: it speaks another protocol than its program, or its number, stands "
+		    "for. Something uses the name or the number of another. A number accuses "
+		    "nobody whom the policy names there (program, unit or container).")},
 	[VERIFY_MIDDLEBOX] =
 		{N_("middlebox"),
 		 N_("middlebox: nearly every port of the address answers, whoever listens. What "
 		    "answers is not this machine's programs.")},
 };
 
-bool verify_is_complete(const struct verify_look *l)
-{
-	return snapshot_is_complete(&l->view.snapshot) && scan_is_complete(&l->scan) &&
-	       l->found.unsure_inside == 0 && l->found.unsure_outside == 0;
-}
-
-static const struct process_info *owner_of(const struct verify_look *l,
-					   const struct verify_difference *d)
-{
-	return d->owner == SNAPSHOT_NONE ? NULL : &l->view.snapshot.processes[d->owner];
-}
-
-/* --- for a person ------------------------------------------------------------------------------
- */
-
 struct row {
-	char port[16], address[ADDRESS_TEXT_SIZE], inside[160], outside[64];
+	char port[16], address[ADDRESS_TEXT_SIZE], inside[160], outside[320];
 };
 
 static void write_inside(const struct verify_look *l, const struct verify_difference *d,
 			 struct row *row)
 {
-	const struct process_info *p = owner_of(l, d);
+	const struct process_info *p = verify_look_owner(l, d);
 	struct buf cleanup_call(buf_done) name = {0};
 
 	if (p)
@@ -74,6 +64,20 @@ static void write_inside(const struct verify_look *l, const struct verify_differ
 			 reach_words_verdict(d->verdict));
 }
 
+/* "open (syn-ack): ssh OpenSSH 9.2p1" */
+static void write_outside(const struct verify_look *l, const struct verify_difference *d,
+			  struct row *row)
+{
+	struct buf cleanup_call(buf_done) service = {0}, shown = {0};
+
+	if (d->service)
+		scan_service_words_brief(d->service, &service);
+	view_escape(&l->view, buf_text(&service), &shown);
+	snprintf(row->outside, sizeof(row->outside), "%s (%s)%s%s",
+		 scan_words_state(scan_reply_state(d->reply)), scan_reply_reason(d->reply),
+		 shown.len ? ": " : "", buf_text(&shown));
+}
+
 static void write_row(const struct verify_look *l, const struct verify_difference *d,
 		      struct row *row, struct table_cell *cells)
 {
@@ -83,8 +87,7 @@ static void write_row(const struct verify_look *l, const struct verify_differenc
 		snprintf(row->port, sizeof(row->port), "%s", _("all"));
 	address_format(&d->address, row->address);
 	write_inside(l, d, row);
-	snprintf(row->outside, sizeof(row->outside), "%s (%s)",
-		 scan_words_state(scan_reply_state(d->reply)), scan_reply_reason(d->reply));
+	write_outside(l, d, row);
 	cells[COLUMN_PORT].text = row->port;
 	cells[COLUMN_ADDRESS].text = row->address;
 	cells[COLUMN_KIND] = (struct table_cell){.text = _(kinds[d->kind].word), .color = "31"};
@@ -127,6 +130,27 @@ static void print_meanings(const struct verify_look *l)
 	for (int i = 0; i < VERIFY_KIND_COUNT; i++)
 		if (seen & 1U << i)
 			view_print_line(&l->view, "%s", _(kinds[i].text));
+}
+
+/* What is contradicted, of each. */
+static void print_impostors(const struct verify_look *l)
+{
+	for (size_t i = 0; i < l->found.count; i++) {
+		const struct verify_difference *d = &l->found.differences[i];
+		struct buf cleanup_call(buf_done) name = {0};
+
+		if (d->kind != VERIFY_IMPOSTOR)
+			continue;
+		scan_service_words_name(d->service, &name);
+		view_print_line(
+			&l->view,
+			d->impostor == IMPOSTOR_PROGRAM
+				? _("%u/tcp: its program never speaks anything but %s, and "
+				    "there it speaks %s.")
+				: _("%u/tcp: the number stands for %s, and what speaks there "
+				    "is %s."),
+			d->port, d->expected, buf_text(&name));
+	}
 }
 
 /* Of whom the answers hold; the rules may name another interface, or other sources. */
@@ -172,6 +196,10 @@ static void print_sums(const struct verify_look *l)
 			_("Ports of which the inside cannot say whether they are open to the one "
 			  "who looked (portero reach tells why): %zu."),
 			f->unsure_inside);
+	if (l->with_services)
+		view_print_line(&l->view,
+				_("Asked what speaks there: %zu open ports. Not to be told: %zu."),
+				l->scan.service_count, verify_look_unnamed(l));
 	if (f->unsure_outside)
 		view_print_line(&l->view,
 				_("Ports of which the outside could not tell what they are: %zu."),
@@ -186,77 +214,10 @@ int verify_words_print(const struct verify_look *l)
 		return r;
 	if (l->found.count)
 		putchar('\n');
+	print_impostors(l);
 	print_meanings(l);
 	print_sums(l);
 	print_who(l);
 	view_print_gaps(&l->view);
 	return 0;
-}
-
-/* --- for machines ------------------------------------------------------------------------------
- */
-
-static json_t *pack_address(const struct address *a)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	address_format(a, text);
-	return json_string(text);
-}
-
-static json_t *pack_difference(const struct verify_look *l, const struct verify_difference *d)
-{
-	const struct process_info *p = owner_of(l, d);
-	struct buf cleanup_call(buf_done) program = {0};
-
-	if (p)
-		text_escape_message(&program, snapshot_text(&l->view.snapshot, p->program_str));
-	return json_pack("{s:s, s:o, s:o, s:s?, s:{s:b, s:s?, s:s}, s:{s:s, s:s}}", "kind",
-			 verify_kind_id(d->kind), "address", pack_address(&d->address), "port",
-			 d->port ? json_integer(d->port) : json_null(), "proto",
-			 d->port ? proto_name(l->proto) : NULL, "inside", "listens", d->listens,
-			 "program", program.len ? buf_text(&program) : NULL, "verdict",
-			 verdict_id(d->verdict), "outside", "state",
-			 scan_state_name(scan_reply_state(d->reply)), "reason",
-			 scan_reply_reason(d->reply));
-}
-
-static json_t *pack_sources(const struct verify_look *l)
-{
-	const struct address *all[] = {&l->visitor.ip4, &l->visitor.ip6, &l->remote};
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (all[i]->family)
-			json_array_append_new(list, pack_address(all[i]));
-	return list;
-}
-
-int verify_json_print(const struct verify_look *l)
-{
-	json_t *root = json_heading(&l->view, "portero.verify/1"), *differences = json_array(),
-	       *addresses = json_array();
-	const struct verify *f = &l->found;
-
-	for (size_t i = 0; i < f->count; i++)
-		json_array_append_new(differences, pack_difference(l, &f->differences[i]));
-	for (size_t i = 0; i < l->scan.host_count; i++)
-		json_array_append_new(addresses, pack_address(&l->scan.hosts[i].address));
-	json_object_set_new(root, "complete", json_boolean(verify_is_complete(l)));
-	json_object_set_new(root, "seconds", json_real((double)l->took_ms / 1e3));
-	json_object_set_new(root, "from",
-			    json_pack("{s:s?, s:s, s:o}", "host", l->from[0] ? l->from : NULL,
-				      "interface",
-				      l->from[0] ? l->remote_ifname : l->visitor.ifname,
-				      "addresses", pack_sources(l)));
-	json_object_set_new(root, "addresses", addresses);
-	json_object_set_new(root, "ports", json_integer((json_int_t)l->port_count));
-	json_object_set_new(root, "open", json_integer((json_int_t)f->open));
-	json_object_set_new(root, "not_open", json_integer((json_int_t)f->not_open));
-	json_object_set_new(root, "silent", json_integer((json_int_t)f->silent));
-	json_object_set_new(root, "unsure_inside", json_integer((json_int_t)f->unsure_inside));
-	json_object_set_new(root, "unsure_outside", json_integer((json_int_t)f->unsure_outside));
-	json_object_set_new(root, "changed", json_integer((json_int_t)l->changed));
-	json_object_set_new(root, "disagreements", differences);
-	return json_print(root);
 }

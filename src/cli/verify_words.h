@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * verify_words: where the looks from outside and from inside disagree, as a person reads it, and
- * as JSON (portero.verify/1).
+ * verify_words: where the looks from outside and from inside disagree, as a person reads it.
  */
 #pragma once
 
@@ -9,6 +8,3 @@
 
 /* 0 or -ENOMEM. */
 int verify_words_print(const struct verify_look *l);
-int verify_json_print(const struct verify_look *l);
-/* Could both sides be asked about everything? */
-bool verify_is_complete(const struct verify_look *l);

@@ -208,6 +208,20 @@ enum declared policy_row(const struct policy *p, const struct snapshot *s,
 	return declared == DECLARED_NO && is_local(row) ? DECLARED_LOCAL : declared;
 }
 
+bool policy_names_owner(const struct policy *p, const struct snapshot *s, const struct listener *l,
+			uint16_t port, enum proto proto, int64_t now_s)
+{
+	for (uint32_t i = 0; i < p->opening_count; i++) {
+		const struct opening *o = &p->openings[i];
+
+		if ((o->program_str || o->unit_str || o->container_str) &&
+		    opening_has_port(p, o, port, proto) && !opening_is_over(o, now_s) &&
+		    fits_opening(p, o, s, l) == FIT_YES)
+			return true;
+	}
+	return false;
+}
+
 static bool has_row(const struct policy *p, const struct opening *o, const struct port_row *row)
 {
 	for (uint32_t i = 0; i < o->port_count; i++) {

@@ -31,6 +31,13 @@ enum declared policy_row(const struct policy *p, const struct snapshot *s,
 			 const struct listener_list *list, const struct port_row *row,
 			 int64_t now_s, uint32_t *ret_opening);
 
+/*
+ * Does an opening that has not ended say by program, unit or container who may listen on the port,
+ * and is it this listener? (An opening for a user, or for anybody, says less.)
+ */
+bool policy_names_owner(const struct policy *p, const struct snapshot *s, const struct listener *l,
+			uint16_t port, enum proto proto, int64_t now_s);
+
 /* Does nothing listen on any of the opening's ports, neither here nor in a container they are sent
  * on to? */
 bool policy_is_missing(const struct policy *p, const struct opening *o,

@@ -9,9 +9,8 @@
 const char *verify_kind_id(enum verify_kind kind)
 {
 	static const char *const ids[VERIFY_KIND_COUNT] = {
-		[VERIFY_GHOST] = "ghost",
-		[VERIFY_BELIEVED_CLOSED] = "believed-closed",
-		[VERIFY_SHADOWED] = "shadowed",
+		[VERIFY_GHOST] = "ghost",	  [VERIFY_BELIEVED_CLOSED] = "believed-closed",
+		[VERIFY_SHADOWED] = "shadowed",	  [VERIFY_IMPOSTOR] = "impostor",
 		[VERIFY_MIDDLEBOX] = "middlebox",
 	};
 
@@ -26,16 +25,32 @@ static int add(struct verify *ret, const struct verify_difference *d)
 	return 0;
 }
 
-static int compare_open(const struct belief *b, struct verify_difference *d, bool all,
-			struct verify *ret)
+static int compare_service(const struct verify_inside *in, const struct belief *b,
+			   struct verify_difference *d, struct verify *ret)
 {
-	if (b->open == SURE_OPEN) {
-		ret->open++;
+	const struct impostor_case c = {
+		.snapshot = in->snapshot,
+		.listener = b->listener == SNAPSHOT_NONE ? NULL : &in->list->listeners[b->listener],
+		.policy = in->policy,
+		.now_s = in->now_s,
+		.port = d->port,
+		.service = d->service,
+	};
+
+	d->impostor = impostor_judge(&c, &d->expected);
+	if (d->impostor == IMPOSTOR_NONE)
 		return 0;
-	}
-	if (b->open == UNSURE) {
-		ret->unsure_inside++;
-		return 0;
+	d->kind = VERIFY_IMPOSTOR;
+	return add(ret, d);
+}
+
+static int compare_open(const struct verify_inside *in, const struct belief *b,
+			struct verify_difference *d, bool all, struct verify *ret)
+{
+	if (b->open != SURE_CLOSED) {
+		ret->open += b->open == SURE_OPEN;
+		ret->unsure_inside += b->open == UNSURE;
+		return compare_service(in, b, d, ret);
 	}
 	if (all) /* told once */
 		return 0;
@@ -82,12 +97,14 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 	for (size_t i = 0; i < scan->port_count && r == 0; i++) {
 		const struct belief *b = &beliefs[scan->ports[i]];
 		enum scan_state state = scan_reply_state(host->replies[i]);
-		struct verify_difference d = {.address = host->address,
-					      .port = scan->ports[i],
-					      .verdict = b->verdict,
-					      .reply = host->replies[i],
-					      .listens = b->listener != SNAPSHOT_NONE,
-					      .owner = SNAPSHOT_NONE};
+		struct verify_difference d = {
+			.address = host->address,
+			.port = scan->ports[i],
+			.verdict = b->verdict,
+			.reply = host->replies[i],
+			.listens = b->listener != SNAPSHOT_NONE,
+			.owner = SNAPSHOT_NONE,
+			.service = scan_find_service(scan, (size_t)(host - scan->hosts), i)};
 
 		if (d.listens)
 			d.owner = inside->list->listeners[b->listener].owner;
@@ -95,7 +112,7 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 		if (state == SCAN_UNKNOWN)
 			ret->unsure_outside++;
 		else if (state == SCAN_OPEN)
-			r = compare_open(b, &d, all, ret);
+			r = compare_open(inside, b, &d, all, ret);
 		else
 			r = compare_not_open(b, &d, ret);
 	}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "decide/impostor.h"
 #include "decide/reach_join.h"
 #include "model/scan.h"
 
@@ -13,6 +14,7 @@ enum verify_kind {
 	VERIFY_BELIEVED_CLOSED, /* it answers, although the rules keep this packet out */
 	/* somebody listens and is let in, and outside it is not open; of UDP: it is refused */
 	VERIFY_SHADOWED,
+	VERIFY_IMPOSTOR,  /* another protocol than its program's or its number's */
 	VERIFY_MIDDLEBOX, /* of an address: nearly all ports answer, whoever listens */
 	VERIFY_KIND_COUNT,
 };
@@ -26,6 +28,10 @@ struct verify_difference {
 	enum scan_reply reply; /* what came back */
 	bool listens;	       /* somebody does, inside */
 	uint32_t owner;	       /* ... in processes[] of the snapshot, or SNAPSHOT_NONE */
+	/* what speaks there, of the scan; NULL: nobody asked */
+	const struct service *service;
+	enum impostor impostor; /* of that kind: what is contradicted, */
+	const char *expected;	/* and the service that should be there; else NULL */
 };
 
 struct verify {
@@ -40,14 +46,17 @@ struct verify {
 
 /* What the inside says of packets of the one who looked, to the address that was looked at. */
 struct verify_inside {
+	const struct snapshot *snapshot; /* with command lines, if the scan has services */
+	const struct policy *policy;	 /* NULL: there is none */
+	int64_t now_s;
 	const struct listener_list *list;
 	const struct reach *reach;
 	const struct reach_join *join; /* of both */
 };
 
 /*
- * Compares one address. Appends to *ret (zeroed by the
- * caller, who ends it with verify_done() in every case). 0 or -ENOMEM.
+ * Compares one address. Appends to *ret (zeroed by the caller, who ends it with verify_done() in
+ * every case); what it says of services lives as long as the scan. 0 or -ENOMEM.
  */
 int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 		   const struct scan_host *host, struct verify *ret);

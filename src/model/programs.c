@@ -154,3 +154,17 @@ bool programs_run_scripts(const char *program)
 		row = find_exactly(name);
 	return row && row->runs_scripts;
 }
+
+bool programs_speak_only(const char *program)
+{
+	const struct program_row *row = find_program(program);
+
+	return row && row->only;
+}
+
+const char *programs_service(const char *program, unsigned number)
+{
+	const struct program_row *row = find_program(program);
+
+	return row && number < row->count ? spoken(row, number) : NULL;
+}

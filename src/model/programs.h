@@ -43,3 +43,11 @@ enum program_fit programs_fit(const char *program, uint16_t port, enum proto pro
  * ("perl5.36-x86_64-linux-gnu").
  */
 bool programs_run_scripts(const char *program);
+
+/*
+ * Does a program of that name never speak anything but its services, however it is configured
+ * (sshd, not nginx)? `program` as above, not NULL.
+ */
+bool programs_speak_only(const char *program);
+/* The services that it speaks, its own first; NULL behind the last, and for a stranger. */
+const char *programs_service(const char *program, unsigned number);

@@ -19,6 +19,7 @@ struct program_row {
 	const char *name; /* basename without version; the rows are sorted by it */
 	uint8_t class;	  /* enum program_class */
 	bool runs_scripts;
+	bool only; /* it never speaks anything else, however it is configured */
 	uint16_t first,
 		count; /* what it speaks: programs_spoken[first..first+count), its own first */
 };

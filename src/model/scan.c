@@ -203,10 +203,20 @@ size_t scan_count_left_out(const struct scan *s, size_t host)
 	return count;
 }
 
-bool scan_is_complete(const struct scan *s)
+bool scan_ports_are_complete(const struct scan *s)
 {
 	for (size_t i = 0; i < s->host_count; i++)
-		if (s->hosts[i].trouble > SCAN_NO_HOST || scan_count_left_out(s, i))
+		if (s->hosts[i].trouble > SCAN_NO_HOST)
+			return false;
+	return true;
+}
+
+bool scan_is_complete(const struct scan *s)
+{
+	if (!scan_ports_are_complete(s))
+		return false;
+	for (size_t i = 0; i < s->host_count; i++)
+		if (scan_count_left_out(s, i))
 			return false;
 	for (size_t i = 0; i < s->service_count; i++)
 		if (s->services[i].found.end >= SERVICE_OUT_OF_TIME)

@@ -126,6 +126,8 @@ void scan_drop_silent_services(struct scan *s);
 const struct service *scan_find_service(const struct scan *s, size_t host, size_t port);
 /* How many open ports of the host are none of services[], although they were wanted. */
 size_t scan_count_left_out(const struct scan *s, size_t host);
+/* Was every port found out that was asked, whatever speaks there? */
+bool scan_ports_are_complete(const struct scan *s);
 /* Was everything found out that was asked? A host that is not there is an answer, too. */
 bool scan_is_complete(const struct scan *s);
 /*

@@ -28,6 +28,7 @@ struct scan_wish {
 	double max_rate;	 /* at most; 0: as the link is */
 	uint32_t host_timeout_s; /* 0: none */
 	unsigned tries;		 /* of a silent UDP port; 0: 3 */
+	uint32_t service_ms;	 /* for one port's service; 0: SERVICE_PORT_MS */
 	/* of one family, this machine's: UDP ports of such hosts are asked from them in turn */
 	const struct address *sources;
 	uint32_t source_count;

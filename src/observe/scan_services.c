@@ -80,7 +80,8 @@ static int take(void *data, size_t number, const struct service *found)
 
 static int ask(struct asking *a, struct err *e)
 {
-	const struct service_options options = {.stop = a->wish->stop};
+	const struct service_options options = {.stop = a->wish->stop,
+						.port_ms = a->wish->service_ms};
 	int r = 0;
 
 	add_targets(a);
@@ -114,7 +115,8 @@ void scan_services_conclude(struct scan *s, const struct scan_wish *wish)
 	for (size_t i = 0; i < s->service_count; i++) {
 		struct scan_host *host = &s->hosts[s->services[i].host];
 
-		if (host->trouble == SCAN_FINE && !service_is_known(&s->services[i].found))
+		if (host->trouble == SCAN_FINE &&
+		    !service_is_known(&s->services[i].found, wish->service_ms))
 			host->trouble = trouble;
 	}
 	scan_drop_silent_services(s);

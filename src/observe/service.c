@@ -16,10 +16,10 @@
 
 enum { TICK_MS = 200 };
 
-bool service_is_known(const struct service *s)
+bool service_is_known(const struct service *s, uint32_t port_ms)
 {
-	return s->end != SERVICE_UNASKED &&
-	       (s->end != SERVICE_OUT_OF_TIME || s->took_ms >= SERVICE_PORT_MS);
+	return s->end != SERVICE_UNASKED && (s->end != SERVICE_OUT_OF_TIME ||
+					     s->took_ms >= (port_ms ? port_ms : SERVICE_PORT_MS));
 }
 
 struct detection {
@@ -96,6 +96,7 @@ static int read_messages(struct detection *d, int fd)
 /* One child for all that are left. 1: it ended before it had told all. */
 static int run_child(struct detection *d)
 {
+	const pid_t parent = getpid();
 	int fds[2], status = 0, r;
 	pid_t pid;
 
@@ -104,8 +105,13 @@ static int run_child(struct detection *d)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		service_child(d->targets, d->left, d->left_count, &d->options, d->host_ends,
-			      fds[1]);
+		service_child(&(struct service_work){.targets = d->targets,
+						     .numbers = d->left,
+						     .count = d->left_count,
+						     .host_ends = d->host_ends,
+						     .pipe_fd = fds[1],
+						     .parent = parent},
+			      &d->options);
 	}
 	r = pid < 0 ? err_set(d->e, -errno, "%s", strerror(errno)) : 0;
 	close(fds[1]);

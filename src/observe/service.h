@@ -36,8 +36,11 @@ struct service_options {
 	const volatile int *stop;   /* not 0: stop as soon as possible; or NULL */
 };
 
-/* False: it was not asked, or its host's time was over before its own, so that asking may help. */
-bool service_is_known(const struct service *s);
+/*
+ * False: it was not asked, or its host's time was over before its own (port_ms, as in the options),
+ * so that asking may help.
+ */
+bool service_is_known(const struct service *s, uint32_t port_ms);
 
 /* Called in the parent as each port is known; not 0 stops. */
 typedef int (*service_told)(void *data, size_t number, const struct service *s);

@@ -120,7 +120,14 @@ static int enter_seccomp(void)
 	return r;
 }
 
-static int give_up_privileges(void)
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* it had ended before */
+}
+
+static int give_up_privileges(pid_t parent)
 {
 	const struct rlimit none = {0, 0}, memory = {MEMORY_LIMIT, MEMORY_LIMIT};
 
@@ -128,7 +135,7 @@ static int give_up_privileges(void)
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return -errno;
 	/* after the change of user, which takes it back */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with(parent);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_FSIZE, &none);
@@ -240,39 +247,39 @@ static void make_room(struct child *c, const int64_t *host_ends)
 		c->hosts[i].end_ms = host_ends[i];
 }
 
-_Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
-			     size_t count, const struct service_options *options,
-			     const int64_t *host_ends, int pipe_fd)
+_Noreturn void service_child(const struct service_work *work, const struct service_options *options)
 {
 	struct probes probes = {0};
 	struct service_matcher matcher = {0};
 	struct err e = {0};
 	struct child c = {
-		.targets = targets,
-		.numbers = numbers,
-		.count = count,
+		.targets = work->targets,
+		.numbers = work->numbers,
+		.count = work->count,
 		.parallel = options->parallel ? options->parallel : PARALLEL,
 		.per_host =
 			options->parallel_per_host ? options->parallel_per_host : PARALLEL_PER_HOST,
 		.port_ms = options->port_ms ? options->port_ms : SERVICE_PORT_MS,
 		.tools.matcher = &matcher,
-		.pipe_fd = pipe_fd,
+		.pipe_fd = work->pipe_fd,
 	};
 
+	end_with(work->parent);
 	signal(SIGPIPE, SIG_IGN);
 	/* ended by its parent alone, who has more to do at Ctrl-C */
 	signal(SIGINT, SIG_IGN);
 	if (probes_read(&probes, probe_texts, probe_text_count, &e) < 0)
-		fail(pipe_fd, e.msg);
+		fail(work->pipe_fd, e.msg);
 	c.tools.tls = service_tls_context(&e);
 	if (!c.tools.tls)
-		fail(pipe_fd, e.msg);
-	make_room(&c, host_ends);
+		fail(work->pipe_fd, e.msg);
+	make_room(&c, work->host_ends);
 	if (service_matcher_init(&matcher, &probes) < 0)
-		fail(pipe_fd, _("out of memory"));
-	if (give_up_privileges() < 0)
-		fail(pipe_fd, _("the privileges could not be given up that reading the answers of "
-				"strangers must not have (setresuid, seccomp)"));
+		fail(work->pipe_fd, _("out of memory"));
+	if (give_up_privileges(work->parent) < 0)
+		fail(work->pipe_fd,
+		     _("the privileges could not be given up that reading the answers of "
+		       "strangers must not have (setresuid, seccomp)"));
 	for (;;) {
 		begin_next(&c);
 		if (!c.active)

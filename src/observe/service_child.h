@@ -8,6 +8,7 @@
 #include "observe/service.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 /* What the child writes to the pipe, whole at once. */
 struct service_message {
@@ -24,11 +25,20 @@ struct service_message {
 
 _Static_assert(sizeof(struct service_message) <= PIPE_BUF, "a message is written at once");
 
+/* What one child does. */
+struct service_work {
+	const struct service_target *targets;
+	const size_t *numbers; /* of those of the targets that are asked */
+	size_t count;
+	/* of each host, when its time is over (clock_mono_ms); 0: it has not begun */
+	const int64_t *host_ends;
+	int pipe_fd; /* where the answers go */
+	pid_t parent;
+};
+
 /*
- * Never returns: asks the targets whose number is in `numbers`, and writes what it finds. Gives up
- * all privileges first. host_ends[]: of each host, when its time is over (clock_mono_ms); 0: it
- * has not begun.
+ * Never returns: asks, and writes what it finds. Gives up all privileges first. Ends with the
+ * process `parent`, however that ends.
  */
-_Noreturn void service_child(const struct service_target *targets, const size_t *numbers,
-			     size_t count, const struct service_options *options,
-			     const int64_t *host_ends, int pipe_fd);
+_Noreturn void service_child(const struct service_work *work,
+			     const struct service_options *options);

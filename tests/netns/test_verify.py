@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+import harness
 from harness import (AS_NOBODY, PORTERO, SLOW, base_environment, in_place_of, ip, need_feature,
                      portero, require_namespaces, wait_until)
 
@@ -55,6 +56,16 @@ table inet host {
 	}
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    """What verify keeps is nobody else's."""
+    real = base_environment
+    state = str(tmp_path / "state")
+    for where in (harness, sys.modules[__name__]):
+        monkeypatch.setattr(where, "base_environment",
+                            lambda: real() | {"PORTERO_STATE_DIR": state})
 
 
 class Machine:
@@ -100,9 +111,10 @@ def kinds(answer):
 # --- agreement ----------------------------------------------------------------------------------
 
 def test_both_agree(machine):
-    """On all ports of both families: open, closed, dropped, refused, and for this machine only."""
+    """On all ports of both families: open, closed, dropped, refused, and for this machine only.
+    Nobody accepts here, so what asks for services waits in the backlogs: they are long."""
     for port in (22, 80, 2500, 4000, 4001):
-        machine.ns.tcp("::", port, v6only=False)
+        machine.ns.tcp("::", port, v6only=False, backlog=1000)
     machine.ns.tcp("127.0.0.1", 99)
     machine.ns.tcp(OWN, 98)
     before = machine.settled()
@@ -135,7 +147,7 @@ def test_published_port(machine, make_ns):
 
 
 def test_given_ports_and_address(machine):
-    machine.ns.tcp("::", 80, v6only=False)
+    machine.ns.tcp("::", 80, v6only=False, backlog=1000)
     answer = machine.verify("--json", "-p", "79-81", OWN6, code=0).json
     assert (answer["addresses"], answer["ports"], answer["open"]) == ([OWN6], 3, 1)
     answer = machine.verify("--json", "-p80", "-4", code=0).json
@@ -166,7 +178,8 @@ def test_ghost(machine):
     assert kinds(answer) == {("ghost", OWN, 7777)}
     (found,) = answer.json["disagreements"]
     assert found["inside"] == {"listens": False, "program": None, "verdict": "drop"}
-    assert found["outside"] == {"state": "open", "reason": "syn-ack"}
+    assert found["outside"]["state"] == "open" and found["outside"]["reason"] == "syn-ack"
+    assert found["outside"]["service"]["end"] != "named" and found["contradicts"] is None
     text = machine.verify("-p", "6900-7800", "-4", code=1).text
     assert "7777/tcp" in text and "ghost" in text and "nobody listens, dropped" in text
 
@@ -208,7 +221,7 @@ def test_what_the_rules_leave_open_is_no_disagreement(machine):
     """A rule that lets some through: the inside does not know, and says so."""
     machine.ns.nft("table inet some { chain in { type filter hook input priority 1;\n"
                    "tcp dport 80 limit rate over 1000/second drop\n}\n}\n")
-    machine.ns.tcp("0.0.0.0", 80)
+    machine.ns.tcp("0.0.0.0", 80, backlog=1000)
     answer = machine.verify("--json", "-p", "80", "-4", code=2).json
     assert answer["unsure_inside"] == 1 and not answer["complete"]
     assert "Ports of which the inside cannot say" in machine.verify("-p", "80", "-4", code=2).text
@@ -255,7 +268,7 @@ def remote(machine, tmp_path):
 
 def test_from_another_machine(machine, remote):
     for port in (22, 2500):
-        machine.ns.tcp("::", port, v6only=False)
+        machine.ns.tcp("::", port, v6only=False, backlog=1000)
     answer = remote.verify("--json", code=0).json
     assert answer["from"] == {"host": "ana@peer.example", "interface": "eth0",
                               "addresses": ["10.5.0.2"]}
@@ -281,7 +294,7 @@ def test_something_on_the_way_drops(machine, remote, make_ns):
     ip("-n", machine.ns.name, "route", "add", "default", "via", "10.5.0.2")
     remote.is_in(far, "10.6.0.2")
     for port in (22, 80):
-        machine.ns.tcp("0.0.0.0", port)
+        machine.ns.tcp("0.0.0.0", port, backlog=1000)
     answer = remote.verify("--json", "-p", "1-100", code=1)
     assert kinds(answer) == {("shadowed", OWN, 22)} and answer.json["open"] == 1
     assert machine.verify("--json", "-p", "1-100", OWN, code=0).json["open"] == 2
@@ -289,7 +302,7 @@ def test_something_on_the_way_drops(machine, remote, make_ns):
 
 def test_rules_for_its_interface_count(machine, remote):
     """The visitor comes by another one, and is let in."""
-    machine.ns.tcp("0.0.0.0", 80)
+    machine.ns.tcp("0.0.0.0", 80, backlog=1000)
     machine.ns.nft("table ip by { chain in { type filter hook input priority 1;\n"
                    "iifname eth0 tcp dport 80 drop\n}\n}\n")
     assert remote.verify("--json", "-p", "80", code=0).json["open"] == 0
@@ -343,7 +356,7 @@ def test_without_root(machine):
 
 def test_without_ipv6(machine):
     machine.ns.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1)
-    machine.ns.tcp("0.0.0.0", 80)
+    machine.ns.tcp("0.0.0.0", 80, backlog=1000)
     answer = machine.verify("--json", "-p", "1-1000", code=0).json
     assert (answer["addresses"], answer["open"]) == ([OWN], 1)
     assert answer["from"]["addresses"] == ["198.51.100.1"]
@@ -368,7 +381,7 @@ def test_killed(machine, after):
 
 def test_several_at_once(machine):
     """Each has a visitor of its own: they have one address, and only one can have it."""
-    machine.ns.tcp("0.0.0.0", 80)
+    machine.ns.tcp("0.0.0.0", 80, backlog=1000)
     first = machine.ns.start([PORTERO, "verify", "-4"], env=base_environment())
     wait_until(lambda: any(name.startswith("portero-") for name in machine.links()))
     answer = machine.verify("--json", "-p", "80", "-4", code=0).json

@@ -40,6 +40,7 @@ static const struct inside insides[] = {
 };
 
 struct scene {
+	struct snapshot snapshot;
 	struct reach reach;
 	struct reach_join join;
 	struct listener_list list;
@@ -83,7 +84,8 @@ static void begin(struct scene *s, const struct inside *in, const uint16_t *port
 
 static void compare(struct scene *s)
 {
-	const struct verify_inside in = {&s->list, &s->reach, &s->join};
+	const struct verify_inside in = {
+		.snapshot = &s->snapshot, .list = &s->list, .reach = &s->reach, .join = &s->join};
 
 	assert_int_equal(verify_compare(&in, &s->scan, &s->scan.hosts[0], &s->found), 0);
 }
@@ -204,13 +206,46 @@ static void test_middlebox(void **state)
 	end(&s);
 }
 
+/* What speaks on an open port: an impostor is one also where the rules are not known. */
+static void test_impostor(void **state)
+{
+	static const struct inside not_known = {VERDICT_UNKNOWN, false, NO_WAY, NONE, NONE, true};
+	const uint16_t port = PORT;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct scene s;
+
+		begin(&s, i == 3 ? &not_known : &insides[i == 2 ? 0 : 3], &port, 1);
+		s.listener.owner = SNAPSHOT_NONE;
+		s.scan.hosts[0].replies[0] = SCAN_SYN_ACK;
+		assert_int_equal(scan_add_services(&s.scan), 0);
+		s.scan.services[0].found =
+			(struct service){.end = SERVICE_NAMED, .confidence = 0.95};
+		strcpy(s.scan.services[0].found.protocol, i == 1 ? "http" : "ssh");
+		compare(&s);
+		assert_int_equal(s.found.count, i != 1);
+		if (i == 2) /* it is told once, with what speaks there */
+			assert_int_equal(s.found.differences[0].kind, VERIFY_GHOST);
+		else if (i != 1)
+			assert_int_equal(s.found.differences[0].kind, VERIFY_IMPOSTOR);
+		if (i == 0) {
+			assert_string_equal(s.found.differences[0].expected, "http");
+			assert_int_equal(s.found.differences[0].impostor, IMPOSTOR_NUMBER);
+			assert_int_equal(s.found.open, 1);
+		}
+		if (i != 1)
+			assert_ptr_equal(s.found.differences[0].service, &s.scan.services[0].found);
+		end(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matrix),
-		cmocka_unit_test(test_two_listeners),
-		cmocka_unit_test(test_not_asked),
-		cmocka_unit_test(test_middlebox),
+		cmocka_unit_test(test_matrix),	  cmocka_unit_test(test_two_listeners),
+		cmocka_unit_test(test_not_asked), cmocka_unit_test(test_middlebox),
+		cmocka_unit_test(test_impostor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
