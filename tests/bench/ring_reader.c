@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ring_reader RING: writes "x\n" for each event of the pinned ring buffer, and does nothing else with
- * it: what a kernel takes from the event to whoever reads the line (bench.py, scene F).
+ * ring_reader RING: writes "x\n" for each event of the pinned ring buffer, and does nothing else
+ * with it: what a kernel takes from the event to whoever reads the line (bench.py, scene F).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
