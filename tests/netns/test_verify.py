@@ -116,7 +116,7 @@ def test_both_agree(machine):
     for port in (22, 80, 2500, 4000, 4001):
         machine.ns.tcp("::", port, v6only=False, backlog=1000)
     machine.ns.tcp("127.0.0.1", 99)
-    machine.ns.tcp(OWN, 98)
+    machine.ns.tcp(OWN, 98, backlog=1000)
     before = machine.settled()
     answer = machine.verify("--json", code=0).json
     assert (answer["open"], answer["not_open"]) == (5, 2 * 65535 - 5)
