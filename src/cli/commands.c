@@ -190,6 +190,7 @@ const struct command commands[] = {
 	    "ghost: answers outside, and nobody is known to listen;\n"
 	    "believed closed: answers, although the rules keep it out;\n"
 	    "shadowed: listens and is let in, and yet is not open outside;\n"
+	    "impostor: speaks another protocol than its program or its number stands for;\n"
 	    "middlebox: nearly all ports answer, whoever listens.\n"
 	    "\n"
 	    "Exit code: 0 when both agree; 1 on a disagreement; 2 when not all could be looked "

@@ -29,12 +29,13 @@ static int find_reply(const char *reason)
 	return -1;
 }
 
+/* -1: an id that this version does not know. */
 static int find_trouble(const char *id)
 {
-	for (int i = SCAN_FINE + 1; id && i <= SCAN_LOSSY; i++)
+	for (int i = SCAN_FINE + 1; id && i < SCAN_TROUBLE_COUNT; i++)
 		if (strcmp(id, scan_words_trouble_id((enum scan_trouble)i)) == 0)
 			return i;
-	return SCAN_FINE;
+	return id ? -1 : SCAN_FINE;
 }
 
 /* *at: the first port of the scan that no interval before this one had. */
@@ -84,10 +85,14 @@ static struct scan_host *find_host(const struct scan *s, const char *text)
 static int take_host(struct scan *s, const json_t *from)
 {
 	struct scan_host *host = find_host(s, text_of(from, "address"));
+	int trouble;
 
 	if (!host)
 		return -EBADMSG;
-	host->trouble = (enum scan_trouble)find_trouble(text_of(from, "trouble"));
+	trouble = find_trouble(text_of(from, "trouble"));
+	if (trouble < 0)
+		return -EBADMSG;
+	host->trouble = (enum scan_trouble)trouble;
 	return take_intervals(s, host, json_object_get(from, "intervals"));
 }
 

@@ -205,7 +205,8 @@ static void tell_host(size_t host, void *context)
 {
 	struct job *j = context;
 
-	scan_inside_join(j->o, &j->scan, host);
+	if (!j->sources.count) /* of those, the inside would have to be asked one by one */
+		scan_inside_join(j->o, &j->scan, host);
 	if (!j->o->json_lines)
 		return;
 	for (size_t i = j->scan.tcp_count; i < j->scan.port_count; i++)

@@ -212,6 +212,8 @@ static int compare(struct verify_look *l, const struct scan *s, struct verify *r
 				.list = &asked.list,
 				.reach = &asked.reach,
 				.join = &asked.join,
+				.guarded = l->view.guard != NULL,
+				.partial = s->port_count < l->port_count,
 			};
 
 			r = verify_compare(&in, s, &s->hosts[i], ret);
@@ -240,6 +242,31 @@ static size_t doubtful_ports(const struct verify_look *l, uint16_t *ports)
 	return count;
 }
 
+/* Did the second look, too, hear what speaks there? An address with many open ports is not asked.
+ */
+static bool was_heard_again(const struct verify_look *l, const struct verify_difference *d)
+{
+	const struct scan *s = &l->again;
+
+	for (size_t i = 0; i < s->service_count; i++)
+		if (s->ports[s->services[i].port] == d->port &&
+		    address_equal(&s->hosts[s->services[i].host].address, &d->address))
+			return true;
+	return false;
+}
+
+static bool is_open_again(const struct verify_look *l, const struct verify_difference *d)
+{
+	const struct scan *s = &l->again;
+
+	for (size_t host = 0; host < s->host_count; host++)
+		for (size_t i = 0; i < s->port_count; i++)
+			if (s->ports[i] == d->port &&
+			    address_equal(&s->hosts[host].address, &d->address))
+				return scan_reply_state(s->hosts[host].replies[i]) == SCAN_OPEN;
+	return false;
+}
+
 /* What the second look has not is no disagreement: something came or went in between. */
 static void keep_persistent(struct verify_look *l, const struct verify *again)
 {
@@ -248,6 +275,10 @@ static void keep_persistent(struct verify_look *l, const struct verify *again)
 	for (size_t i = 0; i < l->found.count; i++) {
 		const struct verify_difference *d = verify_find(again, &l->found.differences[i]);
 
+		if (!d && l->found.differences[i].kind == VERIFY_IMPOSTOR &&
+		    is_open_again(l, &l->found.differences[i]) &&
+		    !was_heard_again(l, &l->found.differences[i]))
+			d = &l->found.differences[i];
 		if (d)
 			l->found.differences[kept++] = *d;
 	}

@@ -40,6 +40,7 @@ struct view {
 	} words;
 	bool has_policy; /* what is meant to be open is known: `policy` */
 	struct policy policy;
+	bool clients;		   /* they are in the list, too */
 	struct guard_marks *guard; /* what the guard says of listeners; NULL: there is none */
 	int64_t now_s;
 	bool ascii; /* what goes to this terminal must be ASCII */

@@ -217,12 +217,12 @@ static int join_rows(struct view *v, struct err *e)
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
 
-static int build_list(struct view *v, bool clients, struct err *e)
+static int build_list(struct view *v, struct err *e)
 {
 	const struct options *o = v->options;
 	struct listener_options listeners = {
 		.services = &v->services,
-		.clients = clients,
+		.clients = v->clients,
 		.families = (o->ipv4 ? FAMILY_IPV4 : 0) | (o->ipv6 ? FAMILY_IPV6 : 0),
 	};
 	int r = listeners_build(&v->snapshot, &listeners, &v->list);
@@ -230,7 +230,7 @@ static int build_list(struct view *v, bool clients, struct err *e)
 	return r < 0 ? err_set(e, r, _("out of memory")) : 0;
 }
 
-static int build_rows(struct view *v, const struct view_wish *wish, struct err *e)
+static int build_rows(struct view *v, struct err *e)
 {
 	struct err services = {0};
 
@@ -238,7 +238,7 @@ static int build_rows(struct view *v, const struct view_wish *wish, struct err *
 		snapshot_add_gap(&v->snapshot, GAP_OWNERS,
 				 _("the site's own names of services are not known"), services.msg,
 				 "");
-	return build_list(v, wish->clients, e);
+	return build_list(v, e);
 }
 
 /* Having no policy is no gap; having one that cannot be read is. */
@@ -267,9 +267,10 @@ int view_take(struct view *v, const struct options *options, const struct view_w
 
 	view_start(v, options);
 	v->with_reach = wish->reach && !options->no_reach;
+	v->clients = wish->clients;
 	r = take_inventory(v, wish, e);
 	if (r >= 0)
-		r = wish->reach_only ? build_list(v, wish->clients, e) : build_rows(v, wish, e);
+		r = wish->reach_only ? build_list(v, e) : build_rows(v, e);
 	if (r >= 0)
 		view_guard_take(v);
 	if (r >= 0 && v->with_reach)
@@ -312,7 +313,7 @@ int view_take_other(struct view *other, const struct view *v, const struct reach
 	other->behind_count = 0;
 	/* their gaps are those of the other firewall, and told by who asks */
 	other->look_gap_count = 0;
-	r = build_list(other, false, e);
+	r = build_list(other, e);
 	if (r >= 0) {
 		struct reach_options options = *ask;
 

@@ -43,7 +43,9 @@ static void take_opening(struct policy_reader *r)
 		r, POLICY_LEVEL_OPENING,
 		_("an opening is expected here: a group of keys such as '- ports: [443/tcp]', "
 		  "with 'from: [internet]' below it"));
-	if (!policy_reader_has_failed(r) && r->yaml.problems->error_count == errors)
+	/* what is no group may have been told before (an alias): then it has no ports */
+	if (!policy_reader_has_failed(r) && r->yaml.problems->error_count == errors &&
+	    p->openings[openings].port_count)
 		return;
 	p->opening_count = openings;
 	p->port_count = ports;

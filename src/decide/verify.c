@@ -58,17 +58,18 @@ static int compare_open(const struct verify_inside *in, const struct belief *b,
 	return add(ret, d);
 }
 
-static int compare_not_open(const struct belief *b, struct verify_difference *d, struct verify *ret)
+static int compare_not_open(const struct verify_inside *in, const struct belief *b,
+			    struct verify_difference *d, struct verify *ret)
 {
 	if (b->open == SURE_OPEN && d->reply == SCAN_UDP_SILENT) {
 		ret->silent++;
 		return 0;
 	}
-	if (b->open == SURE_OPEN) {
+	if (b->open == SURE_OPEN && !in->guarded) {
 		d->kind = VERIFY_SHADOWED;
 		return add(ret, d);
 	}
-	if (b->open == UNSURE)
+	if (b->open != SURE_CLOSED)
 		ret->unsure_inside++;
 	else
 		ret->not_open++;
@@ -79,7 +80,7 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 		   const struct scan_host *host, struct verify *ret)
 {
 	struct belief cleanup_free *beliefs = calloc((size_t)UINT16_MAX + 1, sizeof(*beliefs));
-	bool all = scan_host_opens_all(scan, host);
+	bool all = !inside->partial && scan_host_opens_all(scan, host);
 	int r = beliefs ? 0 : -ENOMEM;
 
 	if (r == 0)
@@ -114,7 +115,7 @@ int verify_compare(const struct verify_inside *inside, const struct scan *scan,
 		else if (state == SCAN_OPEN)
 			r = compare_open(inside, b, &d, all, ret);
 		else
-			r = compare_not_open(b, &d, ret);
+			r = compare_not_open(inside, b, &d, ret);
 	}
 	return r;
 }

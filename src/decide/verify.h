@@ -52,6 +52,8 @@ struct verify_inside {
 	const struct listener_list *list;
 	const struct reach *reach;
 	const struct reach_join *join; /* of both */
+	bool guarded;		       /* a guard may keep packets from a listener, too */
+	bool partial; /* chosen ports were asked: they say nothing of the address as a whole */
 };
 
 /*

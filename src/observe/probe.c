@@ -183,8 +183,7 @@ static bool choose_class(const struct probe_engine *p, uint32_t host, enum probe
 	return open || closed;
 }
 
-static bool sprobe_end_sentinel(struct probe_engine *p, uint64_t now_ns, uint32_t host,
-				struct probe *out)
+static bool send_sentinel(struct probe_engine *p, uint64_t now_ns, uint32_t host, struct probe *out)
 {
 	struct sentinels *all = &p->sentinels[host];
 	uint32_t slot = all->next % PROBE_SENTINEL_SLOTS;
@@ -301,7 +300,7 @@ static size_t fill_up_sentinels(struct probe_engine *p, uint64_t now_ns, struct 
 
 	for (uint32_t i = 0; i < p->wish.host_count && count < room; i++)
 		while (count < room && sentinels_due_ns(p, i) < now_ns &&
-		       sprobe_end_sentinel(p, now_ns, i, &out[count]))
+		       send_sentinel(p, now_ns, i, &out[count]))
 			count++;
 	if (count)
 		p->last_sent_ns = now_ns;
@@ -336,7 +335,7 @@ static size_t ask(struct probe_engine *p, uint64_t now_ns, struct probe *out, si
 		uint32_t host = out[count++].host;
 
 		if (++p->since_sentinel >= sentinel_interval(&p->hosts[host]) && count < room &&
-		    sprobe_end_sentinel(p, now_ns, host, &out[count])) {
+		    send_sentinel(p, now_ns, host, &out[count])) {
 			p->since_sentinel = 0;
 			count++;
 		}

@@ -95,6 +95,13 @@ static bool is_own_source(const struct group *g, uint32_t host, const struct add
 	return address_equal(&g->run->ways[g->indexes[host]].source, a);
 }
 
+/* Is that one of the scan's own ports, of which it can tell nothing? */
+static bool is_own_port(const struct asking *a, uint32_t host, uint16_t port)
+{
+	return a->group->hosts[host].own &&
+	       (port == a->socket.ports[0] || port == a->socket.ports[1]);
+}
+
 static void take(const struct udp_seen *seen, void *context)
 {
 	struct asking *a = context;
@@ -105,6 +112,8 @@ static void take(const struct udp_seen *seen, void *context)
 	if (port == NO_PORT || !scan_group_find(g, &seen->of, &host) || a->of[host] == UINT32_MAX)
 		return;
 	if (seen->reply != SCAN_UDP_ANSWER && !is_ours(g->run, seen))
+		return;
+	if (seen->reply == SCAN_UDP_ANSWER && is_own_port(a, host, seen->from))
 		return;
 	/* this machine tells itself that its neighbour does not answer now: that is loss */
 	if (seen->reply == SCAN_HOST_UNREACH && !g->hosts[host].own &&
@@ -243,6 +252,19 @@ static struct udp_engine *make_engine(struct asking *a, uint64_t timeout_ns, boo
 	return engine;
 }
 
+/* What is silent there is the scan itself, whoever else would answer. */
+static void forget_own_ports(struct asking *a, uint32_t host)
+{
+	const struct scan *scan = a->group->run->scan;
+
+	for (size_t i = scan->tcp_count; i < scan->port_count; i++) {
+		uint8_t *reply = &a->group->hosts[host].replies[i];
+
+		if (*reply == SCAN_UDP_SILENT && is_own_port(a, host, scan->ports[i]))
+			*reply = SCAN_UNSURE;
+	}
+}
+
 static void keep_results(struct asking *a, uint64_t begun_ns)
 {
 	uint32_t took_ms = (uint32_t)((clock_mono_ns() - begun_ns) / MS_NS);
@@ -254,6 +276,7 @@ static void keep_results(struct asking *a, uint64_t begun_ns)
 	for (uint32_t i = 0; i < a->count; i++) {
 		a->list[i].took_ms += took_ms;
 		a->group->hosts[a->hosts[i]] = a->list[i];
+		forget_own_ports(a, a->hosts[i]);
 	}
 }
 

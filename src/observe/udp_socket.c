@@ -65,6 +65,31 @@ static int open_one(int family)
 	return r;
 }
 
+static bool name_get(const union udp_name *n, struct address *ret, uint16_t *ret_port)
+{
+	*ret = (struct address){.family = (uint8_t)n->any.sa_family};
+	if (n->any.sa_family == AF_INET) {
+		memcpy(ret->bytes, &n->v4.sin_addr, sizeof(n->v4.sin_addr));
+		*ret_port = ntohs(n->v4.sin_port);
+	} else if (n->any.sa_family == AF_INET6) {
+		memcpy(ret->bytes, &n->v6.sin6_addr, sizeof(n->v6.sin6_addr));
+		*ret_port = ntohs(n->v6.sin6_port);
+	}
+	return ret->family == AF_INET || ret->family == AF_INET6;
+}
+
+static uint16_t port_of(int fd)
+{
+	union udp_name name = {0};
+	struct address ignored;
+	socklen_t len = sizeof(name);
+	uint16_t port = 0;
+
+	if (getsockname(fd, &name.any, &len) == 0)
+		name_get(&name, &ignored, &port);
+	return port;
+}
+
 int udp_socket_open(struct udp_socket *u, int family, struct err *e)
 {
 	*u = (struct udp_socket){.family = family, .fds = {-1, -1}};
@@ -73,6 +98,7 @@ int udp_socket_open(struct udp_socket *u, int family, struct err *e)
 		if (u->fds[i] < 0)
 			return err_set(e, u->fds[i], _("datagrams cannot be sent: %s"),
 				       strerror(-u->fds[i]));
+		u->ports[i] = port_of(u->fds[i]);
 	}
 	return 0;
 }
@@ -96,19 +122,6 @@ void udp_name_set(union udp_name *n, const struct address *a, uint16_t port, uin
 	n->v6.sin6_port = htons(port);
 	n->v6.sin6_scope_id = scope;
 	memcpy(&n->v6.sin6_addr, a->bytes, sizeof(n->v6.sin6_addr));
-}
-
-static bool name_get(const union udp_name *n, struct address *ret, uint16_t *ret_port)
-{
-	*ret = (struct address){.family = (uint8_t)n->any.sa_family};
-	if (n->any.sa_family == AF_INET) {
-		memcpy(ret->bytes, &n->v4.sin_addr, sizeof(n->v4.sin_addr));
-		*ret_port = ntohs(n->v4.sin_port);
-	} else if (n->any.sa_family == AF_INET6) {
-		memcpy(ret->bytes, &n->v6.sin6_addr, sizeof(n->v6.sin6_addr));
-		*ret_port = ntohs(n->v6.sin6_port);
-	}
-	return ret->family == AF_INET || ret->family == AF_INET6;
 }
 
 /* What says from where it is sent (ip(7), ipv6(7)). */
@@ -260,6 +273,7 @@ static void receive_answers(int fd, bool strays, udp_take *take, void *context)
 		}
 		if (!name_get(&name, &seen.of, &seen.port))
 			continue;
+		seen.from = seen.port;
 		if (strays)
 			seen.port = UDP_STRAY_PORT;
 		take(&seen, context);

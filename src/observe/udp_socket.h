@@ -35,6 +35,7 @@ struct udp_datagram {
 struct udp_socket {
 	int family;
 	int fds[2];
+	uint16_t ports[2]; /* of the sockets */
 };
 
 /* 0 or a negative errno with a sentence; udp_socket_close() either way. */
@@ -47,6 +48,7 @@ void udp_socket_send(struct udp_socket *u, struct udp_datagram *datagrams, size_
 struct udp_seen {
 	struct address of; /* who was asked */
 	uint16_t port;	   /* and where */
+	uint16_t from;	   /* an answer: the port that it came from */
 	enum scan_reply reply;
 	/* an ICMP error: who sent it, and what it quotes of our datagram's bytes */
 	struct address offender;

@@ -497,7 +497,7 @@ def test_a_child_that_dies_gives_no_host_more_time(pair):
                 break  # the time was over meanwhile
             killed.add(child)
         time.sleep(0.02)
-    assert p.wait() == 2 and len(killed) > 3
+    assert p.wait() == 2 and len(killed) >= 2
     out.seek(0)
     (host,) = check_json(out.read())["hosts"]
     out.close()

@@ -435,6 +435,31 @@ def test_udp_both_agree(machine):
     assert machine.state() == before
 
 
+def test_many_ghosts_are_no_middlebox(machine):
+    """So many answer that nearly all which are asked again do: each is a ghost all the same."""
+    machine.answer(7000, 8199)
+    answer = machine.verify("--json", "--no-services", "-p", "2000-9999", "-4", code=1)
+    assert kinds(answer) == {("ghost", OWN, port) for port in range(7000, 8200)}
+
+
+def test_udp_bound_by_the_kernels_choice(machine):
+    """bind(0) and an answer: somebody is bound, and hides nothing."""
+    machine.ns.python(UDP_ECHO, "0")
+    answer = machine.verify("-sU", "-4", "--json", code=0)
+    assert answer.json["disagreements"] == [] and answer.json["open"] == 1
+
+
+UDP_ECHO = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    data, peer = s.recvfrom(65536)
+    s.sendto(b"heard " + data, peer)
+"""
+
+
 def test_udp_ghost_believed_closed_and_shadowed(machine):
     """Who answers though nobody is bound, though the rules drop it; who is refused though bound."""
     machine.ns.nft(UDP_RULES)
