@@ -192,7 +192,7 @@ static void print_socket(const struct view *v, const struct listener *l)
 		printf(_("%u waiting, at most %u"), l->backlog_used, l->backlog_limit);
 		putchar('\n');
 	}
-	if (l->drops) {
+	if (l->drops && l->proto == PROTO_UDP) {
 		fields_label("    ", _("Lost packets"));
 		printf("%u\n", l->drops);
 	}

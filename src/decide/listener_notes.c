@@ -163,7 +163,8 @@ static uint32_t socket_notes(const struct snapshot *s, const struct listener *l)
 		notes |= 1u << NOTE_UDP_MAYBE_CLIENT;
 	if (l->backlog_limit && l->backlog_used > l->backlog_limit)
 		notes |= 1u << NOTE_BACKLOG_FULL;
-	if (l->drops)
+	/* of TCP it counts each attempt that was given up, too: a port scan makes hundreds */
+	if (is_udp && l->drops)
 		notes |= 1u << NOTE_DROPS;
 	if (socket->mptcp)
 		notes |= 1u << NOTE_MPTCP;

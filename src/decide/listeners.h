@@ -40,7 +40,7 @@ enum note {
 	NOTE_UNPACKAGED,   /* no package owns the program */
 	NOTE_UNASSIGNED,   /* IANA has not assigned the number */
 	NOTE_BACKLOG_FULL, /* connections wait, and no more may */
-	NOTE_DROPS,	   /* the socket lost packets */
+	NOTE_DROPS,	   /* a UDP socket lost packets */
 	NOTE_MPTCP,
 	NOTE_COUNT,
 };

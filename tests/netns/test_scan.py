@@ -128,7 +128,8 @@ def test_a_host_that_drops(pair):
     assert len(of_state(states, "filtered")) == 65532
 
 
-def test_a_host_that_refuses(pair):
+@pytest.mark.parametrize("how", ["-sS", "-sT"])
+def test_a_host_that_refuses(pair, how):
     """By RST it is closed, as nobody can tell them apart; by ICMP it is rejected, or filtered when
     the kernel sends no more of those."""
     pair.listen([80])
@@ -136,11 +137,22 @@ def test_a_host_that_refuses(pair):
                   "tcp dport 81 reject\n"
                   "tcp dport 82 reject with icmpx type admin-prohibited\n"
                   "tcp dport 83 reject with tcp reset\ntcp dport 84 drop\n}\n}\n")
-    (host,) = pair.scan("-p", "80-85").json["hosts"]
+    (host,) = pair.scan(how, "-p", "80-85").json["hosts"]
     assert {(i["first"], i["last"]): (i["state"], i["reason"]) for i in host["intervals"]} == {
         (80, 80): ("open", "syn-ack"), (81, 81): ("rejected", "port-unreachable"),
         (82, 82): ("rejected", "admin-prohibited"), (83, 83): ("closed", "reset"),
         (84, 84): ("filtered", "no-response"), (85, 85): ("closed", "reset")}
+
+
+def test_refusals_by_icmp_are_no_measure_of_loss(pair):
+    """Of those a host sends few: that it sends no more of them is not the way's loss."""
+    pair.listen([80])
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
+                  "tcp dport 81 reject\ntcp dport 84 drop\n}\n}\n")
+    answer = pair.scan("-sT", "-p", "80,81,84").json
+    (host,) = answer["hosts"]
+    assert [i["state"] for i in host["intervals"]] == ["open", "rejected", "filtered"]
+    assert host["trouble"] is None and answer["sent"] < 100
 
 
 def test_many_hosts_at_once(pair):
