@@ -5,7 +5,7 @@
 BUILD_PACKAGES="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
 	linux-libc-dev libmnl-dev libmd-dev libjansson-dev libyaml-dev libsodium-dev libpcre2-dev
 	libssl-dev libseccomp-dev gettext nftables"
-TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-jsonschema python3-yaml iproute2 lsof procps nmap
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-scapy python3-jsonschema python3-yaml iproute2 lsof procps nmap
 	util-linux systemd nginx-light openssh-server locales zsh fish
 	iptables ipset nftables arptables ndiff libxml2-utils"
 VM_PACKAGES="qemu-system-x86 busybox-static"
