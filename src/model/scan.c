@@ -203,10 +203,19 @@ size_t scan_count_left_out(const struct scan *s, size_t host)
 	return count;
 }
 
+static bool has_unsure_ports(const struct scan *s, const struct scan_host *host)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		if (host->replies[i] == SCAN_UNSURE)
+			return true;
+	return false;
+}
+
 bool scan_ports_are_complete(const struct scan *s)
 {
 	for (size_t i = 0; i < s->host_count; i++)
-		if (s->hosts[i].trouble > SCAN_NO_HOST)
+		if (s->hosts[i].trouble > SCAN_NO_HOST ||
+		    (s->hosts[i].trouble == SCAN_FINE && has_unsure_ports(s, &s->hosts[i])))
 			return false;
 	return true;
 }
