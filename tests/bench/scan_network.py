@@ -65,8 +65,7 @@ def ask_nmap(s):
 
 
 def ask_masscan(s):
-    sample, text = s.run(["timeout", "120", "masscan", "--rate", "100000", "--wait", "1",
-                          f"-p1-{PORTS}", "--router-mac", s.mac, "-e", "eth0", "-oG", "-", NETWORK])
+    sample, text = s.masscan(f"1-{PORTS}", NETWORK)
     return sample, greppable(text)
 
 
