@@ -48,6 +48,8 @@ int command_help(const struct options *o);
 int command_version(const struct options *o);
 
 const struct command *command_find(const char *name);
+/* Another word for the command with that name, or NULL. */
+const char *command_alias(const char *name);
 /* The command with the name most like `word`, or NULL. */
 const struct command *command_guess(const char *word);
 void command_print_help(const struct command *command); /* NULL: of portero itself */

@@ -209,11 +209,24 @@ const struct command commands[] = {
 const size_t command_count = ARRAY_LEN(commands);
 
 /* Words that most people know from ufw. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {{"allow", "open"}, {"deny", "close"}};
+
 static const char *unalias(const char *name)
 {
-	if (strcmp(name, "allow") == 0)
-		return "open";
-	return strcmp(name, "deny") == 0 ? "close" : name;
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (strcmp(aliases[i].alias, name) == 0)
+			return aliases[i].name;
+	return name;
+}
+
+const char *command_alias(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (strcmp(aliases[i].name, name) == 0)
+			return aliases[i].alias;
+	return NULL;
 }
 
 const struct command *command_find(const char *name)

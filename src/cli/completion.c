@@ -22,14 +22,26 @@ static bool has_choices(const struct command *command)
 	return strchr(command->arguments, '|') && command->arguments[0] != '[';
 }
 
-static void print_bash(void)
+/* The first row with that name: those of other commands have the same values. */
+static bool is_first(const struct option_row *row)
 {
-	printf("# bash completion for portero\n_portero() {\n"
-	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-	       "\tcase $before in\n");
+	return options_find(row->name, strlen(row->name), ~0U) == row;
+}
+
+/* "status show ...": without a command it is status. */
+static void print_commands(const char *before)
+{
+	for (size_t i = 0; i < command_count; i++)
+		printf("%s%s", i ? before : "", commands[i].name);
+}
+
+static void print_bash_values(void)
+{
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 
+		if (!is_first(row))
+			continue;
 		if (row->choices) {
 			printf("\t--%s) COMPREPLY=($(compgen -W '", row->name);
 			print_choices(row->choices);
@@ -46,14 +58,47 @@ static void print_bash(void)
 		print_choices(commands[i].arguments);
 		printf("' -- \"$word\")); return ;;\n");
 	}
-	printf("\t--user) COMPREPLY=($(compgen -u -- \"$word\")); return ;;\n"
-	       "\tesac\n\tCOMPREPLY=($(compgen -W '");
-	for (size_t i = 0; i < command_count; i++)
-		printf("%s ", commands[i].name);
-	for (size_t i = 0; i < option_row_count; i++)
-		if (option_rows[i].help)
-			printf("--%s ", option_rows[i].name);
-	printf("' -- \"$word\"))\n}\ncomplete -F _portero portero\n");
+	printf("\t--user) COMPREPLY=($(compgen -u -- \"$word\")); return ;;\n");
+}
+
+/* nmap's letters too, where they count */
+static void print_names(unsigned scope)
+{
+	for (size_t i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (!row->help || !(row->scope & scope))
+			continue;
+		printf(" --%s", row->name);
+		if (row->nmap)
+			printf(" -%s", row->nmap);
+	}
+}
+
+static void print_bash(void)
+{
+	printf("# bash completion for portero\n_portero() {\n"
+	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+	       "\tlocal command= options i\n"
+	       "\tcase $before in\n");
+	print_bash_values();
+	printf("\tesac\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tcase ${COMP_WORDS[i]} in ");
+	print_commands("|");
+	printf("|allow|deny) command=${COMP_WORDS[i]}; break ;; esac\n\tdone\n"
+	       "\tcase $command in\n\t'') options='");
+	print_commands(" ");
+	print_names(commands[0].scope | SCOPE_ALL);
+	printf("' ;;\n");
+	for (size_t i = 0; i < command_count; i++) {
+		const char *alias = command_alias(commands[i].name);
+
+		printf("\t%s%s%s) options='", commands[i].name, alias ? "|" : "",
+		       alias ? alias : "");
+		print_names(commands[i].scope | SCOPE_ALL);
+		printf("' ;;\n");
+	}
+	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n}\n"
+	       "complete -F _portero portero\n");
 }
 
 /* Both zsh and fish quote with '...'; the help texts hold apostrophes. */
@@ -69,30 +114,89 @@ static void print_quoted(const char *text, const char *apostrophe)
 	}
 }
 
+static void print_zsh_option(const struct option_row *row)
+{
+	printf(" \\\n\t\t'--%s%s[", row->name, row->argument ? "=" : "");
+	print_quoted(_(row->help), "'\\''");
+	printf("]");
+	if (row->choices) {
+		printf(":%s:(", row->argument);
+		print_choices(row->choices);
+		printf(")");
+	} else if (row->argument) {
+		printf(":%s:_files", row->argument);
+	}
+	printf("'");
+}
+
+static void print_zsh_options(const char *pattern, unsigned scope)
+{
+	printf("%s)\n\t_arguments -s", pattern);
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_rows[i].help && option_rows[i].scope & scope)
+			print_zsh_option(&option_rows[i]);
+	printf(" \\\n\t\t'1:command:(");
+	print_commands(" ");
+	printf(")' \\\n\t\t'*: :_files' ;;\n");
+}
+
 static void print_zsh(void)
 {
-	printf("#compdef portero\n_arguments -s \\\n");
-	for (size_t i = 0; i < option_row_count; i++) {
-		const struct option_row *row = &option_rows[i];
+	printf("#compdef portero\nlocal command word\n"
+	       "for word in ${words[2,CURRENT-1]}; do\n\tcase $word in (");
+	print_commands("|");
+	printf("|allow|deny) command=$word; break ;; esac\ndone\ncase $command in\n");
+	for (size_t i = 0; i < command_count; i++) {
+		const char *alias = command_alias(commands[i].name);
+		char pattern[64];
 
-		if (!row->help)
-			continue;
-		printf("\t'--%s%s[", row->name, row->argument ? "=" : "");
-		print_quoted(_(row->help), "'\\''");
-		printf("]");
-		if (row->choices) {
-			printf(":%s:(", row->argument);
-			print_choices(row->choices);
-			printf(")");
-		} else if (row->argument) {
-			printf(":%s:_files", row->argument);
-		}
-		printf("' \\\n");
+		snprintf(pattern, sizeof(pattern), "%s%s%s", commands[i].name, alias ? "|" : "",
+			 alias ? alias : "");
+		print_zsh_options(pattern, commands[i].scope | SCOPE_ALL);
 	}
-	printf("\t'1:command:(");
-	for (size_t i = 0; i < command_count; i++)
-		printf("%s%s", i ? " " : "", commands[i].name);
-	printf(")' \\\n\t'*: :_files'\n");
+	print_zsh_options("*", commands[0].scope | SCOPE_ALL);
+	printf("esac\n");
+}
+
+/* In which commands the option is offered. */
+static void print_fish_condition(const struct option_row *row)
+{
+	if (row->scope & SCOPE_ALL)
+		return;
+	printf(" -n '");
+	if (row->scope & commands[0].scope) /* what runs without a command */
+		printf("__fish_use_subcommand; or ");
+	printf("__fish_seen_subcommand_from");
+	for (size_t i = 0; i < command_count; i++) {
+		const char *alias = command_alias(commands[i].name);
+
+		if (row->scope & commands[i].scope)
+			printf(" %s%s%s", commands[i].name, alias ? " " : "", alias ? alias : "");
+	}
+	printf("'");
+}
+
+static void print_fish_option(const struct option_row *row)
+{
+	printf("complete -c portero");
+	print_fish_condition(row);
+	printf(" -l %s", row->name);
+	if (row->letter)
+		printf(" -s %c", row->letter);
+	if (row->nmap)
+		printf(" -%c %s", strlen(row->nmap) == 1 ? 's' : 'o', row->nmap);
+	if (row->choices) {
+		printf(" -x -a '");
+		print_choices(row->choices);
+		printf("'");
+	} else if (row->environment) {
+		printf(" -r -F");
+	} else if (row->argument) {
+		printf(" -x");
+	}
+	printf(" -d '");
+	print_quoted(_(row->help), "\\'");
+	printf("'\n");
 }
 
 static void print_fish(void)
@@ -109,27 +213,9 @@ static void print_fish(void)
 		print_choices(commands[i].arguments);
 		printf("'\n");
 	}
-	for (size_t i = 0; i < option_row_count; i++) {
-		const struct option_row *row = &option_rows[i];
-
-		if (!row->help)
-			continue;
-		printf("complete -c portero -l %s", row->name);
-		if (row->letter)
-			printf(" -s %c", row->letter);
-		if (row->choices) {
-			printf(" -x -a '");
-			print_choices(row->choices);
-			printf("'");
-		} else if (row->environment) {
-			printf(" -r -F");
-		} else if (row->argument) {
-			printf(" -x");
-		}
-		printf(" -d '");
-		print_quoted(_(row->help), "\\'");
-		printf("'\n");
-	}
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_rows[i].help)
+			print_fish_option(&option_rows[i]);
 }
 
 int command_completion(const struct options *o)

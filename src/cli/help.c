@@ -30,9 +30,9 @@ static void print_option(const struct option_row *row)
 {
 	char name[96], help[512];
 
-	if (row->nmap)
-		snprintf(name, sizeof(name), "-%s, --%s%s%s", row->nmap, row->name,
-			 row->argument ? "=" : "", row->argument ? _(row->argument) : "");
+	if (row->nmap) /* nobody types the long name, which is in the manual */
+		snprintf(name, sizeof(name), "-%s%s%s", row->nmap, row->argument ? " " : "",
+			 row->argument ? _(row->argument) : "");
 	else
 		snprintf(name, sizeof(name), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
 			 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,

@@ -88,9 +88,12 @@ static int check_scope(const struct command *command, const struct options *o, s
 		bool given = memcmp((const char *)o + row->offset,
 				    (const char *)&none + row->offset, size) != 0;
 
-		if (given && !(row->scope & (command->scope | SCOPE_ALL)))
-			return err_set(e, -EINVAL, _("'portero %s' has no option --%s"),
-				       command->name, row->name);
+		if (given &&
+		    !options_find(row->name, strlen(row->name), command->scope | SCOPE_ALL))
+			return err_set(e, -EINVAL,
+				       _("'portero %s' has no option --%s: portero help %s lists "
+					 "them"),
+				       command->name, row->name, command->name);
 	}
 	return 0;
 }

@@ -3,9 +3,12 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/command.h"
+#include "cli/options_nmap.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,13 +47,18 @@ const struct option_row option_rows[] = {
 	FLAG('6', "ipv6", ipv6,
 	     SCOPE_STATUS | SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_SCAN | SCOPE_VERIFY,
 	     N_("IPv6 only")),
-	TEXT("from", N_("ADDRESS"), NULL, from,
-	     SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN | SCOPE_VERIFY,
-	     N_("only from this address (open: networks, classes; verify: a host, by ssh)")),
+	TEXT("from", N_("ADDRESS"), NULL, from, SCOPE_REACH | SCOPE_EXPLAIN,
+	     N_("packets from this address only")),
+	TEXT("from", N_("SOURCES"), NULL, from, SCOPE_OPEN,
+	     N_("who may come: addresses, networks, internet, private, link, host; by comma")),
+	TEXT("from", N_("HOST"), NULL, from, SCOPE_VERIFY,
+	     N_("look from this machine, by ssh, instead of from a namespace")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets to this address of the machine (or behind it)")),
-	TEXT("in", N_("INTERFACE"), NULL, in, SCOPE_REACH | SCOPE_EXPLAIN | SCOPE_OPEN,
+	TEXT("in", N_("INTERFACE"), NULL, in, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets that come in by this interface only")),
+	TEXT("in", N_("INTERFACES"), NULL, in, SCOPE_OPEN,
+	     N_("who comes in by these interfaces only, separated by commas")),
 	TEXT("proto", N_("PROTOCOL"), "tcp|udp", proto, SCOPE_REACH, N_("tcp or udp only")),
 	FLAG(0, "full", full, SCOPE_REACH,
 	     N_("ask about every single port, not once for those that no rule tells apart")),
@@ -60,10 +68,13 @@ const struct option_row option_rows[] = {
 	     N_("ask about the firewall anew, though nothing has changed")),
 	TEXT("listening-on", N_("WHERE"), "everywhere|network|this-machine", listening_on,
 	     SCOPE_STATUS, N_("bound to: everywhere, network or this-machine")),
-	TEXT("user", N_("USER"), NULL, user, SCOPE_STATUS | SCOPE_OPEN,
+	TEXT("user", N_("USER"), NULL, user, SCOPE_STATUS,
 	     N_("listeners of this user (name or number)")),
-	TEXT("unit", N_("UNIT"), NULL, unit, SCOPE_STATUS | SCOPE_OPEN,
+	TEXT("user", N_("USER"), NULL, user, SCOPE_OPEN, N_("only this user may listen there")),
+	TEXT("unit", N_("UNIT"), NULL, unit, SCOPE_STATUS,
 	     N_("listeners of this systemd unit ('nginx' means nginx.service)")),
+	TEXT("unit", N_("UNIT"), NULL, unit, SCOPE_OPEN,
+	     N_("only this systemd unit may listen there")),
 	TEXT("sort", N_("ORDER"), "exposure|port|program|user", sort, SCOPE_STATUS,
 	     N_("order: exposure (as it is without), port, program or user")),
 	FLAG('a', "all", all, SCOPE_STATUS | SCOPE_SHOW,
@@ -79,10 +90,11 @@ const struct option_row option_rows[] = {
 	     N_("only this program may listen there")),
 	TEXT("container", N_("NAME"), NULL, container, SCOPE_OPEN,
 	     N_("only this container may listen there")),
-	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN | SCOPE_SCAN,
-	     N_("of one source's new connections, as in 10/minute; scan: packets a second")),
-	TEXT("for", N_("TIME"), NULL, duration, SCOPE_OPEN | SCOPE_WATCH,
-	     N_("open: closes again after that; watch: ends then (30m, 2h, 7d)")),
+	TEXT("rate", N_("RATE"), NULL, rate, SCOPE_OPEN,
+	     N_("so many new connections of one source, as in 10/minute")),
+	TEXT("for", N_("TIME"), NULL, duration, SCOPE_OPEN,
+	     N_("closes again by itself after that: 30m, 2h, 7d")),
+	TEXT("for", N_("TIME"), NULL, duration, SCOPE_WATCH, N_("ends after that: 30m, 2h, 7d")),
 	TEXT("until", N_("TIME"), NULL, until, SCOPE_OPEN,
 	     N_("closes again by itself then: 2026-12-01T00:00:00Z")),
 	TEXT("why", N_("TEXT"), NULL, why, SCOPE_CHANGE | SCOPE_ROLLBACK,
@@ -101,8 +113,10 @@ const struct option_row option_rows[] = {
 	     N_("do not confirm yet, but wait that long from now (120s, 5m, 2h)")),
 	FLAG(0, "when-due", when_due, SCOPE_ROLLBACK, NULL),
 	TEXT("count", N_("NUMBER"), NULL, count, SCOPE_WATCH, N_("ends after so many events")),
-	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN | SCOPE_VERIFY,
-		  N_("these only: 22,ssh,8000-8100, or T:22,U:53; as it is without: all of TCP")),
+	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_SCAN,
+		  N_("these only: 22,ssh,8000-8100, or T:22,U:53; without it: all of TCP")),
+	NMAP_TEXT("p", "ports", N_("PORTS"), ports, SCOPE_VERIFY,
+		  N_("these only: 22,ssh,8000-8100; without it: all of TCP")),
 	NMAP_TEXT(NULL, "top-ports", "N", top_ports, SCOPE_SCAN,
 		  N_("the N ports that a service is likeliest at, by portero's own ranking")),
 	NMAP_FLAG("F", "fast", fast, SCOPE_SCAN,
@@ -114,21 +128,29 @@ const struct option_row option_rows[] = {
 	NMAP_TEXT(NULL, "excludefile", N_("FILE"), exclude_file, SCOPE_SCAN,
 		  N_("the same from a file (- for the input), separated by blanks")),
 	NMAP_FLAG("sS", "by-packets", by_packets, SCOPE_SCAN,
-		  N_("by packets of portero's own, as it is without; needs root")),
+		  N_("TCP by packets of portero's own: what root gets without it")),
 	NMAP_FLAG("sT", "by-connect", by_connect, SCOPE_SCAN,
-		  N_("by connections, which are ended at once; needs no privileges")),
-	NMAP_FLAG("sU", "by-datagrams", by_datagrams, SCOPE_SCAN | SCOPE_VERIFY,
-		  N_("UDP ports, by what their protocols ask; with -sS or -sT those of TCP too")),
+		  N_("TCP by connections, which are ended at once; needs no privileges")),
+	NMAP_FLAG("sU", "by-datagrams", by_datagrams, SCOPE_SCAN,
+		  N_("UDP, by what the ports' protocols ask; with -sS or -sT TCP as well")),
+	NMAP_FLAG("sU", "by-datagrams", by_datagrams, SCOPE_VERIFY,
+		  N_("UDP instead of TCP: the usual ports, and those that are bound")),
 	NMAP_FLAG("sV", "services", services, SCOPE_SCAN,
 		  N_("also ask every open port what speaks there: protocol, product, version")),
 	FLAG(0, "no-services", no_services, SCOPE_VERIFY,
 	     N_("do not ask the open ports what speaks there: no impostor is found")),
 	NMAP_FLAG("Pn", "no-discovery", no_discovery, SCOPE_SCAN,
 		  N_("for who is used to nmap: portero asks every host's ports anyway")),
+	FLAG('v', "verbose", verbose, SCOPE_SCAN,
+	     N_("for who is used to nmap: portero tells all that it has to tell anyway")),
+	NMAP_TEXT("T", "timing", "2-5", timing, SCOPE_SCAN,
+		  N_("2: at most 100 packets a second; 3 to 5 change nothing: the rate adapts")),
+	NMAP_TEXT(NULL, "rate", N_("NUMBER"), rate, SCOPE_SCAN,
+		  N_("packets a second, whatever is lost on the way")),
 	NMAP_TEXT(NULL, "max-rate", N_("NUMBER"), max_rate, SCOPE_SCAN,
-		  N_("packets a second, at most; as it is without: 10000 on a shared link")),
+		  N_("packets a second, at most; without it: 10000 on a shared link")),
 	NMAP_TEXT(NULL, "max-retries", N_("NUMBER"), max_retries, SCOPE_SCAN,
-		  N_("how often a silent UDP port is asked again: 0 to 10; as it is without: 2")),
+		  N_("how often a silent UDP port is asked again: 0 to 10; without it: 2")),
 	NMAP_TEXT(NULL, "sources", N_("ADDRESSES"), sources, SCOPE_SCAN,
 		  N_("ask UDP ports from these own addresses in turn: hosts limit each")),
 	NMAP_TEXT(NULL, "host-timeout", N_("TIME"), host_timeout, SCOPE_SCAN,
@@ -144,13 +166,15 @@ const struct option_row option_rows[] = {
 	NMAP_TEXT("oA", "all-formats", N_("BASE"), all_formats, SCOPE_SCAN,
 		  N_("all three: BASE.xml, BASE.gnmap and BASE.nmap")),
 	NMAP_TEXT(NULL, "save", N_("FILE"), save, SCOPE_SCAN,
-		  N_("keeps there how far the scan is, so that it can be resumed")),
+		  N_("keeps there how far the scan is, to be resumed; not with -sU")),
 	NMAP_TEXT(NULL, "resume", N_("FILE"), resume, SCOPE_SCAN,
 		  N_("goes on with a scan that was saved there, and saves there again")),
 	FLAG('n', "numeric", numeric, SCOPE_ALL, N_("numbers for users; no service names")),
 	FLAG(0, "json", json, SCOPE_ALL, N_("JSON instead of a table")),
-	FLAG(0, "json-lines", json_lines, SCOPE_WATCH | SCOPE_SCAN,
-	     N_("JSON, one line for each event (watch: --json is the same), as it comes")),
+	FLAG(0, "json-lines", json_lines, SCOPE_WATCH,
+	     N_("JSON, one line for each event, as it comes; --json is the same")),
+	FLAG(0, "json-lines", json_lines, SCOPE_SCAN,
+	     N_("JSON, one line for each open port, service and host, as it comes")),
 	FLAG(0, "csv", csv, SCOPE_STATUS, N_("comma-separated values instead of a table")),
 	FLAG('q', "quiet", quiet, SCOPE_ALL, N_("no heading and no remarks below the table")),
 	FLAG(0, "no-color", no_color, SCOPE_ALL, N_("no colour (as does NO_COLOR=1)")),
@@ -178,6 +202,7 @@ struct parse {
 	int argc, at;
 	char **argv;
 	struct err *e;
+	bool given[sizeof(struct options)]; /* the texts that were, by their offsets */
 };
 
 static void set_text(struct options *o, const struct option_row *row, const char *value)
@@ -202,51 +227,109 @@ static bool is_choice(const char *choices, const char *value)
 	return false;
 }
 
+/* Of the command that stands before; NULL: none does. */
+static const struct command *command_before(const struct parse *p)
+{
+	return p->o->word_count ? command_find(p->o->words[0]) : NULL;
+}
+
+static unsigned scope_before(const struct parse *p)
+{
+	const struct command *command = command_before(p);
+
+	return command ? command->scope | SCOPE_ALL : ~0U;
+}
+
+const struct option_row *options_find(const char *name, size_t len, unsigned scope)
+{
+	for (size_t i = 0; i < option_row_count; i++)
+		if (option_rows[i].scope & scope && strlen(option_rows[i].name) == len &&
+		    memcmp(option_rows[i].name, name, len) == 0)
+			return &option_rows[i];
+	return NULL;
+}
+
 /* The option that begins with `name`, else the one that is spelled most like it, or NULL. */
-static const char *guess_option(const char *name)
+static const char *guess_option(const char *name, unsigned scope)
 {
 	size_t best = SIZE_MAX;
 	const char *near = NULL;
 
 	for (size_t i = 0; strlen(name) > 2 && i < option_row_count; i++)
-		if (strncmp(option_rows[i].name, name, strlen(name)) == 0)
+		if (option_rows[i].scope & scope &&
+		    strncmp(option_rows[i].name, name, strlen(name)) == 0)
 			return option_rows[i].name;
 	for (size_t i = 0; i < option_row_count; i++)
-		if (text_is_nearer(name, option_rows[i].name, &best))
+		if (option_rows[i].scope & scope &&
+		    text_is_nearer(name, option_rows[i].name, &best))
 			near = option_rows[i].name;
 	return near;
 }
 
-static int unknown_option(struct parse *p, const char *text, size_t len)
+/* `text` with its dashes */
+static int unknown_option(struct parse *p, const char *text)
 {
-	char name[64] = "";
-	const char *near;
+	const struct command *command = command_before(p);
 
-	memcpy(name, text, len < sizeof(name) ? len : sizeof(name) - 1);
-	near = guess_option(name);
-	if (near)
-		return err_set(p->e, -EINVAL, _("unknown option --%s: did you mean --%s?"), name,
-			       near);
-	return err_set(p->e, -EINVAL, _("unknown option --%s: portero --help lists them"), name);
+	if (command)
+		return err_set(p->e, -EINVAL, _("unknown option %s: portero help %s lists them"),
+			       text, command->name);
+	return err_set(p->e, -EINVAL, _("unknown option %s: portero --help lists them"), text);
 }
 
-/* `value` is what stood behind '=', or NULL. */
-static int take_option(struct parse *p, const struct option_row *row, const char *value)
+static int unknown_name(struct parse *p, const char *text, size_t len)
 {
+	char name[64] = "--";
+	const char *near = NULL;
+
+	memcpy(name + 2, text, len < sizeof(name) - 2 ? len : sizeof(name) - 3);
+	if (!command_before(p)) /* it may come later, but as a rule there is none */
+		near = guess_option(name + 2, SCOPE_STATUS | SCOPE_ALL);
+	if (!near)
+		near = guess_option(name + 2, scope_before(p));
+	if (near)
+		return err_set(p->e, -EINVAL, _("unknown option %s: did you mean --%s?"), name,
+			       near);
+	return unknown_option(p, name);
+}
+
+/*
+ * Only one of two values can count, and which must not be a matter of luck. A place (it has a
+ * variable, too) is what scripts give, and people after them: the last counts.
+ */
+static bool is_second(struct parse *p, const struct option_row *row)
+{
+	bool second = p->given[row->offset] && !row->environment;
+
+	p->given[row->offset] = true;
+	return second;
+}
+
+/* `typed`: the option as it was, with its dashes; `value` is what stood behind it, or NULL. */
+static int take_option(struct parse *p, const struct option_row *row, const char *typed,
+		       const char *value)
+{
+	const char *between = typed[1] == '-' ? "=" : " ";
+
 	if (row->kind == OPTION_FLAG) {
 		if (value)
-			return err_set(p->e, -EINVAL, _("option --%s takes no value"), row->name);
+			return err_set(p->e, -EINVAL, _("option %s takes no value"), typed);
 		set_flag(p->o, row);
 		return 0;
 	}
 	if (!value && p->at + 1 < p->argc)
 		value = p->argv[++p->at];
 	if (!value || !value[0])
-		return err_set(p->e, -EINVAL, _("option --%s needs a value: --%s %s"), row->name,
-			       row->name, row->argument);
+		return err_set(p->e, -EINVAL, _("option %s needs a value: %s%s%s"), typed, typed,
+			       between, _(row->argument));
 	if (row->choices && !is_choice(row->choices, value))
-		return err_set(p->e, -EINVAL, _("--%s cannot be '%.64s': choose one of %s"),
-			       row->name, value, row->choices);
+		return err_set(p->e, -EINVAL, _("%s cannot be '%.64s': choose one of %s"), typed,
+			       value, row->choices);
+	if (is_second(p, row))
+		return err_set(p->e, -EINVAL,
+			       _("option %s is there twice, and only one can count: say it once, "
+				 "with commas where it may be several"),
+			       typed);
 	set_text(p->o, row, value);
 	return 0;
 }
@@ -255,54 +338,93 @@ static int take_long(struct parse *p, const char *text)
 {
 	const char *equals = strchr(text, '=');
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
+	const struct option_row *row = options_find(text, len, scope_before(p));
+	char typed[64];
 
-	for (size_t i = 0; i < option_row_count; i++)
-		if (strlen(option_rows[i].name) == len &&
-		    memcmp(option_rows[i].name, text, len) == 0)
-			return take_option(p, &option_rows[i], equals ? equals + 1 : NULL);
-	return unknown_option(p, text, len);
+	if (!row)
+		row = options_find(text, len, ~0U); /* of another command: main says so */
+	if (!row)
+		return unknown_name(p, text, len);
+	snprintf(typed, sizeof(typed), "--%s", row->name);
+	return take_option(p, row, typed, equals ? equals + 1 : NULL);
 }
 
 /*
  * nmap's way: -sS, -Pn; a value is attached or the next argument: -p-, -p 22, -iLFILE. 1: it is
  * none.
  */
-static int take_nmap(struct parse *p, const char *text)
+static int take_nmap_one(struct parse *p, const char *text)
 {
+	unsigned scope = scope_before(p);
+	const char *why;
+
 	for (size_t i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 		size_t len = row->nmap ? strlen(row->nmap) : 0;
+		char typed[8];
 
-		if (!len || strncmp(text, row->nmap, len) != 0)
+		if (!len || !(row->scope & scope) || strncmp(text, row->nmap, len) != 0)
 			continue;
+		snprintf(typed, sizeof(typed), "-%s", row->nmap);
 		if (row->kind == OPTION_TEXT)
-			return take_option(p, row, text[len] ? text + len : NULL);
+			return take_option(p, row, typed, text[len] ? text + len : NULL);
 		if (!text[len])
-			return take_option(p, row, NULL);
+			return take_option(p, row, typed, NULL);
 	}
-	return 1;
+	why = options_nmap_lacks(text);
+	return why ? err_set(p->e, -EINVAL, "%s", _(why)) : 1;
 }
 
+/* Also several of nmap's ways to scan: -sUV is -sU -sV. */
+static int take_nmap(struct parse *p, const char *text)
+{
+	int r = take_nmap_one(p, text);
+
+	if (r != 1 || text[0] != 's')
+		return r;
+	for (const char *letter = text + 1; *letter && r >= 0; letter++) {
+		r = take_nmap_one(p, (const char[]){'s', *letter, '\0'});
+		if (r == 1)
+			return 1;
+	}
+	return r;
+}
+
+/* Does nmap's way of writing options count? Behind the words scan and verify. */
 static bool is_after_scan(const struct parse *p)
 {
-	return p->o->word_count && p->o->words[0] &&
-	       (strcmp(p->o->words[0], "scan") == 0 || strcmp(p->o->words[0], "verify") == 0);
+	const struct command *command = command_before(p);
+
+	return command && command->scope & (SCOPE_SCAN | SCOPE_VERIFY);
 }
 
 static int take_letters(struct parse *p, const char *letters)
 {
 	for (; *letters; letters++) {
+		char typed[] = {'-', *letters >= ' ' && *letters < 127 ? *letters : '?', '\0'};
 		size_t i = 0;
 
 		while (i < option_row_count && option_rows[i].letter != *letters)
 			i++;
 		if (i == option_row_count)
-			return err_set(p->e, -EINVAL,
-				       _("unknown option -%c: portero --help lists them"),
-				       *letters >= ' ' && *letters < 127 ? *letters : '?');
+			return unknown_option(p, typed);
 		set_flag(p->o, &option_rows[i]);
 	}
 	return 0;
+}
+
+/* Letters, but of what begins like one of nmap's ways to scan no letter is told alone. */
+static int take_short(struct parse *p, const char *text)
+{
+	char typed[16];
+	int r = is_after_scan(p) ? take_nmap(p, text) : 1;
+
+	if (r != 1)
+		return r;
+	if (!is_after_scan(p) || text[0] != 's')
+		return take_letters(p, text);
+	snprintf(typed, sizeof(typed), "-%s", text);
+	return unknown_option(p, typed);
 }
 
 static void set_standards(struct options *o)
@@ -318,7 +440,7 @@ static void set_standards(struct options *o)
 
 int options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
-	struct parse p = {o, argc, 1, argv, e};
+	struct parse p = {.o = o, .argc = argc, .at = 1, .argv = argv, .e = e};
 	bool only_words = false;
 
 	*o = (struct options){.argv = argv, .argc = argc};
@@ -336,8 +458,8 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 			only_words = true;
 		else if (text[1] == '-')
 			r = take_long(&p, text + 2);
-		else if (!is_after_scan(&p) || (r = take_nmap(&p, text + 1)) == 1)
-			r = take_letters(&p, text + 1);
+		else
+			r = take_short(&p, text + 1);
 		if (r < 0)
 			return r;
 	}

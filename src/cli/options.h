@@ -28,9 +28,9 @@ struct options {
 	/* of watch */
 	const char *count;
 	/* of scan */
-	bool by_packets, by_connect, by_datagrams, no_discovery, services, fast, only_open;
+	bool by_packets, by_connect, by_datagrams, no_discovery, services, fast, only_open, verbose;
 	const char *ports, *targets, *exclude, *exclude_file, *sources, *max_rate, *max_retries,
-		*host_timeout, *top_ports;
+		*host_timeout, *top_ports, *timing;
 	bool no_services; /* of verify */
 	const char *xml, *greppable, *normal, *all_formats, *save, *resume;
 	/* places; each has an environment variable too */
@@ -66,6 +66,10 @@ enum option_scope {
 	SCOPE_VERIFY = 1 << 17,
 };
 
+/*
+ * An option that means something else for another command has a row for each, with other scopes,
+ * the same name, letters, kind and field.
+ */
 struct option_row {
 	char letter; /* 0: none */
 	const char *name;
@@ -84,10 +88,13 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const size_t option_row_count;
 
+/* The row of the option that is for one of these commands, or NULL. */
+const struct option_row *options_find(const char *name, size_t len, unsigned scope);
+
 /*
  * Reads argv[1..argc) into *o: options anywhere, `--` ends them, `--name=value` and `--name value`,
  * letters joined as in -tn; behind the words scan and verify also as nmap has them (-p22,80 -iL
- * FILE). Returns 0, or -EINVAL with a sentence that names the nearest option. o->words must be
- * freed by the caller.
+ * FILE -sUV). A value that is given twice is refused, but for places. Returns 0, or -EINVAL with a
+ * sentence that names the nearest option. o->words must be freed by the caller.
  */
 int options_parse(int argc, char **argv, struct options *o, struct err *e);

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RATE_LIMIT = 10000000, TIMEOUT_LIMIT_S = 30 * 86400, RETRY_LIMIT = 10 };
+enum { RATE_LIMIT = 10000000, TIMEOUT_LIMIT_S = 30 * 86400, RETRY_LIMIT = 10, POLITE_RATE = 100 };
 
 static volatile sig_atomic_t stopped;
 
@@ -101,6 +101,37 @@ static int read_rate(const char *name, const char *text, double *ret, struct err
 	return 0;
 }
 
+/*
+ * nmap's -T. Who says 2 wants to be polite: that is slower than any way needs, and still asks all
+ * ports in a quarter of an hour (nmap's own, 2.5 a second, would take a day). 0 and 1 are to stay
+ * below what others notice, minutes for a packet. The others want speed, which follows the way.
+ */
+static int read_timing(const struct options *o, struct scan_wish *wish, struct err *e)
+{
+	static const char *const names[] = {"paranoid", "sneaky",     "polite",
+					    "normal",	"aggressive", "insane"};
+	size_t level = 0;
+
+	if (!o->timing)
+		return 0;
+	while (level < ARRAY_LEN(names) && strcmp(o->timing, names[level]) != 0 &&
+	       strcmp(o->timing, (const char[]){(char)('0' + level), '\0'}) != 0)
+		level++;
+	if (level == ARRAY_LEN(names))
+		return err_set(e, -EINVAL,
+			       _("-T cannot be '%.64s': 2 is polite, 3 to 5 are as "
+				 "fast as the way allows"),
+			       o->timing);
+	if (level < 2)
+		return err_set(e, -EINVAL,
+			       _("portero has no -T%zu: -T2 sends 100 packets a second, --max-rate "
+				 "as few as 1"),
+			       level);
+	if (level == 2 && wish->rate <= 0 && wish->max_rate <= 0)
+		wish->max_rate = POLITE_RATE;
+	return 0;
+}
+
 static int read_retries(const struct options *o, struct scan_wish *wish, struct err *e)
 {
 	uint64_t number;
@@ -127,6 +158,9 @@ static int read_wish(const struct options *o, struct scan_wish *wish, struct err
 	if (wish->rate > 0 && wish->max_rate > 0)
 		return err_set(e, -EINVAL,
 			       _("--rate and --max-rate exclude each other: choose one"));
+	r = read_timing(o, wish, e);
+	if (r < 0)
+		return r;
 	if (o->by_packets && o->by_connect)
 		return err_set(e, -EINVAL, _("-sS and -sT exclude each other: choose one"));
 	if (o->host_timeout &&
@@ -358,8 +392,8 @@ static int read_saved(struct job *j, struct options *o, struct err *e)
 
 	if (o->word_count || o->targets || o->exclude || o->exclude_file || o->ports ||
 	    o->top_ports || o->fast || o->sources || o->rate || o->max_rate || o->max_retries ||
-	    o->host_timeout || o->by_packets || o->by_connect || o->by_datagrams || o->services ||
-	    o->save || o->ipv4 || o->ipv6)
+	    o->host_timeout || o->timing || o->by_packets || o->by_connect || o->by_datagrams ||
+	    o->services || o->save || o->ipv4 || o->ipv6)
 		return err_set(
 			e, -EINVAL,
 			_("--resume goes on with what was asked for: beside it, only say how "

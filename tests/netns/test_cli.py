@@ -33,6 +33,11 @@ COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "op
     (("--qwertyuiop",), "--help"),
     (("-z",), "unknown option -z"),
     (("-tz",), "unknown option -z"),
+    (("scan", "--qwertyuiop"), "portero help scan lists them"),
+    (("scan", "-z"), "portero help scan lists them"),
+    (("scan", "--listening"), "portero help scan lists them"),
+    (("show", "-T4", "22"), "portero help show lists them"),
+    (("--user", "a", "--user=b"), "option --user is there twice"),
     (("--json=yes",), "takes no value"),
     (("0",), "1 to 65535"),
     (("0/tcp",), "1 to 65535"),
@@ -66,7 +71,7 @@ COMMANDS = ["status", "show", "reach", "explain", "policy", "plan", "apply", "op
     (("show", "22", "23", "--json"), "one port"),
     (("doctor", "x"), "no arguments"),
     (("doctor", "--tcp"), "--tcp"),
-    (("show", "22", "-p"), "--programs"),
+    (("show", "22", "-p"), "'portero show' has no option --programs: portero help show lists"),
     (("--sort=foo",), "exposure|port|program|user"),
     (("--sort",), "needs a value"),
     (("--user", ""), "needs a value"),
@@ -516,19 +521,62 @@ def test_bash_completion(tmp_path):
                               check=True).stdout.split()
 
     assert complete("portero", "sta") == ["status"]
-    assert complete("portero", "--js") == ["--json", "--json-lines"]
+    assert complete("portero", "--js") == ["--json"], "--json-lines is of others"
+    assert complete("portero", "watch", "--js") == ["--json", "--json-lines"]
     assert set(complete("portero", "completion", "''")) == {"bash", "zsh", "fish"}
     assert complete("portero", "--sort", "pr") == ["program"]
     assert complete("portero", "roll") == ["rollback"]
     assert set(complete("portero", "co")) == {"confirm", "completion"}
     assert complete("portero", "apply", "--no-conf") == ["--no-confirm"]
     assert complete("portero", "rollback", "--when") == [], "for no person"
+    assert set(complete("portero", "scan", "192.0.2.1", "--max-r")) == {"--max-rate", "--max-retries"}
+    assert set(complete("portero", "scan", "-s")) == {"-sS", "-sT", "-sU", "-sV"}
+    assert complete("portero", "verify", "-s") == ["-sU"]
+    assert complete("portero", "--max-r") == complete("portero", "show", "--max-r") == []
+    assert complete("portero", "--listening") == ["--listening-on"]
+    assert complete("portero", "scan", "--listening") == []
+    assert complete("portero", "allow", "--own") == complete("portero", "open", "--own") == ["--owner"]
+    assert complete("portero", "scan", "stat") == [], "there is one command"
+
+
+def test_fish_completion(tmp_path):
+    fish = need_program("fish")
+    script = tmp_path / "portero.fish"
+    script.write_bytes(portero("completion", "fish", code=0).out)
+
+    def complete(line):
+        text = subprocess.run([fish, "--no-config", "-c", f"source {script}; complete -C '{line}'"],
+                              capture_output=True, text=True, check=True).stdout
+        return {row.split("\t")[0].rstrip("=") for row in text.splitlines()}
+
+    assert complete("portero scan --max-r") == {"--max-rate", "--max-retries"}
+    assert complete("portero --max-r") == complete("portero show --max-r") == set()
+    assert complete("portero --listening") == {"--listening-on"}
+    assert complete("portero allow --own") == {"--owner"}
 
 
 def test_words_of_ufw():
     """Allow and deny are open and close."""
     assert portero("allow", "--help", code=0).text == portero("open", "--help", code=0).text
     assert portero("help", "deny", code=0).text == portero("close", "--help", code=0).text
+
+
+def test_zsh_completion(tmp_path):
+    zsh = need_program("zsh")
+    script = tmp_path / "portero.zsh"
+    script.write_bytes(portero("completion", "zsh", code=0).out)
+
+    def offered(*words):
+        """What zsh's own _arguments is given."""
+        code = (f"_arguments() {{ print -rl -- $@ }}; words=({' '.join(words)}); "
+                f"CURRENT={len(words)}; source {script}")
+        text = subprocess.run([zsh, "-fc", code], capture_output=True, text=True, check=True).stdout
+        return {row.split("[")[0].rstrip("=") for row in text.splitlines()}
+
+    assert {"--max-rate", "--json"} < offered("portero", "scan", "--max")
+    assert "--listening-on" in offered("portero", "--li") and "--max-rate" not in offered("portero", "--m")
+    assert "--listening-on" not in offered("portero", "scan", "192.0.2.1", "--li")
+    assert offered("portero", "allow", "--o") == offered("portero", "open", "--o") > {"--owner"}
 
 
 @pytest.mark.parametrize("shell, check", [("zsh", "-n"), ("fish", "--no-execute")])

@@ -89,7 +89,8 @@ static void test_every_flag(void **state)
 		assert_int_equal(parse(ARGS(text), &o, &e), 0);
 		for (size_t k = 0; k < option_row_count; k++)
 			if (option_rows[k].kind == OPTION_FLAG)
-				assert_int_equal(flag_of(&o, &option_rows[k]), k == i);
+				assert_int_equal(flag_of(&o, &option_rows[k]),
+						 option_rows[k].offset == row->offset);
 		free(o.words);
 		if (row->letter) {
 			assert_int_equal(parse(ARGS(letter), &o, &e), 0);
@@ -103,14 +104,30 @@ static void test_every_flag(void **state)
 	}
 }
 
+/* Of one name: the same option for different commands, so that one of the rows is meant. */
+static void check_two_meanings(const struct option_row *a, const struct option_row *b)
+{
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->letter, b->letter);
+	assert_int_equal((a->scope | SCOPE_ALL) & b->scope, 0);
+	assert_string_not_equal(a->help, b->help);
+	assert_ptr_equal(a->environment, NULL);
+	assert_ptr_equal(b->environment, NULL);
+	assert_ptr_equal(a->choices, b->choices); /* bash's completion has one list */
+}
+
 /* Two flags in one place would show as two rows with one letter, name or field. */
 static void test_table_is_sound(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < option_row_count; i++) {
 		for (size_t k = i + 1; k < option_row_count; k++) {
+			if (option_rows[i].offset == option_rows[k].offset) {
+				check_two_meanings(&option_rows[i], &option_rows[k]);
+				continue;
+			}
 			assert_string_not_equal(option_rows[i].name, option_rows[k].name);
-			assert_int_not_equal(option_rows[i].offset, option_rows[k].offset);
 			if (option_rows[i].letter)
 				assert_int_not_equal(option_rows[i].letter, option_rows[k].letter);
 		}
@@ -157,7 +174,8 @@ static void test_every_text(void **state)
 		assert_int_equal(o.word_count, 1);
 		free(o.words);
 		expect_error(ARGS(name), "needs a value");
-		expect_error(ARGS("word", name), row->argument);
+		expect_error(ARGS("word", name),
+			     options_find(row->name, strlen(row->name), ~0U)->argument);
 		expect_error(ARGS(name, ""), "needs a value");
 		snprintf(text, sizeof(text), "--%s=", row->name);
 		expect_error(ARGS(text), "needs a value");
@@ -177,9 +195,51 @@ static void test_values(void **state)
 	assert_string_equal(o.user, "-x"); /* what follows is the value, whatever it looks like */
 	assert_string_equal(o.unit, "--");
 	free(o.words);
-	assert_int_equal(parse(ARGS("--user=a", "--user=b"), &o, &e), 0);
-	assert_string_equal(o.user, "b");
+}
+
+/* Nobody would know which of two counts; of places the last does, as for scripts. */
+static void test_a_value_is_given_once(void **state)
+{
+	struct options o;
+	struct err e;
+
+	(void)state;
+	expect_error(ARGS("--user=a", "--user=b"), "option --user is there twice");
+	expect_error(ARGS("--user", "a", "--user", "a"), "option --user is there twice");
+	expect_error(ARGS("scan", "-p22", "h", "-p", "80"), "option -p is there twice");
+	expect_error(ARGS("scan", "-p22", "h", "--ports=80"), "option --ports is there twice");
+	expect_error(ARGS("scan", "-iL", "a", "-iLb"), "option -iL is there twice");
+	expect_error(ARGS("scan", "--exclude=a", "--exclude=b"), "option --exclude is there twice");
+	expect_error(ARGS("open", "22", "--from=a", "--from=b"), "option --from is there twice");
+	assert_int_equal(parse(ARGS("--state-dir=a", "--state-dir=b", "-q", "-q"), &o, &e), 0);
+	assert_string_equal(o.state_dir, "b");
+	assert_true(o.quiet);
 	free(o.words);
+}
+
+/* The texts of an option are those of the command that stands before. */
+static void test_an_option_of_several_commands(void **state)
+{
+	static const struct {
+		unsigned scope;
+		const char *name, *argument;
+	} rows[] = {
+		{SCOPE_OPEN, "from", "SOURCES"},  {SCOPE_VERIFY, "from", "HOST"},
+		{SCOPE_REACH, "from", "ADDRESS"}, {SCOPE_OPEN, "rate", "RATE"},
+		{SCOPE_SCAN, "rate", "NUMBER"},	  {SCOPE_WATCH, "for", "TIME"},
+		{SCOPE_VERIFY, "ports", "PORTS"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(
+			options_find(rows[i].name, strlen(rows[i].name), rows[i].scope)->argument,
+			rows[i].argument);
+	assert_null(options_find("rate", 4, SCOPE_VERIFY));
+	assert_null(options_find("rat", 3, SCOPE_SCAN));
+	expect_error(ARGS("verify", "--from"), "--from=HOST");
+	expect_error(ARGS("open", "--from"), "--from=SOURCES");
+	expect_error(ARGS("scan", "--rate"), "--rate=NUMBER");
 }
 
 static void test_choices(void **state)
@@ -275,8 +335,15 @@ static void test_suggestions(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		expect_error(ARGS(cases[i].typed), cases[i].meant);
-	for (size_t i = 0; i < ARRAY_LEN(unlike); i++)
+	for (size_t i = 0; i < ARRAY_LEN(unlike); i++) {
 		expect_error(ARGS(unlike[i]), "portero --help");
+		expect_error(ARGS("scan", unlike[i]), "portero help scan");
+		expect_error(ARGS("allow", unlike[i]), "portero help open");
+	}
+	/* what another command has is no guess */
+	expect_error(ARGS("--listen"), "did you mean --listening-on?");
+	expect_error(ARGS("scan", "--listen"), "portero help scan");
+	expect_error(ARGS("scan", "--max-rat"), "did you mean --max-rate?");
 }
 
 /* The beginning of a name is meant as that name, however much is left to type. */
@@ -399,10 +466,57 @@ static void test_nmap(void **state)
 	assert_true(o.by_datagrams && o.by_connect);
 	assert_string_equal(o.max_retries, "4");
 	free(o.words);
-	expect_error(ARGS("scan", "-p"), "--ports PORTS");
-	expect_error(ARGS("scan", "-sX"), "unknown option -s");
-	expect_error(ARGS("scan", "-sTx"), "unknown option -s");
+	expect_error(ARGS("scan", "-p"), "option -p needs a value: -p PORTS");
+	expect_error(ARGS("scan", "--ports"), "option --ports needs a value: --ports=PORTS");
+	expect_error(ARGS("scan", "-sTx"), "unknown option -sTx: portero help scan");
+	expect_error(ARGS("scan", "-s"), "unknown option -s: portero help scan");
+	expect_error(ARGS("verify", "-sV"), "unknown option -sV: portero help verify");
 	expect_error(ARGS("-sT"), "unknown option -s");
+}
+
+/* Several ways to scan in one word, as nmap's users write them; -T and -v do no harm. */
+static void test_habits(void **state)
+{
+	struct options o;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse(ARGS("scan", "-sUV", "-T4", "-vv", "h"), &o, &e), 0);
+	assert_true(o.by_datagrams && o.services && o.verbose);
+	assert_false(o.by_packets || o.by_connect);
+	assert_string_equal(o.timing, "4");
+	free(o.words);
+	assert_int_equal(parse(ARGS("scan", "-sSUV", "-T", "polite"), &o, &e), 0);
+	assert_true(o.by_packets && o.by_datagrams && o.services);
+	assert_string_equal(o.timing, "polite");
+	free(o.words);
+}
+
+/* What nmap does and portero does not is told in a sentence, and only where nmap is meant. */
+static void test_what_only_nmap_does(void **state)
+{
+	static const struct {
+		const char *typed, *said;
+	} cases[] = {
+		{"-sX", "odd packets"},
+		{"-sN", "odd packets"},
+		{"-sF", "odd packets"},
+		{"-sSX", "odd packets"},
+		{"-O", "guess"},
+		{"-A", "say -sV"},
+		{"-sC", "scripts"},
+		{"-sn", "without asking ports"},
+		{"-PS22", "without asking ports"},
+		{"-sO", "IP protocols"},
+		{"-D1.2.3.4", "hide"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		expect_error(ARGS("scan", "h", cases[i].typed), cases[i].said);
+		expect_error(ARGS("scan", "h", cases[i].typed), "portero does not");
+		expect_error(ARGS("show", "22", cases[i].typed), "unknown option -");
+	}
 }
 
 int main(void)
@@ -422,6 +536,10 @@ int main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_nmap),
+		cmocka_unit_test(test_habits),
+		cmocka_unit_test(test_what_only_nmap_does),
+		cmocka_unit_test(test_a_value_is_given_once),
+		cmocka_unit_test(test_an_option_of_several_commands),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, clear_environment, NULL);
