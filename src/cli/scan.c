@@ -54,10 +54,22 @@ struct waiting {
 	unsigned pass;
 };
 
+/* Until the end of this round; negative: not known. */
+static double left_s(const struct probe_progress *p, const struct waiting *w, uint64_t now_ms)
+{
+	if (p->paced)
+		return p->left_s;
+	if (!p->asked)
+		return -1;
+	return (double)(now_ms - w->pass_began_ms) * (double)(p->total - p->asked) /
+	       (double)p->asked / 1e3;
+}
+
 static void show_progress(size_t hosts_done, const struct probe_progress *p, struct waiting *w)
 {
-	uint64_t now = w->line.wanted ? (uint64_t)(clock_mono_ms() - w->begun_ms) : 0, left_s = 0;
-	char text[200];
+	uint64_t now = w->line.wanted ? (uint64_t)(clock_mono_ms() - w->begun_ms) : 0;
+	char text[200], left[60] = "";
+	double seconds;
 
 	if (!w->line.wanted)
 		return;
@@ -65,14 +77,14 @@ static void show_progress(size_t hosts_done, const struct probe_progress *p, str
 		w->pass = p->pass;
 		w->pass_began_ms = now;
 	}
-	if (p->left_s)
-		left_s = p->left_s;
-	else if (p->asked)
-		left_s = (now - w->pass_began_ms) * (p->total - p->asked) / p->asked / 1000;
+	seconds = left_s(p, w, now);
+	if (seconds >= 0)
+		snprintf(left, sizeof(left), _(", about %.0f s to go"), seconds);
 	snprintf(text, sizeof(text),
-		 _("%zu of %zu hosts done; round %u: %llu %% asked, %llu s to go; %llu answers"),
+		 p->paced ? _("%zu of %zu hosts done; UDP, round %u: %llu %% known%s; %llu answers")
+			  : _("%zu of %zu hosts done; round %u: %llu %% asked%s; %llu answers"),
 		 hosts_done, w->host_count, p->pass,
-		 (unsigned long long)(p->asked * 100 / p->total), (unsigned long long)left_s,
+		 (unsigned long long)(p->asked * 100 / p->total), left,
 		 (unsigned long long)p->answered);
 	progress_write(&w->line, text);
 }

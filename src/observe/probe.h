@@ -98,7 +98,10 @@ struct probe_progress {
 	uint64_t sent, answered; /* packets; ports */
 	uint64_t asked, total;	 /* of this pass: ports gone through */
 	unsigned pass;		 /* from 1 */
-	uint32_t left_s;	 /* until the end; 0: not known */
+	/* of UDP (`paced`) the host sets the pace: `asked` are those that are known, and left_s is
+	 * how long it will take about; negative: not known */
+	bool paced;
+	double left_s;
 	double rate;
 };
 struct probe_progress probe_progress(const struct probe_engine *p);

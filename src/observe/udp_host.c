@@ -414,7 +414,9 @@ void udp_host_give_up(struct udp_host *h, uint32_t port)
 
 double udp_host_left_s(const struct udp_host *h)
 {
-	if (h->phase != UDP_TIMED || !h->interval_ns)
+	if (h->phase == UDP_FINISHED || !h->unresolved)
+		return 0;
+	if (h->phase != UDP_TIMED || !h->usual_ns)
 		return -1;
-	return (double)h->interval_ns * h->unresolved / 1e9;
+	return (double)h->usual_ns * h->unresolved / 1e9;
 }

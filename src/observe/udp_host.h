@@ -86,5 +86,8 @@ void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool re
 void udp_host_give_up(struct udp_host *h, uint32_t port);
 /* Was the port asked so often that its silence is known? Not of one that answered. */
 bool udp_host_is_silent(const struct udp_host *h, uint32_t port);
-/* How many seconds it will take the host to refuse all that is silent; negative: not known. */
+/*
+ * How many seconds it will take the host to refuse all that is silent, which is the most where some
+ * of that is open; negative: not known.
+ */
 double udp_host_left_s(const struct udp_host *h);

@@ -276,7 +276,7 @@ void udp_probe_conclude(struct udp_engine *u, bool interrupted)
 		conclude_host(u, i, interrupted);
 }
 
-/* By the slowest host; 0: not known. */
+/* By the slowest host; negative: not known, when it is not of one. */
 static double left_s(const struct udp_engine *u)
 {
 	double most = 0;
@@ -284,6 +284,8 @@ static double left_s(const struct udp_engine *u)
 	for (uint32_t i = 0; i < u->count; i++) {
 		double left = udp_host_left_s(&u->of[i]);
 
+		if (left < 0)
+			return left;
 		most = left > most ? left : most;
 	}
 	return most;
@@ -293,7 +295,8 @@ struct probe_progress udp_probe_progress(const struct udp_engine *u)
 {
 	struct probe_progress p = {.sent = u->sent, .answered = u->answered, .pass = 1};
 
-	p.left_s = (uint32_t)(left_s(u) + 0.5);
+	p.paced = true;
+	p.left_s = left_s(u);
 	p.rate = u->wish.rate;
 	p.total = (uint64_t)u->wish.host_count * u->wish.port_count;
 	p.asked = p.total;

@@ -4,6 +4,7 @@
  * at once, then so many a second. Packets are lost, late, twice and in another order. No closed
  * port is told silent, no open one missed, and the end comes about when the last refusal can.
  */
+#include "base/mem.h"
 #include "observe/udp_probe.h"
 #include "unit.h"
 
@@ -152,6 +153,18 @@ struct result {
 	uint64_t took_ns;
 };
 
+/* What was told of the time that is left, as of the beginning of each second; negative: nothing. */
+static double told_left_s[200];
+
+static void note_left(const struct udp_engine *engine, uint64_t passed_ns)
+{
+	double left = udp_probe_progress(engine).left_s;
+
+	if (passed_ns / S_NS < ARRAY_LEN(told_left_s))
+		told_left_s[passed_ns / S_NS] =
+			left < 0 ? left : left + (double)(passed_ns % S_NS) / 1e9;
+}
+
 static const struct udp_wish plain = {.rate = 5000, .tries = 3};
 
 /* Scans until the end, or until `most_ns` (0: the end): Ctrl-C. */
@@ -189,6 +202,7 @@ static void scan(struct network *n, const struct udp_wish *base, uint64_t most_n
 		count = udp_probe_next(engine, now, out, BATCH);
 		for (size_t i = 0; i < count; i++)
 			take_probe(n, now, &out[i]);
+		note_left(engine, now - begun);
 		next = udp_probe_wake_ns(engine, now);
 		if (n->queued && n->queue[0].at_ns < next)
 			next = n->queue[0].at_ns;
@@ -323,6 +337,31 @@ static void plain_network(const struct weather *weather, uint32_t port_count, en
 	network.host_count = 1;
 	network.port_count = port_count;
 	memset(network.truth, (int)all, sizeof(network.truth));
+}
+
+/* Nothing before the host's pace is known; then about what it takes, and never more than before. */
+static void what_is_left_is_told_as_it_is(void **state)
+{
+	static const struct weather linux4 = {.delay_ns = MS_NS, .tokens_per_s = 1, .burst = 6};
+	static struct result r;
+	unsigned told = 0;
+
+	(void)state;
+	plain_network(&linux4, 100, SCAN_UDP_CLOSED);
+	scan(&network, &plain, 0, &r);
+	for (unsigned s = 0; s + 1 < r.took_ns / S_NS; s++) {
+		double rest = (double)r.took_ns / 1e9 - s;
+
+		if (told_left_s[s] < 0) {
+			assert_true(s < 5 && !told);
+			continue;
+		}
+		if (fabs(told_left_s[s] - rest) > 2 + rest / 10)
+			fail_msg("after %u s: %.1f s, and it took %.1f s", s, told_left_s[s], rest);
+		if (told++)
+			assert_true(told_left_s[s] < told_left_s[s - 1] + 0.5);
+	}
+	assert_true(told > 80);
 }
 
 /* A hundred closed ports of a Linux host: 94 s are what it takes. */
@@ -497,6 +536,7 @@ int main(void)
 		cmocka_unit_test(a_silent_host_is_done_in_a_moment),
 		cmocka_unit_test(what_is_not_known_yet_is_told_so),
 		cmocka_unit_test(who_stops_refusing_is_given_up),
+		cmocka_unit_test(what_is_left_is_told_as_it_is),
 		cmocka_unit_test(sources_share_the_ports),
 		cmocka_unit_test(what_is_kept_back_is_unknown),
 		cmocka_unit_test(nonsense_is_ignored),
