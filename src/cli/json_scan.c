@@ -153,12 +153,14 @@ json_t *json_scan_host(const struct scan *s, const struct scan_host *host)
 	char address[ADDRESS_TEXT_SIZE];
 
 	address_format(&host->address, address);
-	return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "address", address,
-			 "own", host->own, "trouble", scan_words_trouble_id(host->trouble),
+	return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o}", "address",
+			 address, "own", host->own, "trouble", scan_words_trouble_id(host->trouble),
 			 "rtt_ms", number_or_null(host->rtt_ms), "loss", number_or_null(host->loss),
 			 "udp_refusals_per_s", number_or_null(host->refusals), "opens_all",
-			 scan_host_opens_all(s, host), "ports", pack_open(s, host), "others",
-			 pack_others(s, host), "intervals", pack_intervals(s, host));
+			 scan_host_opens_all(s, host), "maybe_rejected",
+			 (json_int_t)scan_count_maybe_rejected(s, host), "ports",
+			 pack_open(s, host), "others", pack_others(s, host), "intervals",
+			 pack_intervals(s, host));
 }
 
 int json_scan_print(const struct scan *s, bool by_connect, int64_t begun_s)

@@ -50,7 +50,7 @@ const struct option_row option_rows[] = {
 	TEXT("from", N_("ADDRESS"), NULL, from, SCOPE_REACH | SCOPE_EXPLAIN,
 	     N_("packets from this address only")),
 	TEXT("from", N_("SOURCES"), NULL, from, SCOPE_OPEN,
-	     N_("who may come: addresses, networks, internet, private, link, host by commas")),
+	     N_("who may come: addresses, networks, internet, private, link, host")),
 	TEXT("from", N_("HOST"), NULL, from, SCOPE_VERIFY,
 	     N_("look from this machine, by ssh, instead of from a namespace")),
 	TEXT("to", N_("ADDRESS"), NULL, to, SCOPE_REACH | SCOPE_EXPLAIN,

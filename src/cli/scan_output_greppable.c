@@ -50,17 +50,26 @@ static void add_port(const struct scan_report *r, const struct scan_output_host 
 	buf_add_char(out, '/');
 }
 
+/* As nmap 7.93: one, or nothing when there are several. */
 static void add_ignored(const struct scan_output_host *h, struct buf *out)
 {
-	for (int i = OUTPUT_CLOSED; i < OUTPUT_STATE_COUNT; i++)
-		if (h->counts[i] && !scan_output_lists(h, (enum scan_output_state)i))
-			buf_printf(out, "\tIgnored State: %s (%zu)",
-				   scan_output_state_name((enum scan_output_state)i), h->counts[i]);
+	enum scan_output_state ignored = OUTPUT_OPEN;
+	size_t count = 0;
+
+	for (int i = OUTPUT_CLOSED; i < OUTPUT_STATE_COUNT; i++) {
+		if (!h->counts[i] || scan_output_lists(h, (enum scan_output_state)i))
+			continue;
+		ignored = (enum scan_output_state)i;
+		count++;
+	}
+	if (count == 1)
+		buf_printf(out, "\tIgnored State: %s (%zu)", scan_output_state_name(ignored),
+			   h->counts[ignored]);
 }
 
 static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 {
-	const char *before = "\tPorts: ";
+	const char *before = "";
 	struct scan_output_host h;
 
 	scan_output_take_host(r, index, &h);
@@ -69,7 +78,7 @@ static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 	buf_printf(out, "Host: %s ()\tStatus: %s\n", h.address, h.up ? "Up" : "Down");
 	if (!h.up)
 		return;
-	buf_printf(out, "Host: %s ()", h.address);
+	buf_printf(out, "Host: %s ()\tPorts: ", h.address); /* also when none is listed */
 	for (size_t i = 0; i < r->scan->port_count; i++) {
 		if (!scan_output_lists(&h, scan_output_state(h.host->replies[i])))
 			continue;

@@ -154,6 +154,25 @@ static void add_not_shown(const struct scan_report *r, const struct scan_output_
 		buf_add_char(out, '\n');
 }
 
+/* What is to be known of the host before its ports are read. */
+static void add_remarks(const struct scan_report *r, const struct scan_output_host *h,
+			struct buf *out)
+{
+	const char *trouble = scan_words_trouble(h->host->trouble);
+	size_t silent = scan_count_maybe_rejected(r->scan, h->host);
+
+	if (trouble)
+		buf_printf(out, "Not all is known: %s.\n", trouble);
+	if (scan_host_opens_all(r->scan, h->host))
+		buf_add_text(out, "It answers on every port: a middlebox or a tarpit, so \"open\" "
+				  "tells nothing.\n");
+	if (silent)
+		buf_printf(out,
+			   "It refuses by ICMP, of which hosts send few errors: the %zu tcp port%s "
+			   "without a response may be refused as well.\n",
+			   silent, silent == 1 ? "" : "s");
+}
+
 static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 {
 	struct scan_output_host h;
@@ -172,11 +191,7 @@ static void add_host(const struct scan_report *r, size_t index, struct buf *out)
 	if (h.host->rtt_ms >= 0)
 		buf_printf(out, " (%.6fs latency)", h.host->rtt_ms / 1e3);
 	buf_add_text(out, ".\n");
-	if (trouble)
-		buf_printf(out, "Not all is known: %s.\n", trouble);
-	if (scan_host_opens_all(r->scan, h.host))
-		buf_add_text(out, "It answers on every port: a middlebox or a tarpit, so \"open\" "
-				  "tells nothing.\n");
+	add_remarks(r, &h, out);
 	add_not_shown(r, &h, out);
 	add_table(r, &h, out);
 	buf_add_char(out, '\n');

@@ -235,46 +235,97 @@ static void print_left_out(const struct view *v, const struct scan *s, size_t ho
 
 	if (count)
 		view_print_line(v,
-				_("What speaks there was not asked, of %zu ports: they are too "
-				  "many. Choose some of them by -p."),
+				ngettext("%zu open port was not asked what speaks there: there are "
+					 "too many. Choose some by -p.",
+					 "%zu open ports were not asked what speaks there: there "
+					 "are too many. Choose some by -p.",
+					 count),
 				count);
 }
 
-/* "tcp 22, udp 53,161-162" */
-static void print_kept_back(const struct view *v, const struct scan *s,
-			    const struct scan_host *host)
+/* "tcp 22, udp 53,161-162": the ports with that reply */
+static void add_ports(const struct scan *s, const struct scan_host *host, enum scan_reply reply,
+		      struct buf *text)
 {
-	struct buf cleanup_call(buf_done) text = {0};
-
 	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
 		struct buf cleanup_call(buf_done) ports = {0};
 
-		scan_output_add_ports(s, (enum proto)proto, host, SCAN_KEPT_BACK, &ports);
+		scan_output_add_ports(s, (enum proto)proto, host, reply, &ports);
 		if (ports.len)
-			buf_printf(&text, "%s%s %s", text.len ? ", " : "",
+			buf_printf(text, "%s%s %s", text->len ? ", " : "",
 				   proto_name((enum proto)proto), buf_text(&ports));
 	}
-	if (text.len)
-		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&text));
+}
+
+/* The ports that this machine itself kept the scan from. */
+static void print_unasked(const struct view *v, const struct scan *s, const struct scan_host *host)
+{
+	struct buf cleanup_call(buf_done) kept_back = {0}, own = {0};
+
+	add_ports(s, host, SCAN_KEPT_BACK, &kept_back);
+	add_ports(s, host, SCAN_UDP_OWN, &own);
+	if (kept_back.len)
+		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&kept_back));
+	if (own.len)
+		view_print_line(v,
+				_("Unknown, because this scan itself asked from there: %s. Another "
+				  "run asks from other ports."),
+				buf_text(&own));
+}
+
+static void print_maybe_rejected(const struct view *v, const struct scan *s,
+				 const struct scan_host *host)
+{
+	size_t count = scan_count_maybe_rejected(s, host);
+	struct buf cleanup_call(buf_done) number = {0};
+
+	view_number(count, &number);
+	if (count)
+		view_print_line(v,
+				ngettext("It refuses by ICMP, of which hosts send few errors: the "
+					 "%s filtered TCP port may be refused as well.",
+					 "It refuses by ICMP, of which hosts send few errors: the "
+					 "%s filtered TCP ports may be refused as well.",
+					 count),
+				buf_text(&number));
+}
+
+/* A number of closed ports a second, or a number of seconds for each: what is easier to read. */
+static void print_refusals(const struct view *v, double per_s)
+{
+	if (per_s >= 1.5)
+		view_print_line(v,
+				_("It told of about %.0f closed UDP ports a second, and was waited "
+				  "for."),
+				per_s);
+	else if (per_s > 1 / 1.5)
+		view_print_line(v, _("It told of about one closed UDP port a second, and was "
+				     "waited for."));
+	else
+		view_print_line(v,
+				_("It told of one closed UDP port in about %.0f seconds, and was "
+				  "waited for."),
+				1 / per_s);
 }
 
 static void print_remarks(const struct view *v, const struct scan *s, const struct scan_host *host)
 {
 	if (host->trouble != SCAN_FINE)
 		view_print_line(v, _("Not all is known: %s."), _(troubles[host->trouble].text));
-	print_kept_back(v, s, host);
+	print_unasked(v, s, host);
+	if (v->options->quiet && host->trouble == SCAN_FINE)
+		return;
 	if (scan_host_opens_all(s, host))
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
 				  "tells nothing."));
+	print_maybe_rejected(v, s, host);
 	if (host->refusals > 0)
-		view_print_line(
-			v,
-			_("It tells of %.3g closed UDP ports a second, and no more: these were "
-			  "waited for."),
-			host->refusals);
+		print_refusals(v, host->refusals);
 	if (host->loss > TELL_LOSS)
-		view_print_line(v, _("Of its answers, %.0f %% are lost on the way."),
+		view_print_line(v,
+				_("Of its answers, %.0f %% were lost on the way; what was silent "
+				  "was asked again."),
 				host->loss * 100);
 }
 
@@ -298,8 +349,7 @@ static int print_host(const struct view *v, const struct scan *s, size_t number)
 		r = print_table(v, s, number, counts, rows);
 	if (!v->options->quiet)
 		print_not_shown(v, counts);
-	if (!v->options->quiet || host->trouble != SCAN_FINE)
-		print_remarks(v, s, host);
+	print_remarks(v, s, host);
 	print_left_out(v, s, number);
 	return r;
 }
@@ -315,8 +365,10 @@ static void print_sums(const struct view *v, const struct scan *s)
 		left_out += is_left_out(v, s, &s->hosts[i]);
 	}
 	view_number(s->sent, &sent);
-	view_print_line(v, _("Hosts: %zu. Open ports: %zu. %s packets in %.2f s."), s->host_count,
-			open, buf_text(&sent), (double)s->took_ns / 1e9);
+	view_print_line(v,
+			ngettext("Hosts: %zu. Open ports: %zu. %s packet in %.2f s.",
+				 "Hosts: %zu. Open ports: %zu. %s packets in %.2f s.", s->sent),
+			s->host_count, open, buf_text(&sent), (double)s->took_ns / 1e9);
 	if (left_out)
 		view_print_line(v, _("Hosts where nothing is open are not listed: %zu."), left_out);
 }

@@ -27,6 +27,7 @@ static const struct {
 	[SCAN_UDP_BOUND] = {SCAN_OPEN, "bound-here"},
 	[SCAN_UDP_UNBOUND] = {SCAN_FILTERED, "nobody-bound"},
 	[SCAN_UDP_DROPPED] = {SCAN_FILTERED, "rules-drop"},
+	[SCAN_UDP_OWN] = {SCAN_UNKNOWN, "own-socket"},
 };
 
 enum scan_state scan_reply_state(enum scan_reply reply)
@@ -103,6 +104,17 @@ void scan_count_states(const struct scan *s, const struct scan_host *host,
 	memset(counts, 0, SCAN_STATE_COUNT * sizeof(*counts));
 	for (size_t i = 0; i < s->port_count; i++)
 		counts[scan_reply_state(host->replies[i])]++;
+}
+
+size_t scan_count_maybe_rejected(const struct scan *s, const struct scan_host *host)
+{
+	size_t rejected = 0, silent = 0;
+
+	for (size_t i = 0; i < s->tcp_count; i++) {
+		rejected += scan_reply_state(host->replies[i]) == SCAN_REJECTED;
+		silent += host->replies[i] == SCAN_NO_REPLY;
+	}
+	return rejected ? silent : 0;
 }
 
 /* Are the host's silent UDP ports so few that they are asked, too? */
@@ -206,7 +218,7 @@ size_t scan_count_left_out(const struct scan *s, size_t host)
 static bool has_unsure_ports(const struct scan *s, const struct scan_host *host)
 {
 	for (size_t i = 0; i < s->port_count; i++)
-		if (host->replies[i] == SCAN_UNSURE)
+		if (host->replies[i] == SCAN_UNSURE || host->replies[i] == SCAN_UDP_OWN)
 			return true;
 	return false;
 }

@@ -32,6 +32,7 @@ enum scan_reply {
 	SCAN_UDP_BOUND,	  /* a socket is bound there, and the rules let this packet in */
 	SCAN_UDP_UNBOUND, /* nobody is, and it is not sent on: the rules swallow the refusal */
 	SCAN_UDP_DROPPED, /* the rules drop this packet, whoever is bound */
+	SCAN_UDP_OWN,	  /* of this machine: the scan itself asked from that port */
 	SCAN_REPLY_COUNT,
 };
 
@@ -116,6 +117,12 @@ void scan_done(struct scan *s);
 /* How many ports of the host are in each state. */
 void scan_count_states(const struct scan *s, const struct scan_host *host,
 		       size_t counts[SCAN_STATE_COUNT]);
+/*
+ * How many silent TCP ports of the host may be refused by ICMP, as others are: hosts send few of
+ * those errors (Linux: six at once, then one a second to each address; icmp(7),
+ * net.ipv4.icmp_ratelimit), and the rest of what a rule rejects looks like what a rule drops.
+ */
+size_t scan_count_maybe_rejected(const struct scan *s, const struct scan_host *host);
 /*
  * Makes services[] of the open ports, and of silent UDP ports where they are few
  * (SCAN_SILENT_LIMIT), each SERVICE_UNASKED: not of hosts that answer on every port

@@ -274,7 +274,7 @@ static void forget_own_ports(struct asking *a, uint32_t host)
 		uint8_t *reply = &a->group->hosts[host].replies[i];
 
 		if (*reply == SCAN_UDP_SILENT && is_own_port(a, host, scan->ports[i]))
-			*reply = SCAN_UNSURE;
+			*reply = SCAN_UDP_OWN;
 	}
 }
 

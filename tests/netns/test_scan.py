@@ -1,111 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 scan: what a host looks like from outside. nmap is the referee; rules of nft lose packets, drop and
-refuse them; and whatever happens, nothing is made up, nothing is left behind, and nobody who is
-not in the scope gets a packet.
+refuse them; and whatever happens, nothing is made up and nothing is left behind.
 """
 import os
 import random
 import re
-import select
 import signal
 import socket
 import struct
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from harness import (AS_NOBODY, PORTERO, PYTHON, SLOW, base_environment, check_json, die_with_parent,
-                     janitor, need_program, portero, read_line, runtime_dir, wait_until)
-from speakers import start
-
-TARGET, VISITOR = "192.0.2.2", "192.0.2.1"
-TARGET6, VISITOR6 = "2001:db8:5::2", "2001:db8:5::1"
-MINUTES = 600 * SLOW  # a guard against hanging, no measure
-OPEN = sorted(random.Random(7).sample(range(1, 65536), 30))
-
-DROPPING = """
-table inet host {
-	chain in {
-		type filter hook input priority 0; policy drop;
-		iif lo accept
-		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-		tcp dport { %s } accept
-	}
-}
-"""
-
-
-def losing(percent):
-    """Of IP packets, both ways; neighbours find each other."""
-    lose = f"numgen random mod 100 < {percent} drop"
-    return "table inet weather {\n" + "".join(
-        f"chain {hook} {{ type filter hook {hook} priority -300;\n"
-        f"meta l4proto tcp {lose}\n}}\n" for hook in ("prerouting", "output")) + "}\n"
-
-
-RESETS_LIMITED = """
-table inet limited {
-	chain out {
-		type filter hook output priority 0;
-		tcp flags & rst == rst limit rate over 400/second drop
-	}
-}
-"""
-
-
-class Pair:
-    """A host that listens, its visitor, and the cable between them."""
-
-    def __init__(self, make_ns, tmp_path):
-        self.host, self.visitor = make_ns(), make_ns()
-        self.host.connect(self.visitor, addresses=(f"{TARGET}/24", f"{TARGET6}/64"))
-        for address in (f"{VISITOR}/24", f"{VISITOR6}/64"):
-            with self.visitor:
-                subprocess.run(["ip", "addr", "add", address, "dev", "eth0",
-                                *(["nodad"] if ":" in address else [])], check=True)
-        self.scope = tmp_path / "scope"
-        self.scope.write_text(f"# for a test\n{TARGET}/32 the test itself\n{TARGET6} the same\n")
-
-    def listen(self, ports=OPEN):
-        for port in ports:
-            self.host.tcp("::", port, v6only=False)
-
-    def scan(self, *args, target=TARGET, **kw):
-        return portero("scan", "--json", "--scope-file", self.scope, *args, target,
-                       ns=self.visitor, timeout=MINUTES, **kw)
-
-    def states(self, *args, **kw):
-        (host,) = self.scan(*args, code=(0,), **kw).json["hosts"]
-        return {port: i["state"] for i in host["intervals"]
-                for port in range(i["first"], i["last"] + 1)}
+from harness import AS_NOBODY, SLOW, check_json, janitor, portero, wait_until
+from scanning import (DROPPING, MINUTES, OPEN, TARGET, TARGET6, VISITOR, VISITOR6, Pair, nmap, of_state,
+                      start_scan, state_of)
 
 
 @pytest.fixture
 def pair(make_ns, tmp_path):
     return Pair(make_ns, tmp_path)
-
-
-def of_state(states, wanted):
-    return sorted(port for port, state in states.items() if state == wanted)
-
-
-def nmap(pair, *args, target=TARGET):
-    """{port: state}: nmap has no word of its own for what portero calls rejected."""
-    need_program("nmap")
-    with pair.visitor:
-        text = subprocess.run(["nmap", "-n", "-Pn", "-sS", "-T4", "-oG", "-", *args, target],
-                              capture_output=True, text=True, check=True, timeout=MINUTES).stdout
-    ports = re.search(r"Ports: ([^\t\n]*)", text)
-    seen = {}
-    for word in ports[1].split(", ") if ports else ():
-        number, state = word.split("/")[:2]
-        seen[int(number)] = state
-    rest = re.search(r"Ignored State: (\w+)", text)
-    return seen, rest[1] if rest else None
 
 
 # --- truth --------------------------------------------------------------------------------------
@@ -155,6 +72,48 @@ def test_refusals_by_icmp_are_no_measure_of_loss(pair):
     assert host["trouble"] is None and answer["sent"] < 100
 
 
+REJECTING = ("table inet t { chain i { type filter hook input priority 0;\n"
+             "tcp dport 1001-1060 %s\n}\n}\n")
+
+
+@pytest.mark.parametrize("how", ["-sS", "-sT"])
+def test_what_is_silent_beside_refusals_by_icmp_may_be_refused(pair, tmp_path, how):
+    """Of 60 rejected ports the kernel tells of few: nobody can say what the others are, and that is said."""
+    pair.listen([80])
+    pair.host.nft(REJECTING % "reject")
+    args = (how, "-p", "80,1001-1060")
+    (host,) = pair.scan(*args, code=(0,)).json["hosts"]
+    rest = host["others"]
+    assert rest["rejected"] > 0 and rest["filtered"] > 25 and rest["rejected"] + rest["filtered"] == 60
+    assert host["maybe_rejected"] == rest["filtered"]
+    time.sleep(7)  # until the kernel tells of six again
+    text = portero("scan", *args, "--scope-file", pair.scope, "-oN", tmp_path / "normal", TARGET,
+                   ns=pair.visitor, timeout=MINUTES).text
+    count = re.search(r"(\d+) filtered", text)[1]
+    assert f"the {count} filtered TCP ports may be refused as well." in text
+    assert f"the {count} tcp ports without a response may be refused as well." in \
+        (tmp_path / "normal").read_text()
+
+
+@pytest.mark.parametrize("rule", ["drop", "reject with tcp reset"])
+def test_without_refusals_by_icmp_nothing_may_be_refused(pair, tmp_path, rule):
+    pair.listen([80])
+    pair.host.nft(REJECTING % rule)
+    (host,) = pair.scan("-p", "80,1001-1060", code=(0,)).json["hosts"]
+    assert host["maybe_rejected"] == 0
+    text = portero("scan", "-p", "80,1001-1060", "--scope-file", pair.scope, "-oN", tmp_path / "normal",
+                   TARGET, ns=pair.visitor).text
+    assert "may be refused" not in text + (tmp_path / "normal").read_text()
+
+
+def test_a_host_that_tells_of_all_its_refusals(pair):
+    """Without a limit on ICMP nothing stays silent."""
+    pair.host.sysctl(ipv4__icmp_ratelimit=0)
+    pair.host.nft(REJECTING % "reject")
+    (host,) = pair.scan("-p", "1001-1020", code=(0,)).json["hosts"]
+    assert host["others"]["rejected"] == 20 and host["maybe_rejected"] == 0
+
+
 def test_many_hosts_at_once(pair):
     with pair.host:
         for i in range(100, 140):
@@ -171,50 +130,6 @@ def test_many_hosts_at_once(pair):
         else:
             assert [p["port"] for p in host["ports"]] == [1000 + last]
             assert host["others"]["closed"] == 300
-
-
-def test_targets_and_ports_as_nmaps_users_write_them(pair, tmp_path):
-    with pair.host:
-        for i in range(100, 110):
-            subprocess.run(["ip", "addr", "add", f"192.0.2.{i}/24", "dev", "eth0"], check=True)
-    pair.host.tcp("192.0.2.101", 22)
-    pair.host.tcp("192.0.2.104", 22)
-    pair.scope.write_text("192.0.2.0/24 the test itself\n")
-    listed = tmp_path / "not-these"
-    listed.write_text("192.0.2.107,109 # a range\n192.0.2.102\n")
-    done = pair.scan("-p", "ssh", "--exclude", "192.0.2.100,localhost,192.0.2.105-106", "--excludefile",
-                     listed, target="192.0.2,2.100-105,106,107-109")
-    seen = {h["address"]: [p["port"] for p in h["ports"]] for h in done.json["hosts"]}
-    asked = {f"192.0.2.{i}": [22] if i in (101, 104) else [] for i in (101, 103, 104, 108)}
-    assert {a: ports for a, ports in seen.items() if a.startswith("192.0.2.")} == asked
-
-
-def test_only_what_is_open(pair, tmp_path):
-    """--open: hosts and ports where nothing is open are counted, and not listed."""
-    subprocess.run(["ip", "-n", pair.host.name, "addr", "add", "192.0.2.100/24", "dev", "eth0"],
-                   check=True)
-    pair.scope.write_text("192.0.2.0/24 the test itself\n")
-    pair.host.tcp("192.0.2.100", 22)
-    args = ("scan", "--scope-file", pair.scope, "-p", "20-23", "--open", TARGET, "192.0.2.100")
-    text = portero(*args, ns=pair.visitor).text
-    assert TARGET + "\n" not in text and "192.0.2.100\n" in text
-    assert [line.split()[0] for line in text.splitlines() if "/tcp" in line] == ["22/tcp"]
-    assert "Not listed: 3 closed." in text
-    assert "Hosts where nothing is open are not listed: 1." in text
-    for option in ("-oG", "-oN", "-oX"):
-        text = portero(*args, option, "-", ns=pair.visitor).text
-        body = "".join(line for line in text.splitlines(True) if " as: " not in line and
-                       "args=" not in line)
-        assert TARGET + " " not in body and TARGET + '"' not in body and "192.0.2.100" in body
-        assert "22" in body and "/closed/" not in body and 'portid="21"' not in body
-    assert len(portero(*args, "--json", ns=pair.visitor).json["hosts"]) == 2
-
-
-def test_the_likeliest_ports(pair):
-    pair.listen([22, 54321])
-    states = pair.states("-F")
-    assert len(states) == 100 and of_state(states, "open") == [22]
-    assert set(states) == set(pair.states("--top-ports", "100"))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", VISITOR, VISITOR6])
@@ -285,68 +200,6 @@ def test_by_connections_without_root(pair, tool_dir):
     assert "packets cannot be sent" in refused.errors
 
 
-# --- the scope ----------------------------------------------------------------------------------
-
-def packets_seen(ns, device="eth0"):
-    with ns:
-        text = Path("/proc/thread-self/net/dev").read_text()
-    return int(re.search(rf"{device}: *\d+ +(\d+)", text)[1])
-
-
-@pytest.mark.parametrize("scope, said", [
-    (None, "who authorised it"), ("192.0.2.0/30\n", "scope:1: "),
-    ("10.0.0.0/8 x\n", "who authorised"),
-    ("192.0.2.0/24 x\nweb.example.org y\n", "scope:2: "), ("192.0.2.3/24 x\n", "192.0.2.0/24"),
-])
-def test_who_is_not_in_the_scope_gets_no_packet(pair, scope, said):
-    pair.scope.unlink()
-    if scope:
-        pair.scope.write_text(scope)
-    pair.host.nft("table netdev n {\nchain c {\n"
-                  "type filter hook ingress device \"eth0\" priority 0;\n"
-                  "ether type { ip, arp } counter\n}\n}\n")
-    done = pair.scan(code=(2,))
-    assert said in done.errors and done.out == b""
-    with pair.host:
-        rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True,
-                               check=True).stdout
-    assert "packets 0 " in rules
-
-
-@pytest.mark.parametrize("args, said", [
-    ((), "scan what?"), (("-p", "0", TARGET), "65535"), (("-p", "9-8", TARGET), "no ports"),
-    (("10.0.0.0/8",), "65536"), (("10.0.0.1/8",), "10.0.0.0/8"), (("-4", TARGET6), "-4"),
-    (("--rate", "0", TARGET), "packets a second"),
-    (("--rate", "5", "--max-rate", "6", TARGET), "exclude"),
-    (("-sS", "-sT", TARGET), "exclude"), (("--host-timeout", "x", TARGET), "30s"),
-    (("-iL", "/nonexistent", TARGET), "/nonexistent"), (("--exclude", TARGET, TARGET), "no target"),
-    (("--exclude", "web.invalid", TARGET), "'web.invalid'"),
-    (("--excludefile", "/nonexistent", TARGET), "/nonexistent"),
-    (("-iL", "-", "--excludefile", "-", TARGET), "only one of"),
-    (("192.0.2.1-300",), "'192.0.2.1-300'"), (("10.0-9.*.*",), "more than 65536"),
-    (("192.0.2.1-9,",), "'192.0.2.1-9,'"), (("192.0.2.2-3", "-6"), "other family"),
-    (("192.0.2.2-3",), "192.0.2.3 is no address of this machine"),
-    (("-F", "-p80", TARGET), "exclude each other"),
-    (("-p", "ssh,nonsense-of-no-one", TARGET), "'nonsense-of-no-one'"),
-    (("-sX", TARGET), "unknown option"),
-    (("no.such.name.invalid",), "no.such.name.invalid"),
-])
-def test_bad_input_is_told_in_a_sentence(pair, args, said):
-    done = portero("scan", "--scope-file", pair.scope, *args, ns=pair.visitor, code=(2,))
-    assert said in done.errors and len(done.errors.splitlines()) == 1
-    assert done.out == b""
-
-
-def test_targets_from_a_file(pair, tmp_path):
-    listed = tmp_path / "list"
-    listed.write_text(f"# hosts\n{TARGET}\n\n  {TARGET6} # twice\n{TARGET}\n")
-    pair.listen([80])
-    answer = portero("scan", "--json", "--scope-file", pair.scope, "-p80,81", "-iL", listed,
-                     ns=pair.visitor).json
-    assert [(h["address"], [p["port"] for p in h["ports"]]) for h in answer["hosts"]] == [
-        (TARGET, [80]), (TARGET6, [80])]
-
-
 # --- bad weather --------------------------------------------------------------------------------
 
 def test_forged_answers_open_nothing(pair):
@@ -404,166 +257,7 @@ def test_a_host_may_take_no_longer_than_its_time(pair):
     assert host["trouble"] == "timed-out" and host["others"]["unknown"] == 65535
 
 
-# --- what speaks there ---------------------------------------------------------------------------
-
-HOSTILE = {"paints": "named", "closes": "hung-up", "tls_garbage": "unnamed", "babbles": "unnamed",
-           "endless": "unnamed"}
-
-
-def services(done):
-    (host,) = done.json["hosts"]
-    return {p["port"]: p["service"] for p in host["ports"]}
-
-
-def test_what_speaks(pair):
-    """By both families in one scan, since a port that greets late is waited for."""
-    _, (web, tls, mail, late) = start(pair.host, "web", "tls_web", "mail", "greets_late")
-    hosts = pair.scan("-sV", "-p", "40000-40010", TARGET6, code=(0,)).json["hosts"]
-    assert [host["address"] for host in hosts] == [TARGET6, TARGET]
-    for host in hosts:
-        found = {p["port"]: p["service"] for p in host["ports"]}
-        assert {p: found[p]["name"] for p in found} == {web: "http", tls: "http", mail: "smtp",
-                                                        late: "ssh"}
-        for port in (web, tls):
-            assert (found[port]["product"], found[port]["version"]) == ("nginx", "1.2.3")
-            assert found[port]["notes"]["title"] == "a page?[1m"
-            assert found[port]["confidence"] > 0.9
-        assert found[web]["tls"] is None
-        assert found[tls]["tls"]["subject"] == "www.example" and not found[tls]["tls"]["inside"]
-        assert found[mail]["tls"]["inside"] and found[mail]["product"] == "Postfix"
-
-
-def test_without_the_flag_nobody_is_asked(pair):
-    process, (web,) = start(pair.host, "web")
-    assert services(pair.scan("-p", str(web), code=(0,))) == {web: None}
-    assert select.select([process.stdout], [], [], 0.3)[0] == []  # it tells of every connection
-
-
-def test_a_real_server(pair, tool_dir):
-    """Of many hosts, on ports that say nothing of it, by connections and without root."""
-    with pair.host:
-        subprocess.run(["ip", "addr", "add", "192.0.2.3/24", "dev", "eth0"], check=True)
-    pair.host.start([PYTHON, "-m", "http.server", "-b", "0.0.0.0", "7000"])
-    pair.scope = tool_dir / "scope"  # readable by nobody, too
-    pair.scope.write_text("192.0.2.0/24 the test itself\n")
-    wait_until(lambda: services(pair.scan("-p7000")), 20 * SLOW, "the server")
-    done = pair.scan("-sV", "-p6990-7010", "192.0.2.3", prefix=AS_NOBODY, code=(0,))
-    assert done.json["method"] == "connect"
-    for host in done.json["hosts"]:
-        (port,) = host["ports"]
-        assert port["port"] == 7000 and port["service"]["name"] == "http"
-        assert port["service"]["product"] == "Python http.server"
-
-
-def test_who_is_hostile_is_not_believed(pair):
-    _, ports = start(pair.host, *HOSTILE)
-    done = pair.scan("-sV", "-p", ",".join(map(str, ports)), code=(0,))
-    found = services(done)
-    assert {k: found[p]["end"] for k, p in zip(HOSTILE, ports)} == HOSTILE
-    babble = found[ports[list(HOSTILE).index("babbles")]]
-    assert bytes.fromhex(babble["unknown_answer"]["hex"]) == b"what do you mean?\r\n"
-    # harness.py looks at the bytes of the table, too
-    table = portero("scan", "-sV", "--scope-file", pair.scope, "-p",
-                    ",".join(str(p) for k, p in zip(HOSTILE, ports) if k not in ("endless", "tls_garbage")),
-                    TARGET, ns=pair.visitor, code=(0,))
-    assert "what do you mean?" in table.text and "closes every connection" in table.text
-    assert "OpenSSH 9.2" in table.text
-
-
-def test_services_take_no_longer_than_their_host_may(pair):
-    """Of a silent port nothing is known by then; of the other all."""
-    _, (web, silent) = start(pair.host, "web", "silent")
-    began = time.monotonic()
-    done = pair.scan("-sV", "-p", "40000,40001", "--host-timeout", f"{4 * SLOW}s", code=(2,))
-    assert time.monotonic() - began < 14 * SLOW
-    (host,) = done.json["hosts"]
-    assert host["trouble"] == "timed-out" and not done.json["complete"]
-    assert services(done)[web]["product"] == "nginx"
-    assert services(done)[silent]["end"] == "out-of-time"
-    assert services(done)[silent]["name"] is None
-
-
-def locked_child_of(pid):
-    """The child under seccomp that reads strangers' bytes; None: it is not there."""
-    try:
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            if re.search(r"^Seccomp:\s2$", Path(f"/proc/{child}/status").read_text(), re.M):
-                return int(child)
-    except FileNotFoundError:
-        pass
-    return None
-
-
-def test_a_child_that_dies_gives_no_host_more_time(pair):
-    """Killed again and again, each time with one port that is given up: those that are left had no time."""
-    _, ports = start(pair.host, *["silent"] * 12)
-    p, out = begin_scan(pair, "-sV", "-p", "40000-40011", "--host-timeout", f"{3 * SLOW}s")
-    killed = set()
-    while p.poll() is None:
-        child = locked_child_of(p.pid)
-        if child and child not in killed:
-            time.sleep(0.4 * SLOW)
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                break  # the time was over meanwhile
-            killed.add(child)
-        time.sleep(0.02)
-    assert p.wait() == 2 and len(killed) >= 2
-    out.seek(0)
-    (host,) = check_json(out.read())["hosts"]
-    out.close()
-    ends = [port["service"]["end"] for port in host["ports"]]
-    assert len(ends) == len(ports) and "lost" in ends and host["trouble"] == "timed-out"
-    assert ends.count("not-asked") + ends.count("out-of-time") >= 4
-
-
-def test_ctrl_c_shows_which_services_are_known(pair):
-    """More silent ports than are asked at once: the last of them have not been asked at all."""
-    process, ports = start(pair.host, "web", *["silent"] * 9)
-    p, out = begin_scan(pair, "-sV", "-p", "40000-40009")
-    assert "40000" in read_line(process)  # the web server's visitor is gone: all is known of it
-    time.sleep(0.5 * SLOW)
-    p.send_signal(signal.SIGINT)
-    assert p.wait(20 * SLOW) == 2
-    out.seek(0)
-    answer = check_json(out.read())
-    out.close()
-    (host,) = answer["hosts"]
-    ends = {port["port"]: port["service"]["end"] for port in host["ports"]}
-    assert host["trouble"] == "interrupted"
-    assert ends == {ports[0]: "named", **{port: "not-asked" for port in ports[1:]}}
-
-
-def test_who_opens_every_port_is_not_asked_on_all(pair):
-    pair.host.nft("table inet t { chain p { type nat hook prerouting priority -100;\n"
-                  "tcp dport 1-65535 redirect to :80\n}\n}\n")
-    pair.listen([80])
-    done = pair.scan("-sV", "-p1-1000", code=(2,))
-    assert all(s["end"] == "not-asked" for s in services(done).values())
-    table = portero("scan", "-sV", "--scope-file", pair.scope, "-p1-1000", TARGET, ns=pair.visitor,
-                    timeout=MINUTES, code=(2,))
-    assert "What speaks there was not asked, of 1000 ports" in table.text
-
-
 # --- the end ------------------------------------------------------------------------------------
-
-def begin_scan(pair, *args):
-    out = open(f"{runtime_dir()}/scan-{os.getpid()}", "w+b")
-    with pair.visitor:
-        p = subprocess.Popen([PORTERO, "scan", "--json", "--scope-file", str(pair.scope),
-                              *args, TARGET], stdout=out, stderr=subprocess.DEVNULL,
-                             env=base_environment(), preexec_fn=die_with_parent)
-    return janitor.add(p), out
-
-
-def start_scan(pair, *args):
-    """One that takes long, and has begun."""
-    before = packets_seen(pair.host)
-    p, out = begin_scan(pair, "--rate", "500", *args)
-    wait_until(lambda: packets_seen(pair.host) > before + 20, 60 * SLOW, "the scan's first packets")
-    return p, out
-
 
 def test_ctrl_c_shows_what_is_known(pair):
     pair.listen()
@@ -576,22 +270,6 @@ def test_ctrl_c_shows_what_is_known(pair):
     assert host["trouble"] == "interrupted"
     assert host["others"]["closed"] > 0 and host["others"]["unknown"] > 0
     assert host["others"]["filtered"] == 0
-
-
-def state_of(ns):
-    """What a scan could leave behind, on either machine."""
-    with ns:
-        rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True,
-                               check=True).stdout
-        packet = Path("/proc/thread-self/net/packet").read_text().splitlines()[1:]
-        raw = [line for name in ("raw", "raw6", "tcp", "tcp6")
-               for line in Path(f"/proc/thread-self/net/{name}").read_text().splitlines()[1:]
-               if line.split()[3] != "0A"]  # not the listeners
-        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True,
-                               check=True).stdout
-        half_open = subprocess.run(["ss", "-Htan", "state", "syn-recv"], capture_output=True,
-                                   text=True, check=True).stdout
-    return rules, packet, raw, [line.split(":")[1] for line in links.splitlines()], half_open
 
 
 @pytest.mark.parametrize("how", ["-sS", "-sT"])

@@ -17,8 +17,8 @@ import pytest
 
 from harness import (PORTERO, SLOW, assert_harmless, base_environment, check_json,
                      die_with_parent, janitor, need_program, portero, read_line, wait_until)
+from scanning import DROPPING, MINUTES, OPEN, TARGET, TARGET6, Pair
 from speakers import start
-from test_scan import DROPPING, MINUTES, OPEN, TARGET, TARGET6, Pair
 
 DTD = Path("/usr/share/nmap/nmap.dtd")
 UNIT_DATA = Path(__file__).resolve().parent.parent / "unit" / "data"
@@ -171,6 +171,28 @@ def test_ndiff_sees_no_state_that_nmap_does_not(pair, tmp_path):
     nmap, portero_ = (ports_of(next(ElementTree.parse(tmp_path / name).getroot().iter("host")))
                       for name in ("nmap", "portero"))
     assert {p: s[0] for p, s in nmap.items()} == {p: s[0] for p, s in portero_.items()}
+
+
+@pytest.mark.parametrize("rules, ports", [
+    ("", "20-100"), ("", "100-200"), ("drop", "20-100"), ("drop", "20-60"), ("drop", "40-62"),
+    ("drop", "81-200")])
+def test_greppable_lines_are_nmaps(pair, rules, ports):
+    """Also where several states are not listed, or no port is."""
+    need_program("nmap")
+    pair.listen([80])
+    if rules:
+        pair.host.nft("table inet t { chain i { type filter hook input priority 0;\n"
+                      "tcp dport { 20-60, 150-250 } drop\n}\n}\n")
+    with pair.visitor:
+        text = subprocess.run(["nmap", "-n", "-Pn", "-sS", "-p", ports, "-oG", "-", TARGET],
+                              capture_output=True, text=True, check=True, timeout=MINUTES).stdout
+    ours = scan(pair, "-oG", "-", "-p", ports).text
+
+    def fields(text):
+        return [[re.sub(r"//[^/,]*///", "//", field) for field in line.split("\t")]  # but names
+                for line in text.splitlines() if line.startswith("Host: ")]
+
+    assert fields(ours) == fields(text)
 
 
 def test_all_three_at_once(pair, tmp_path):

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from test_scan import DROPPING, OPEN, RESETS_LIMITED, TARGET, Pair, losing, nmap, of_state
+from scanning import DROPPING, OPEN, RESETS_LIMITED, Pair, losing, nmap, of_state
 
 LONG = "PORTERO_SCAN_RUNS" in os.environ
 RUNS = int(os.environ.get("PORTERO_SCAN_RUNS", "3"))

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from harness import AS_NOBODY, SLOW, check_json, need_program, portero
-from test_scan import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
+from scanning import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
                        state_of)
 
 ANSWERING = [53, 123, 161, 5060, 40000]
@@ -178,6 +178,19 @@ def test_who_may_not_ask_itself(pair, way):
     assert host["trouble"] == "kept-back"
     assert [(i["first"], i["state"]) for i in host["intervals"]] == [
         (53, "unknown"), (1001, "unknown"), (1002, "closed")]
+
+
+def test_the_scans_own_ports_are_unknown(pair):
+    """Two ports, which the scan itself asks from: whoever else is there cannot be told."""
+    args = ("scan", "-sU", "-p", "1-65535", VISITOR)
+    done = portero(*args, "--json", ns=pair.visitor, code=(2,)).json
+    (host,) = done["hosts"]
+    assert not done["complete"] and host["trouble"] is None
+    assert host["others"] == {"closed": 65533, "rejected": 0, "filtered": 0, "open|filtered": 0, "unknown": 2}
+    assert {i["reason"] for i in host["intervals"] if i["state"] == "unknown"} == {"own-socket"}
+    for quiet in ((), ("-q",)):  # that something is not known is told anyway
+        text = portero(*args, *quiet, ns=pair.visitor, code=(2,)).text
+        assert re.search(r"Unknown, because this scan itself asked from there: udp \d+[,-]\d+\.", text)
 
 
 def test_who_refuses_on_the_way(pair):
