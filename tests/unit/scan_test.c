@@ -148,6 +148,45 @@ static void test_much_silence(void **state)
 	scan_done(&s);
 }
 
+/* Beside what was refused by ICMP only, and of TCP only: a port that resets is no such refusal. */
+static void test_what_may_be_rejected(void **state)
+{
+	const struct address host = {.family = 2, .bytes = {10, 0, 0, 1}};
+	const uint16_t ports[] = {22, 23, 24, 25, 53, 161};
+	struct scan s;
+
+	(void)state;
+	assert_int_equal(scan_init_both(&s, &host, 1, ports, 4, 2), 0);
+	memset(s.hosts[0].replies, SCAN_NO_REPLY, 4);
+	memset(s.hosts[0].replies + 4, SCAN_UDP_SILENT, 2);
+	assert_int_equal(scan_count_maybe_rejected(&s, &s.hosts[0]), 0);
+	s.hosts[0].replies[0] = SCAN_RST;
+	s.hosts[0].replies[5] = SCAN_PROHIBITED;
+	assert_int_equal(scan_count_maybe_rejected(&s, &s.hosts[0]), 0);
+	s.hosts[0].replies[1] = SCAN_PORT_UNREACH;
+	assert_int_equal(scan_count_maybe_rejected(&s, &s.hosts[0]), 2);
+	s.hosts[0].replies[2] = SCAN_UNSURE;
+	assert_int_equal(scan_count_maybe_rejected(&s, &s.hosts[0]), 1);
+	scan_done(&s);
+}
+
+/* The scan's own ports are not found out, though nothing went wrong. */
+static void test_own_ports_are_unknown(void **state)
+{
+	const struct address host = {.family = 2, .bytes = {127, 0, 0, 1}};
+	const uint16_t ports[] = {53, 161};
+	struct scan s;
+
+	(void)state;
+	assert_int_equal(scan_init_both(&s, &host, 1, ports, 0, 2), 0);
+	memset(s.hosts[0].replies, SCAN_UDP_CLOSED, 2);
+	assert_true(scan_is_complete(&s));
+	s.hosts[0].replies[1] = SCAN_UDP_OWN;
+	assert_false(scan_is_complete(&s));
+	assert_int_equal(scan_reply_state(SCAN_UDP_OWN), SCAN_UNKNOWN);
+	scan_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +195,8 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_much_silence),
+		cmocka_unit_test(test_what_may_be_rejected),
+		cmocka_unit_test(test_own_ports_are_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
