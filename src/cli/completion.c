@@ -22,6 +22,12 @@ static bool has_choices(const struct command *command)
 	return strchr(command->arguments, '|') && command->arguments[0] != '[';
 }
 
+/* Is its argument a command? */
+static bool takes_command(const struct command *command)
+{
+	return command->run == command_help;
+}
+
 /* The first row with that name: those of other commands have the same values. */
 static bool is_first(const struct option_row *row)
 {
@@ -94,6 +100,8 @@ static void print_bash(void)
 
 		printf("\t%s%s%s) options='", commands[i].name, alias ? "|" : "",
 		       alias ? alias : "");
+		if (takes_command(&commands[i]))
+			print_commands(" ");
 		print_names(commands[i].scope | SCOPE_ALL);
 		printf("' ;;\n");
 	}
@@ -129,15 +137,16 @@ static void print_zsh_option(const struct option_row *row)
 	printf("'");
 }
 
-static void print_zsh_options(const char *pattern, unsigned scope)
+static void print_zsh_options(const char *pattern, unsigned scope, bool takes_commands)
 {
 	printf("%s)\n\t_arguments -s", pattern);
 	for (size_t i = 0; i < option_row_count; i++)
 		if (option_rows[i].help && option_rows[i].scope & scope)
 			print_zsh_option(&option_rows[i]);
-	printf(" \\\n\t\t'1:command:(");
+	printf(" \\\n\t\t'%s:command:(", takes_commands ? "*" : "1");
 	print_commands(" ");
-	printf(")' \\\n\t\t'*: :_files' ;;\n");
+	printf(")'");
+	printf(takes_commands ? " ;;\n" : " \\\n\t\t'*: :_files' ;;\n");
 }
 
 static void print_zsh(void)
@@ -152,9 +161,10 @@ static void print_zsh(void)
 
 		snprintf(pattern, sizeof(pattern), "%s%s%s", commands[i].name, alias ? "|" : "",
 			 alias ? alias : "");
-		print_zsh_options(pattern, commands[i].scope | SCOPE_ALL);
+		print_zsh_options(pattern, commands[i].scope | SCOPE_ALL,
+				  takes_command(&commands[i]));
 	}
-	print_zsh_options("*", commands[0].scope | SCOPE_ALL);
+	print_zsh_options("*", commands[0].scope | SCOPE_ALL, false);
 	printf("esac\n");
 }
 
@@ -206,11 +216,14 @@ static void print_fish(void)
 		printf("complete -c portero -n __fish_use_subcommand -a %s -d '", commands[i].name);
 		print_quoted(_(commands[i].help), "\\'");
 		printf("'\n");
-		if (!has_choices(&commands[i]))
+		if (!has_choices(&commands[i]) && !takes_command(&commands[i]))
 			continue;
 		printf("complete -c portero -n '__fish_seen_subcommand_from %s' -a '",
 		       commands[i].name);
-		print_choices(commands[i].arguments);
+		if (takes_command(&commands[i]))
+			print_commands(" ");
+		else
+			print_choices(commands[i].arguments);
 		printf("'\n");
 	}
 	for (size_t i = 0; i < option_row_count; i++)

@@ -530,7 +530,7 @@ OPTIONS_WITH_VALUES = {"--from", "--to", "--in", "--proto", "--listening-on", "-
                        "--owner", "--program", "--container", "--policy-dir", "--state-dir",
                        "--runtime-dir", "--scope-file", "--count", "--pin-dir",
                        "--cgroup", "--ports", "-p", "--targets", "-iL", "--exclude", "--max-rate", "--excludefile", "--sources",
-                       "--host-timeout"}
+                       "--host-timeout", "--timing", "-T"}
 OTHER_COMMANDS = {"reach", "explain", "policy", "plan", "apply", "open", "allow", "close", "deny",
                   "confirm", "rollback", "restore", "guard", "watch", "scan", "verify", "doctor",
                   "completion", "help", "version"}

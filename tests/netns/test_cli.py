@@ -537,6 +537,7 @@ def test_bash_completion(tmp_path):
     assert complete("portero", "scan", "--listening") == []
     assert complete("portero", "allow", "--own") == complete("portero", "open", "--own") == ["--owner"]
     assert complete("portero", "scan", "stat") == [], "there is one command"
+    assert complete("portero", "help", "stat") == ["status"]
 
 
 def test_fish_completion(tmp_path):
@@ -553,6 +554,7 @@ def test_fish_completion(tmp_path):
     assert complete("portero --max-r") == complete("portero show --max-r") == set()
     assert complete("portero --listening") == {"--listening-on"}
     assert complete("portero allow --own") == {"--owner"}
+    assert complete("portero help stat") == {"status"}
 
 
 def test_words_of_ufw():

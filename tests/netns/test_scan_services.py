@@ -160,4 +160,4 @@ def test_who_opens_every_port_is_not_asked_on_all(pair):
     assert all(s["end"] == "not-asked" for s in services(done).values())
     table = portero("scan", "-sV", "--scope-file", pair.scope, "-p1-1000", TARGET, ns=pair.visitor,
                     timeout=MINUTES, code=(2,))
-    assert "What speaks there was not asked, of 1000 ports" in table.text
+    assert "1000 open ports were not asked what speaks there" in table.text

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import portero
-from scanning import TARGET, TARGET6, Pair, of_state, packets_seen
+from scanning import TARGET, TARGET6, Pair, of_state
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 scan -sU: UDP ports of a host that tells of its closed ones by ICMP, as rarely as Linux does. nmap is
 the referee where it has the time. What a liar sends is not believed.
 """
+import contextlib
 import json
+import os
 import re
 import select
 import signal
@@ -15,7 +17,8 @@ import time
 
 import pytest
 
-from harness import AS_NOBODY, SLOW, check_json, need_program, portero
+from harness import (AS_NOBODY, PORTERO, SLOW, base_environment, check_json, die_with_parent, janitor,
+                     need_program, portero)
 from scanning import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
                        state_of)
 
@@ -94,6 +97,27 @@ def test_the_limit_is_waited_for_and_told(pair):
     assert 0.8 < host["udp_refusals_per_s"] < 1.2
     assert 13 < took < 19 + 5 * SLOW
     assert done.json["sent"] < 200
+
+
+def test_the_time_to_go_is_told_when_it_is_known(pair):
+    """On a terminal; and from then on it becomes less."""
+    terminal, theirs = os.openpty()
+    with pair.visitor:
+        p = janitor.add(subprocess.Popen(
+            [PORTERO, "scan", "-sU", "-p", "1-15", "--scope-file", pair.scope, TARGET],
+            stdout=subprocess.DEVNULL, stderr=theirs, env={**base_environment(), "TERM": "xterm"},
+            preexec_fn=die_with_parent))
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # its end was closed
+        while piece := os.read(terminal, 4096):
+            said += piece
+    os.close(terminal)
+    assert p.wait(60 * SLOW) == 0
+    told = [re.search(r"about (\d+) s to go", line) for line in said.decode().split("hosts done")[1:]]
+    left = [int(match[1]) for match in told if match]
+    assert told[0] is None and len(left) >= 4 and left[0] < 12
+    assert left == sorted(left, reverse=True)
 
 
 def test_without_a_limit_it_is_done_at_once(pair):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import SLOW, portero, wait_until
-from test_scan import OPEN, TARGET, TARGET6, VISITOR, Pair, begin_scan, of_state, packets_seen
+from scanning import OPEN, TARGET, TARGET6, VISITOR, Pair, begin_scan, of_state, packets_seen
 from test_scan_udp import UdpPair
 
 PORTS = "1-8000"
