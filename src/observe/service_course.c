@@ -54,6 +54,12 @@ void service_course_hang_up(struct service_course *c, int event)
 	c->closed |= event >= 0 && c->probes->requests[event].rarity == FIRST_RARITY && !c->heard;
 }
 
+void service_course_doubt(struct service_course *c)
+{
+	if (c->round == QUICK_ROUND && !c->heard)
+		c->round = PATIENT_ROUND;
+}
+
 void service_course_enter_tls(struct service_course *c)
 {
 	c->over = PROBE_OVER_TLS;

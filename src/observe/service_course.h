@@ -40,6 +40,9 @@ void service_course_settle(struct service_course *c, int event);
  */
 void service_course_hang_up(struct service_course *c, int event);
 
+/* Perhaps nobody takes the connections: now only what is likely, with patience. */
+void service_course_doubt(struct service_course *c);
+
 /* TLS was begun: all may be asked again, inside it. */
 void service_course_enter_tls(struct service_course *c);
 
