@@ -46,6 +46,9 @@ void service_course_doubt(struct service_course *c);
 /* TLS was begun: all may be asked again, inside it. */
 void service_course_enter_tls(struct service_course *c);
 
+/* Over UDP: is it asked a second time, should the first be lost? Guesses are so in later rounds. */
+bool service_course_asks_twice(const struct service_course *c, int event);
+
 /*
  * What comes next: PROBE_GREETING (listen), PROBE_TLS, a request, or PROBE_NONE at the end;
  * *wait_ms is how long the answer may take to begin.

@@ -94,6 +94,32 @@ static enum service_verdict no_answer(struct talk *t, bool closed)
 	return !closed && t->event == PROBE_GREETING ? SERVICE_ASK_HERE : SERVICE_ASK_ANEW;
 }
 
+/*
+ * What fits the answer. Over UDP it may be a late one to what was asked before on the same socket:
+ * then `event` becomes that.
+ */
+static const struct probe_match *find_match(struct talk *t)
+{
+	struct service_matcher *matcher = t->tools->matcher;
+	const struct probe_match *m =
+		service_find(matcher, t->event, t->answer.data, t->answer.len);
+	int event = t->event;
+
+	if (!t->wire.target->udp || is_echo(t))
+		return m;
+	for (int i = 0; i < (int)matcher->probes->request_count && (!m || m->weak); i++) {
+		const struct probe_match *late = NULL;
+
+		if (t->course.asked[i] && i != event)
+			late = service_find(matcher, i, t->answer.data, t->answer.len);
+		if (late && (!m || !late->weak)) {
+			m = late;
+			t->event = i;
+		}
+	}
+	return m;
+}
+
 enum service_verdict service_judge(struct talk *t, bool closed)
 {
 	struct service_matcher *matcher = t->tools->matcher;
@@ -104,9 +130,9 @@ enum service_verdict service_judge(struct talk *t, bool closed)
 		return no_answer(t, closed);
 	t->course.heard = true;
 	t->hung_up = 0;
+	m = find_match(t);
 	service_course_settle(&t->course, t->event);
 	service_take_notes(matcher, t->event, t->answer.data, t->answer.len, &t->found);
-	m = service_find(matcher, t->event, t->answer.data, t->answer.len);
 	if (!m)
 		return no_match(t);
 	hint = m->then != PROBE_NONE && service_course_hint(&t->course, m->then);

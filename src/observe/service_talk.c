@@ -152,6 +152,12 @@ static void refused(struct talk *t, bool dropped, int64_t now_ms)
 		go_on(t, false, now_ms);
 }
 
+/* Over UDP, what was asked before may still be answered; but what is hinted at is asked apart. */
+static bool is_asked_here(const struct talk *t, bool here)
+{
+	return t->wire.fd >= 0 && (here || (t->wire.target->udp && !t->course.hint_count));
+}
+
 /* The next question, or the end. `here`: on this connection, on which nothing was asked yet. */
 static void go_on(struct talk *t, bool here, int64_t now_ms)
 {
@@ -163,10 +169,11 @@ static void go_on(struct talk *t, bool here, int64_t now_ms)
 		conclude(t, now_ms);
 		return;
 	}
+	here = is_asked_here(t, here);
 	t->event = service_course_next(&t->course, &t->wait_ms);
 	if (t->event == PROBE_NONE)
 		conclude(t, now_ms);
-	else if (!here || t->wire.fd < 0)
+	else if (!here)
 		open_connection(t, now_ms);
 	else if (t->event == PROBE_TLS)
 		start_shaking(t, now_ms);
@@ -369,7 +376,7 @@ static void listen_to(struct talk *t, int64_t now_ms)
 
 static void time_is_over(struct talk *t, int64_t now_ms)
 {
-	if (t->wire.target->udp && !t->resent && !t->answer.len) {
+	if (service_course_asks_twice(&t->course, t->event) && !t->resent && !t->answer.len) {
 		t->resent = true;
 		t->sent = 0;
 		t->due_ms = now_ms + t->wait_ms;
