@@ -156,6 +156,17 @@ def test_who_may_not_ask(pair):
     assert "Kept back, and so never asked: udp 53,1001." in table
 
 
+def test_a_limit_of_this_machine(pair):
+    """A rule that keeps back only what is too much: asked again, more slowly, all is told."""
+    pair.serve()
+    pair.host.sysctl(ipv4__icmp_ratelimit=0)
+    pair.visitor.nft("table inet t { chain o { type filter hook output priority 0;\n"
+                     "udp dport 1-65535 limit rate over 20/second burst 5 packets drop\n}\n}\n")
+    states = pair.udp_states("-p", "53,123,514,1001-1020")
+    assert of_state(states, "open") == [53, 123] and of_state(states, "open|filtered") == [514]
+    assert of_state(states, "closed") == list(range(1001, 1021))
+
+
 def test_who_refuses_to_send(pair):
     """A rule that tells the sender of it: still nothing of the host."""
     pair.serve()
