@@ -240,28 +240,39 @@ static void print_left_out(const struct view *v, const struct scan *s, size_t ho
 }
 
 /* "tcp 22, udp 53,161-162" */
-static void print_kept_back(const struct view *v, const struct scan *s,
-			    const struct scan_host *host)
+static void list_ports(const struct scan *s, const struct scan_host *host, enum scan_reply reply,
+		       struct buf *text)
 {
-	struct buf cleanup_call(buf_done) text = {0};
-
 	for (int proto = PROTO_TCP; proto <= PROTO_UDP; proto++) {
 		struct buf cleanup_call(buf_done) ports = {0};
 
-		scan_output_add_ports(s, (enum proto)proto, host, SCAN_KEPT_BACK, &ports);
+		scan_output_add_ports(s, (enum proto)proto, host, reply, &ports);
 		if (ports.len)
-			buf_printf(&text, "%s%s %s", text.len ? ", " : "",
+			buf_printf(text, "%s%s %s", text->len ? ", " : "",
 				   proto_name((enum proto)proto), buf_text(&ports));
 	}
-	if (text.len)
-		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&text));
+}
+
+static void print_unknown(const struct view *v, const struct scan *s, const struct scan_host *host)
+{
+	struct buf cleanup_call(buf_done) kept_back = {0}, changed = {0};
+
+	list_ports(s, host, SCAN_KEPT_BACK, &kept_back);
+	if (kept_back.len)
+		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&kept_back));
+	list_ports(s, host, SCAN_UDP_CHANGED, &changed);
+	if (changed.len)
+		view_print_line(v,
+				_("Who is bound there, or the rules, changed while they were "
+				  "asked: %s."),
+				buf_text(&changed));
 }
 
 static void print_remarks(const struct view *v, const struct scan *s, const struct scan_host *host)
 {
 	if (host->trouble != SCAN_FINE)
 		view_print_line(v, _("Not all is known: %s."), _(troubles[host->trouble].text));
-	print_kept_back(v, s, host);
+	print_unknown(v, s, host);
 	if (scan_host_opens_all(s, host))
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "

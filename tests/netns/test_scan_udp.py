@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from harness import AS_NOBODY, SLOW, check_json, need_program, portero
+from harness import AS_NOBODY, SLOW, check_json, need_program, portero, wait_until
 from test_scan import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
                        state_of)
 
@@ -304,6 +304,25 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
     told = [line for line in map(json.loads, lines.text.splitlines()) if line["kind"] == "port"]
     assert [(t["port"]["port"], t["port"]["reason"]) for t in told] == [
         (53, "udp-response"), (516, "bound-here")]
+
+
+def test_what_changes_while_it_is_asked(pair):
+    """Somebody binds 82/udp after the first request: neither "nobody bound" nor "bound" was so all along."""
+    pair.serve([], [516])
+    pair.host.nft(INSIDE)
+    late = []
+
+    def bind():
+        wait_until(lambda: pair.heard, what="the first request")
+        late.append(pair.host.udp("0.0.0.0", 82))
+    thread = threading.Thread(target=bind)
+    thread.start()
+    done = portero("scan", "-sU", "-p", "82,516", "127.0.0.1", ns=pair.host, code=(2,)).text
+    thread.join()
+    assert re.search("changed while they were asked: udp 82[.]", " ".join(done.split())), done
+    assert re.search("^ *516/udp +open", done, re.M), done
+    again = portero("scan", "-sU", "-p", "82", "127.0.0.1", "--json", ns=pair.host, code=(0,)).json
+    assert again["hosts"][0]["intervals"][0]["reason"] == "bound-here"
 
 
 def test_without_a_look_inside_silence_stays_silence(pair, tool_dir):
