@@ -343,6 +343,8 @@ static bool ask_again(struct udp_host *h, uint64_t now_ns)
 			h->ports[i] = (struct udp_port){0};
 			h->queue[h->queue_count++] = i;
 		}
+	if (!h->queue_count)
+		return false;
 	h->again++;
 	h->given_up = 0;
 	h->unresolved = h->pass_left = h->queue_count;
@@ -350,7 +352,7 @@ static bool ask_again(struct udp_host *h, uint64_t now_ns)
 	h->phase = UDP_FIRST;
 	h->due_ns = now_ns + AGAIN_PAUSE_MS * MS_NS;
 	h->spread_ns = h->due_ns + SPREAD_MS * MS_NS;
-	h->gap_ns = AGAIN_MS * MS_NS / h->unresolved;
+	h->gap_ns = AGAIN_MS * MS_NS / h->queue_count;
 	if (h->gap_ns > AGAIN_GAP_MS * MS_NS)
 		h->gap_ns = AGAIN_GAP_MS * MS_NS;
 	return true;
