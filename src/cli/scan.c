@@ -210,6 +210,7 @@ struct job {
 	struct scan_output output;
 	struct scan_saving saving;
 	struct scan_lines lines;
+	struct scan_inside inside;
 	struct waiting waiting;
 	int64_t begun_s;
 };
@@ -218,6 +219,7 @@ static void job_done(struct job *j)
 {
 	scan_output_done(&j->output);
 	scan_saving_done(&j->saving);
+	scan_inside_done(&j->inside);
 	scan_done(&j->scan);
 }
 
@@ -246,13 +248,20 @@ static void tell_service(size_t host, size_t port, void *context)
 		scan_saving_service(&j->saving);
 }
 
+static void begin_udp(size_t host, void *context)
+{
+	struct job *j = context;
+
+	if (!j->sources.count) /* of those, the inside would have to be asked one by one */
+		scan_inside_begin(&j->inside, j->o, &j->scan, host);
+}
+
 /* A host that is done. */
 static void tell_host(size_t host, void *context)
 {
 	struct job *j = context;
 
-	if (!j->sources.count) /* of those, the inside would have to be asked one by one */
-		scan_inside_join(j->o, &j->scan, host);
+	scan_inside_join(&j->inside, j->o, &j->scan, host);
 	if (!j->o->json_lines)
 		return;
 	for (size_t i = j->scan.tcp_count; i < j->scan.port_count; i++)
@@ -331,6 +340,7 @@ static void make_wish(struct job *j)
 	j->wish.progress = show_progress_of;
 	j->wish.service_progress = show_service_progress_of;
 	j->wish.save = j->saving.path ? save : NULL;
+	j->wish.udp_begun = begin_udp;
 	j->wish.host_done = tell_host;
 	j->wish.service_found = tell_service;
 	j->wish.context = j;

@@ -7,41 +7,97 @@
 
 #include <stdlib.h>
 
-static void join(const struct view *v, struct scan *s, size_t host)
+struct inside_look {
+	size_t host;
+	struct belief *beliefs; /* 65536; owned */
+	bool knows_all;
+};
+
+static int take_beliefs(const struct view *v, const struct address *to, struct inside_look *ret)
 {
-	struct belief cleanup_free *beliefs = calloc((size_t)UINT16_MAX + 1, sizeof(*beliefs));
 	const struct belief_question q = {.list = &v->list,
 					  .reach = &v->reach,
 					  .join = &v->join,
-					  .to = s->hosts[host].address,
+					  .to = *to,
 					  .proto = PROTO_UDP,
 					  .of_host = true};
 
-	if (!beliefs)
-		return;
-	belief_take(&q, beliefs);
+	ret->beliefs = calloc((size_t)UINT16_MAX + 1, sizeof(*ret->beliefs));
+	if (!ret->beliefs)
+		return -1;
+	ret->knows_all = snapshot_has_all_listeners(&v->snapshot);
+	belief_take(&q, ret->beliefs);
 	/* a guard may keep packets from a listener, which the rules know nothing of */
 	for (size_t port = 0; v->guard && port <= UINT16_MAX; port++)
-		if (beliefs[port].open == SURE_OPEN)
-			beliefs[port].open = UNSURE;
-	scan_join_udp(s, &s->hosts[host], beliefs, snapshot_has_all_listeners(&v->snapshot));
+		if (ret->beliefs[port].open == SURE_OPEN)
+			ret->beliefs[port].open = UNSURE;
+	return 0;
 }
 
-void scan_inside_join(const struct options *o, struct scan *s, size_t host)
+/* 0, and the beliefs are the caller's; negative: it could not be looked at. */
+static int look(const struct options *o, const struct address *to, struct inside_look *ret)
 {
 	/* what the machine sends to itself comes in there, whatever the address */
-	const struct reach_options ask = {
-		.in = "lo", .to = s->hosts[host].address, .protos = 1U << PROTO_UDP};
+	const struct reach_options ask = {.in = "lo", .to = *to, .protos = 1U << PROTO_UDP};
 	const struct view_wish wish = {
 		.reach = true, .reach_only = true, .clients = true, .ask = &ask};
 	struct options inside = *o;
 	struct view v = {0};
 	struct err ignored; /* then it stays as it was found */
+	int r;
 
-	if (!scan_join_helps(s, &s->hosts[host]))
-		return;
 	inside.ipv4 = inside.ipv6 = false;
-	if (view_take(&v, &inside, &wish, &ignored) >= 0)
-		join(&v, s, host);
+	r = view_take(&v, &inside, &wish, &ignored) < 0 ? -1 : take_beliefs(&v, to, ret);
 	view_done(&v);
+	return r;
+}
+
+void scan_inside_begin(struct scan_inside *inside, const struct options *o, const struct scan *s,
+		       size_t host)
+{
+	struct inside_look before = {.host = host}, *more;
+
+	if (!s->hosts[host].own || look(o, &s->hosts[host].address, &before) < 0)
+		return;
+	more = reallocarray(inside->looks, inside->count + 1, sizeof(*more));
+	if (!more) {
+		free(before.beliefs);
+		return;
+	}
+	inside->looks = more;
+	inside->looks[inside->count++] = before;
+}
+
+/* Gives it away; without beliefs: there is none. */
+static struct inside_look take_out(struct scan_inside *inside, size_t host)
+{
+	for (size_t i = 0; i < inside->count; i++)
+		if (inside->looks[i].host == host) {
+			struct inside_look found = inside->looks[i];
+
+			inside->looks[i] = inside->looks[--inside->count];
+			return found;
+		}
+	return (struct inside_look){0};
+}
+
+void scan_inside_join(struct scan_inside *inside, const struct options *o, struct scan *s,
+		      size_t host)
+{
+	struct inside_look before = take_out(inside, host), after = {0};
+
+	if (before.beliefs && scan_join_helps(s, &s->hosts[host]) &&
+	    look(o, &s->hosts[host].address, &after) == 0)
+		scan_join_udp(s, &s->hosts[host],
+			      &(struct scan_look){before.beliefs, before.knows_all},
+			      &(struct scan_look){after.beliefs, after.knows_all});
+	free(before.beliefs);
+	free(after.beliefs);
+}
+
+void scan_inside_done(struct scan_inside *inside)
+{
+	for (size_t i = 0; i < inside->count; i++)
+		free(inside->looks[i].beliefs);
+	free(inside->looks);
 }

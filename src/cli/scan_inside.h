@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * scan_inside: looks at this machine's listeners and firewall for the UDP ports of a scan that are
- * its own, and that silence alone tells little of.
+ * its own, and that silence alone tells little of: before they are asked, and afterwards.
  */
 #pragma once
 
 #include "cli/options.h"
 #include "model/scan.h"
 
+struct inside_look;
+
+struct scan_inside {
+	struct inside_look *looks; /* of hosts that are being asked; owned */
+	size_t count;
+};
+
+/* The host's UDP ports are about to be asked. */
+void scan_inside_begin(struct scan_inside *inside, const struct options *o, const struct scan *s,
+		       size_t host);
 /*
  * Joins the host of *s, which is done, with what is known inside, if that can help. What cannot be
- * looked at stays as the scan found it.
+ * looked at, before as well as now, stays as the scan found it.
  */
-void scan_inside_join(const struct options *o, struct scan *s, size_t host);
+void scan_inside_join(struct scan_inside *inside, const struct options *o, struct scan *s,
+		      size_t host);
+void scan_inside_done(struct scan_inside *inside);

@@ -32,6 +32,7 @@ static const struct {
 	[SCAN_UDP_UNBOUND] = {OUTPUT_FILTERED, "no-response"},
 	[SCAN_UDP_DROPPED] = {OUTPUT_FILTERED, "no-response"},
 	[SCAN_UDP_OWN] = {OUTPUT_UNKNOWN, "own-socket"},
+	[SCAN_UDP_CHANGED] = {OUTPUT_UNKNOWN, "no-response"},
 };
 
 enum scan_output_state scan_output_state(enum scan_reply reply)

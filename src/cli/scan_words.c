@@ -257,13 +257,14 @@ static void add_ports(const struct scan *s, const struct scan_host *host, enum s
 	}
 }
 
-/* The ports that this machine itself kept the scan from. */
-static void print_unasked(const struct view *v, const struct scan *s, const struct scan_host *host)
+/* Ports of which nothing is known because of this machine itself. */
+static void print_unknown(const struct view *v, const struct scan *s, const struct scan_host *host)
 {
-	struct buf cleanup_call(buf_done) kept_back = {0}, own = {0};
+	struct buf cleanup_call(buf_done) kept_back = {0}, own = {0}, changed = {0};
 
 	add_ports(s, host, SCAN_KEPT_BACK, &kept_back);
 	add_ports(s, host, SCAN_UDP_OWN, &own);
+	add_ports(s, host, SCAN_UDP_CHANGED, &changed);
 	if (kept_back.len)
 		view_print_line(v, _("Kept back, and so never asked: %s."), buf_text(&kept_back));
 	if (own.len)
@@ -271,6 +272,11 @@ static void print_unasked(const struct view *v, const struct scan *s, const stru
 				_("Unknown, because this scan itself asked from there: %s. Another "
 				  "run asks from other ports."),
 				buf_text(&own));
+	if (changed.len)
+		view_print_line(v,
+				_("Who is bound there, or the rules, changed while they were "
+				  "asked: %s."),
+				buf_text(&changed));
 }
 
 static void print_maybe_rejected(const struct view *v, const struct scan *s,
@@ -312,7 +318,7 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 {
 	if (host->trouble != SCAN_FINE)
 		view_print_line(v, _("Not all is known: %s."), _(troubles[host->trouble].text));
-	print_unasked(v, s, host);
+	print_unknown(v, s, host);
 	if (v->options->quiet && host->trouble == SCAN_FINE)
 		return;
 	if (scan_host_opens_all(s, host))

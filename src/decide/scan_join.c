@@ -20,16 +20,24 @@ static enum scan_reply join_silence(const struct belief *b, bool knows_all)
 	return b->listener == SNAPSHOT_NONE && knows_all ? SCAN_UDP_UNBOUND : SCAN_UDP_SILENT;
 }
 
-void scan_join_udp(const struct scan *s, struct scan_host *host, const struct belief *beliefs,
-		   bool knows_all)
+static enum scan_reply join(enum scan_reply reply, const struct scan_look *look, uint16_t port)
+{
+	const struct belief *b = &look->beliefs[port];
+
+	if (reply == SCAN_UDP_SILENT)
+		return join_silence(b, look->knows_all);
+	return reply == SCAN_UDP_CLOSED && b->listener != SNAPSHOT_NONE ? SCAN_PORT_UNREACH : reply;
+}
+
+void scan_join_udp(const struct scan *s, struct scan_host *host, const struct scan_look *before,
+		   const struct scan_look *after)
 {
 	for (size_t i = s->tcp_count; i < s->port_count; i++) {
-		const struct belief *b = &beliefs[s->ports[i]];
-		uint8_t *reply = &host->replies[i];
+		enum scan_reply reply = host->replies[i];
+		enum scan_reply joined = join(reply, before, s->ports[i]);
 
-		if (*reply == SCAN_UDP_SILENT)
-			*reply = (uint8_t)join_silence(b, knows_all);
-		else if (*reply == SCAN_UDP_CLOSED && b->listener != SNAPSHOT_NONE)
-			*reply = SCAN_PORT_UNREACH;
+		host->replies[i] =
+			(uint8_t)(joined == join(reply, after, s->ports[i]) ? joined
+									    : SCAN_UDP_CHANGED);
 	}
 }

@@ -10,10 +10,16 @@
 
 /* Is there anything about the host that the inside could tell better? */
 bool scan_join_helps(const struct scan *s, const struct scan_host *host);
+/* A look inside: of the machine's own packets to the host (belief_take()), by port. */
+struct scan_look {
+	const struct belief *beliefs;
+	bool knows_all; /* no listener can be missed in them */
+};
+
 /*
  * Silent ports become SCAN_UDP_BOUND, SCAN_UDP_UNBOUND or SCAN_UDP_DROPPED where that is sure;
- * refused ones where somebody is bound SCAN_PORT_UNREACH. `knows_all`: no listener can be missed in
- * beliefs[] (of the machine's own packets to it, belief_take()).
+ * refused ones where somebody is bound SCAN_PORT_UNREACH. Where the look before the scan and the
+ * one after it would make different things of it, SCAN_UDP_CHANGED.
  */
-void scan_join_udp(const struct scan *s, struct scan_host *host, const struct belief *beliefs,
-		   bool knows_all);
+void scan_join_udp(const struct scan *s, struct scan_host *host, const struct scan_look *before,
+		   const struct scan_look *after);

@@ -28,6 +28,7 @@ static const struct {
 	[SCAN_UDP_UNBOUND] = {SCAN_FILTERED, "nobody-bound"},
 	[SCAN_UDP_DROPPED] = {SCAN_FILTERED, "rules-drop"},
 	[SCAN_UDP_OWN] = {SCAN_UNKNOWN, "own-socket"},
+	[SCAN_UDP_CHANGED] = {SCAN_UNKNOWN, "changed"},
 };
 
 enum scan_state scan_reply_state(enum scan_reply reply)
@@ -218,7 +219,8 @@ size_t scan_count_left_out(const struct scan *s, size_t host)
 static bool has_unsure_ports(const struct scan *s, const struct scan_host *host)
 {
 	for (size_t i = 0; i < s->port_count; i++)
-		if (host->replies[i] == SCAN_UNSURE || host->replies[i] == SCAN_UDP_OWN)
+		if (host->replies[i] == SCAN_UNSURE || host->replies[i] == SCAN_UDP_OWN ||
+		    host->replies[i] == SCAN_UDP_CHANGED)
 			return true;
 	return false;
 }

@@ -50,10 +50,15 @@ void service_text(char *to, size_t size, const void *bytes, size_t len)
 const char *service_end_name(enum service_end end)
 {
 	static const char *const names[SERVICE_END_COUNT] = {
-		[SERVICE_NAMED] = "named",     [SERVICE_UNNAMED] = "unnamed",
-		[SERVICE_SILENT] = "silent",   [SERVICE_HUNG_UP] = "hung-up",
-		[SERVICE_REFUSED] = "refused", [SERVICE_OUT_OF_TIME] = "out-of-time",
-		[SERVICE_LOST] = "lost",       [SERVICE_UNASKED] = "not-asked",
+		[SERVICE_NAMED] = "named",
+		[SERVICE_UNNAMED] = "unnamed",
+		[SERVICE_SILENT] = "silent",
+		[SERVICE_HUNG_UP] = "hung-up",
+		[SERVICE_UNTAKEN] = "not-taken",
+		[SERVICE_REFUSED] = "refused",
+		[SERVICE_OUT_OF_TIME] = "out-of-time",
+		[SERVICE_LOST] = "lost",
+		[SERVICE_UNASKED] = "not-asked",
 	};
 
 	return names[end];

@@ -33,6 +33,7 @@ enum service_end {
 	SERVICE_UNNAMED, /* it said something that no pattern fits: `answer` */
 	SERVICE_SILENT,	 /* connected, and never said anything */
 	SERVICE_HUNG_UP, /* closes each connection before it says anything */
+	SERVICE_UNTAKEN, /* the kernel connects; nothing says that the server took a connection */
 	SERVICE_REFUSED, /* no connection could be made */
 	SERVICE_OUT_OF_TIME,
 	SERVICE_LOST,	 /* not known: the process that asked it died */

@@ -17,113 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- what an expression is -----------------------------------------------------------------------
- */
-
-static struct nft_set_info *find_set(const struct nft_walk *k, const struct nft_expr *expr,
-				     uint16_t attribute)
-{
-	struct cur table = cur_init("", 0), name;
-	uint32_t index;
-
-	nla_find(nft_image_attributes(k->w->image, k->item), NFTA_RULE_TABLE, &table);
-	if (!nla_find(expr->data, attribute, &name) ||
-	    !map_get(&k->w->by_key, nft_image_key(NFT_MSG_NEWSET, k->family, table, name), &index))
-		return NULL;
-	return &k->w->sets[index];
-}
-
-static struct nft_set_info *set_of(const struct nft_walk *k, const struct nft_expr *expr)
-{
-	if (strcmp(expr->name, "lookup") == 0)
-		return find_set(k, expr, NFTA_LOOKUP_SET);
-	if (strcmp(expr->name, "objref") == 0)
-		return find_set(k, expr, NFTA_OBJREF_SET_NAME);
-	if (strcmp(expr->name, "dynset") == 0)
-		return find_set(k, expr, NFTA_DYNSET_SET_NAME);
-	return NULL;
-}
-
-/* The code of an `immediate` verdict; NFT_CONTINUE when it is none. */
-static int32_t verdict_code(const struct nft_expr *expr)
-{
-	struct cur data, verdict;
-
-	if (nft_attr_number(expr->data, NFTA_IMMEDIATE_DREG) != NFT_REG_VERDICT ||
-	    !nla_find(expr->data, NFTA_IMMEDIATE_DATA, &data) ||
-	    !nla_find(data, NFTA_DATA_VERDICT, &verdict))
-		return NFT_CONTINUE;
-	return (int32_t)nft_attr_number(verdict, NFTA_VERDICT_CODE);
-}
-
-/* Of a key that is set: does anything that a rule can ask follow from it? */
-static bool is_meta_effect(const struct nft_expr *expr)
-{
-	uint32_t key = (uint32_t)nft_attr_number(expr->data, NFTA_META_KEY);
-
-	return nft_walk_has(expr, NFTA_META_SREG) && key != NFT_META_NFTRACE &&
-	       key != NFT_META_SECMARK;
-}
-
-static bool is_ct_effect(const struct nft_expr *expr)
-{
-	uint32_t key = (uint32_t)nft_attr_number(expr->data, NFTA_CT_KEY);
-
-	return nft_walk_has(expr, NFTA_CT_SREG) && key != NFT_CT_SECMARK && key != NFT_CT_EVENTMASK;
-}
-
-static bool is_feed(const struct nft_walk *k, const struct nft_expr *expr)
-{
-	const struct nft_set_info *set = set_of(k, expr);
-
-	return set && set->looked_up;
-}
-
-static bool is_effect(const struct nft_walk *k, const struct nft_expr *expr)
-{
-	const struct nft_row *row = nft_row_find(expr->name);
-	struct cur dreg;
-
-	if (!row || row->traits & TRAIT_EFFECT)
-		return true;
-	switch (row->treat) {
-	case TREAT_TARGET:
-		return nft_walk_target_treat(expr) != TREAT_STRIP;
-	case TREAT_KEYED:
-		return is_meta_effect(expr);
-	case TREAT_FEED:
-		return is_feed(k, expr);
-	case TREAT_LOOKUP:
-		return nla_find(expr->data, NFTA_LOOKUP_DREG, &dreg) &&
-		       nla_number_be(dreg) == NFT_REG_VERDICT;
-	case TREAT_OBJECT: /* helpers, timeouts, expectations, synproxy, or a map to any of them */
-		return !nft_walk_has(expr, NFTA_OBJREF_IMM_TYPE) ||
-		       nft_attr_number(expr->data, NFTA_OBJREF_IMM_TYPE) == NFT_OBJECT_SYNPROXY;
-	case TREAT_UNMIRRORED:
-		return strcmp(expr->name, "tproxy") == 0;
-	default:
-		break;
-	}
-	if (strcmp(expr->name, "immediate") == 0)
-		return verdict_code(expr) != NFT_CONTINUE;
-	if (strcmp(expr->name, "ct") == 0)
-		return is_ct_effect(expr);
-	if (strcmp(expr->name, "payload") == 0)
-		return nft_walk_has(expr, NFTA_PAYLOAD_SREG);
-	return strcmp(expr->name, "exthdr") == 0 && !nft_walk_has(expr, NFTA_EXTHDR_DREG);
-}
-
-/* Might the kernel have refused the rule for this expression's sake? */
-static bool is_risky(const struct nft_walk *k, const struct nft_expr *expr)
-{
-	const struct nft_row *row = nft_row_find(expr->name);
-	const struct nft_set_info *set = set_of(k, expr);
-	int32_t code = verdict_code(expr);
-
-	return !row || row->traits & TRAIT_RISKY || code == NFT_JUMP || code == NFT_GOTO ||
-	       (row->treat == TREAT_LOOKUP && (!set || set->refused));
-}
-
 /* --- each kind of expression ---------------------------------------------------------------------
  */
 
@@ -146,7 +39,7 @@ static void walk_meta(struct nft_walk *k, const struct nft_row *row, const struc
 	uint32_t slots = meta ? meta->slots : 4;
 
 	if (nft_walk_has(expr, NFTA_META_SREG)) {
-		if (is_meta_effect(expr))
+		if (nft_walk_is_meta_effect(expr))
 			nft_walk_emit(k, expr);
 		return;
 	}
@@ -185,7 +78,7 @@ static void walk_chance(struct nft_walk *k, const struct nft_row *row, const str
 
 static void walk_lookup(struct nft_walk *k, const struct nft_row *row, const struct nft_expr *expr)
 {
-	struct nft_set_info *set = set_of(k, expr);
+	struct nft_set_info *set = nft_walk_set_of(k, expr);
 	bool inverted = nft_attr_number(expr->data, NFTA_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
 	bool map = nft_walk_has(expr, NFTA_LOOKUP_DREG);
 
@@ -228,7 +121,7 @@ static void emit_guard(struct nft_walk *k, const struct nft_expr *expr)
 
 static void walk_object(struct nft_walk *k, const struct nft_expr *expr)
 {
-	struct nft_set_info *set = set_of(k, expr);
+	struct nft_set_info *set = nft_walk_set_of(k, expr);
 	bool map = nft_walk_has(expr, NFTA_OBJREF_SET_NAME);
 	uint32_t type = set ? set->object_type
 			    : (uint32_t)nft_attr_number(expr->data, NFTA_OBJREF_IMM_TYPE);
@@ -286,7 +179,7 @@ static void nested_word(const struct nft_expr *expr, char word[NFT_NAME_SIZE])
 
 static void walk_dynset(struct nft_walk *k, const struct nft_expr *expr)
 {
-	const struct nft_set_info *set = set_of(k, expr);
+	const struct nft_set_info *set = nft_walk_set_of(k, expr);
 	bool inverted = nft_attr_number(expr->data, NFTA_DYNSET_FLAGS) & NFT_DYNSET_F_INV;
 	bool deletes = nft_attr_number(expr->data, NFTA_DYNSET_OP) == NFT_DYNSET_OP_DELETE;
 	char word[NFT_NAME_SIZE];
@@ -332,7 +225,7 @@ static bool is_mirrored_type(const struct nft_taint *taint, const struct nft_exp
 /* An expression that reads a register which the twin cannot fill. False: it does not matter. */
 static bool walk_tainted(struct nft_walk *k, const struct nft_row *row, const struct nft_expr *expr)
 {
-	struct nft_set_info *set = set_of(k, expr);
+	struct nft_set_info *set = nft_walk_set_of(k, expr);
 	struct nft_taint *taint = nft_walk_find_taint(k, row, expr, set), kept;
 	bool compares = row->traits & TRAIT_COMPARES ||
 			(row->treat == TREAT_LOOKUP && !nft_walk_has(expr, NFTA_LOOKUP_DREG));
@@ -368,7 +261,7 @@ static void walk_plain(struct nft_walk *k, const struct nft_row *row, const stru
 	const char *word = nft_walk_senders_own(k, expr);
 
 	if (strcmp(expr->name, "ct") == 0 && nft_walk_has(expr, NFTA_CT_SREG) &&
-	    !is_ct_effect(expr))
+	    !nft_walk_is_ct_effect(expr))
 		return;
 	nft_walk_emit(k, expr);
 	if (word)
@@ -448,7 +341,7 @@ static int decode(struct nft_walk *k)
 			     ? NFPROTO_UNSPEC
 			     : k->family;
 	for (size_t i = 0; i < k->count; i++)
-		if (is_effect(k, &k->exprs[i]))
+		if (nft_walk_is_effect(k, &k->exprs[i]))
 			k->effects = i + 1;
 	return 0;
 }
@@ -460,7 +353,7 @@ static void walk_all(struct nft_walk *k)
 
 	for (size_t i = 0; i < k->count && !k->ended; i++) {
 		k->tail = i >= k->effects;
-		if (level == NFT_LEVEL_PLAIN && is_risky(k, &k->exprs[i])) {
+		if (level == NFT_LEVEL_PLAIN && nft_walk_is_risky(k, &k->exprs[i])) {
 			if (!k->tail)
 				nft_walk_stop_at(k, k->w->stop[k->item]);
 			return;
@@ -497,7 +390,7 @@ void nft_walk_note_lookups(struct nft_rewrite *w, size_t item)
 	if (decode(&k) < 0)
 		return;
 	for (size_t i = 0; i < k.count; i++) {
-		struct nft_set_info *set = set_of(&k, &k.exprs[i]);
+		struct nft_set_info *set = nft_walk_set_of(&k, &k.exprs[i]);
 
 		if (set && strcmp(k.exprs[i].name, "dynset") != 0)
 			set->looked_up = true;

@@ -2,7 +2,8 @@
 /*
  * nft_walk_inner: the state of a pass over one rule, shared by the files of nft_walk and by nobody
  * else: nft_walk (the pass, and nf_tables' own expressions), nft_walk_xt (xtables), nft_walk_sender
- * (what is any sender's own), nft_walk_state (doubts and registers). Pure.
+ * (what is any sender's own), nft_walk_effect (which expressions do something), nft_walk_state
+ * (doubts and registers). Pure.
  */
 #pragma once
 
@@ -74,6 +75,16 @@ struct nft_taint *nft_walk_find_taint(struct nft_walk *k, const struct nft_row *
 bool nft_walk_choose(struct nft_walk *k, struct nft_taint *taint);
 
 bool nft_walk_has(const struct nft_expr *expr, uint16_t attribute);
+
+/* The set that an expression looks up or fills; NULL: none that is known. */
+struct nft_set_info *nft_walk_set_of(const struct nft_walk *k, const struct nft_expr *expr);
+/* Does it do anything to the packet, or to what other rules ask, but compare? */
+bool nft_walk_is_effect(const struct nft_walk *k, const struct nft_expr *expr);
+/* Of a key that is set: does anything that a rule can ask follow from it? */
+bool nft_walk_is_meta_effect(const struct nft_expr *expr);
+bool nft_walk_is_ct_effect(const struct nft_expr *expr);
+/* Might the kernel have refused the rule for this expression's sake? */
+bool nft_walk_is_risky(const struct nft_walk *k, const struct nft_expr *expr);
 
 /* Does expression `at` compare the version of IP? Then it is known from here on. */
 void nft_walk_note_version(struct nft_walk *k, size_t at);

@@ -42,6 +42,8 @@ struct scan_wish {
 	void (*found)(size_t host, size_t port, void *context);
 	void (*service_found)(size_t host, size_t port, void *context);
 	void (*host_done)(size_t host, void *context);
+	/* the UDP ports of a host are about to be asked; may be NULL */
+	void (*udp_begun)(size_t host, void *context);
 	/* what can be kept to go on later; returns in how many ms it is to be called again. May be
 	 * NULL */
 	uint32_t (*save)(const struct scan_memory *m, void *context);

@@ -210,6 +210,8 @@ static uint64_t choose_hosts(struct asking *a)
 		if (host->took_ms > most_ms)
 			most_ms = host->took_ms;
 		a->of[i] = a->count;
+		if (wish->udp_begun)
+			wish->udp_begun(a->group->indexes[i], wish->context);
 		a->hosts[a->count] = i;
 		a->list[a->count++] = *host;
 	}

@@ -72,6 +72,7 @@ static const int allowed[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(socket),
 	SCMP_SYS(connect),
+	SCMP_SYS(shutdown),
 	SCMP_SYS(sendto),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(getsockopt),

@@ -8,7 +8,7 @@
 enum {
 	QUICK_ROUND = 1,
 	PATIENT_ROUND = 2, /* what is most likely again, for who said nothing at all; not of UDP,
-			    * where silence is common, and each is asked twice */
+			    * where silence is common, and each is asked twice later */
 	LAST_ROUND = 3,	   /* all the others again */
 	/* milliseconds, beside some round trips */
 	GREETING_MS = 120,	 /* where nothing says that the server speaks first */
@@ -52,6 +52,12 @@ void service_course_hang_up(struct service_course *c, int event)
 {
 	service_course_settle(c, event);
 	c->closed |= event >= 0 && c->probes->requests[event].rarity == FIRST_RARITY && !c->heard;
+}
+
+void service_course_doubt(struct service_course *c)
+{
+	if (c->round == QUICK_ROUND && !c->heard)
+		c->round = PATIENT_ROUND;
 }
 
 void service_course_enter_tls(struct service_course *c)
@@ -217,6 +223,11 @@ static int guess(struct service_course *c, uint32_t *wait_ms)
 		return event;
 	*wait_ms = patience(c, guess_patience(c, event));
 	return ask(c, event, c->round);
+}
+
+bool service_course_asks_twice(const struct service_course *c, int event)
+{
+	return c->over == PROBE_OVER_UDP && event >= 0 && c->asked[event] == LAST_ROUND;
 }
 
 int service_course_next(struct service_course *c, uint32_t *wait_ms)

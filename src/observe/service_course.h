@@ -40,8 +40,14 @@ void service_course_settle(struct service_course *c, int event);
  */
 void service_course_hang_up(struct service_course *c, int event);
 
+/* Perhaps nobody takes the connections: now only what is likely, with patience. */
+void service_course_doubt(struct service_course *c);
+
 /* TLS was begun: all may be asked again, inside it. */
 void service_course_enter_tls(struct service_course *c);
+
+/* Over UDP: is it asked a second time, should the first be lost? Guesses are so in later rounds. */
+bool service_course_asks_twice(const struct service_course *c, int event);
 
 /*
  * What comes next: PROBE_GREETING (listen), PROBE_TLS, a request, or PROBE_NONE at the end;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/service_talk.h"
+#include "observe/service_judge.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,17 +10,12 @@
 #include <sys/socket.h>
 
 enum {
-	ANSWER_LIMIT = 64 << 10, /* bytes; more says nothing new */
 	CONNECT_MS = 3000,
-	QUIET_MS = 50,	  /* silence after which an answer is whole */
-	REFUSAL_MS = 100, /* the same for a step of STARTTLS */
-	UNTIL_MS = 500,	  /* the same where a request says how its answer ends */
-	ANSWER_MS = 3000, /* for the whole of an answer, whoever sends it byte by byte */
-	HUNG_UP_LIMIT = 3,
-	TLS_ALERT = 21, /* RFC 8446, 5.1 */
+	REFUSAL_MS = 100, /* silence after which the answer to a step of STARTTLS is whole */
+	PARTING_MS = 300, /* to close what was half closed, beside some round trips */
 };
 
-static void go_on(struct talk *t, bool keep, int64_t now_ms);
+static void go_on(struct talk *t, bool here, int64_t now_ms);
 static void conclude(struct talk *t, int64_t now_ms);
 static void take_step(struct talk *t, int64_t now_ms);
 
@@ -122,7 +118,7 @@ static void open_connection(struct talk *t, int64_t now_ms)
 		return;
 	}
 	t->asked_ms = now_ms;
-	t->greeted = false;
+	t->greeted = t->parting = false;
 	if (t->wire.target->udp) {
 		start_asking(t, now_ms);
 		return;
@@ -141,97 +137,29 @@ static void conclude_refused(struct talk *t, int64_t now_ms)
 		finish(t, SERVICE_REFUSED, now_ms);
 }
 
-/* No connection: at first, nobody is there; later it may be that too many were made. */
-static void refused(struct talk *t, int64_t now_ms)
+/*
+ * No connection: at first, nobody is there; later it may be that too many were made. `dropped`: not
+ * even a refusal came, as from a queue that is full.
+ */
+static void refused(struct talk *t, bool dropped, int64_t now_ms)
 {
-	if (t->found.connections == 1 || ++t->hung_up >= HUNG_UP_LIMIT)
+	if (dropped && t->untaken) {
+		t->untaken = SERVICE_UNTAKEN_LIMIT;
+		conclude(t, now_ms);
+	} else if (t->found.connections == 1 || ++t->hung_up >= SERVICE_HUNG_UP_LIMIT)
 		conclude_refused(t, now_ms);
 	else
 		go_on(t, false, now_ms);
 }
 
-/* A text that no pattern fits, for whoever writes one. */
-static void remember_answer(struct talk *t)
+/* Over UDP, what was asked before may still be answered; but what is hinted at is asked apart. */
+static bool is_asked_here(const struct talk *t, bool here)
 {
-	const struct probe_request *q = request_of(t);
-	const char *asked = q ? q->name : "greeting";
-
-	if (t->found.answer_len)
-		return;
-	service_text(t->found.asked, sizeof(t->found.asked), asked, strlen(asked));
-	t->found.answer_len =
-		(uint32_t)(t->answer.len < sizeof(t->found.answer) ? t->answer.len
-								   : sizeof(t->found.answer));
-	memcpy(t->found.answer, t->answer.data, t->found.answer_len);
+	return t->wire.fd >= 0 && (here || (t->wire.target->udp && !t->course.hint_count));
 }
 
-static void no_match(struct talk *t, int64_t now_ms)
-{
-	const uint8_t *b = (const uint8_t *)t->answer.data;
-
-	if (t->answer.len >= 7 && b[0] == TLS_ALERT && b[1] == 3 &&
-	    service_course_hint(&t->course, PROBE_TLS)) {
-		go_on(t, false, now_ms);
-		return;
-	}
-	if (t->request.len >= 4 && t->answer.len == t->request.len &&
-	    memcmp(b, t->request.data, t->answer.len) == 0) {
-		service_text(t->found.protocol, sizeof(t->found.protocol), "echo", 4);
-		t->found.confidence = 0.95;
-		conclude(t, now_ms);
-		return;
-	}
-	remember_answer(t);
-	go_on(t, false, now_ms);
-}
-
-/* Who closes whatever comes, and before anything came, is not asked everything. */
-static void no_answer(struct talk *t, bool closed, int64_t now_ms)
-{
-	if (closed)
-		service_course_hang_up(&t->course, t->event);
-	t->closed_unasked |= closed && !t->sent;
-	t->hung_up = closed ? t->hung_up + 1 : 0;
-	if (t->closed_unasked && t->hung_up >= HUNG_UP_LIMIT)
-		conclude(t, now_ms);
-	else
-		go_on(t, !closed && t->event == PROBE_GREETING, now_ms);
-}
-
-/* The answer is whole, or there is none. */
-static void judge(struct talk *t, bool closed, int64_t now_ms)
-{
-	struct service_matcher *matcher = t->tools->matcher;
-	const struct probe_match *m;
-	bool hint;
-
-	if (!t->answer.len) {
-		no_answer(t, closed, now_ms);
-		return;
-	}
-	t->course.heard = true;
-	service_course_settle(&t->course, t->event);
-	t->hung_up = 0;
-	service_take_notes(matcher, t->event, t->answer.data, t->answer.len, &t->found);
-	m = service_find(matcher, t->event, t->answer.data, t->answer.len);
-	if (!m) {
-		no_match(t, now_ms);
-		return;
-	}
-	hint = m->then != PROBE_NONE && service_course_hint(&t->course, m->then);
-	/* who wants TLS first says more inside it */
-	if (!m->weak && !(hint && m->then == PROBE_TLS)) {
-		service_take(matcher, m, t->answer.data, t->answer.len, &t->found);
-		if (!t->file)
-			t->file = &t->course.probes->files[m->file];
-	} else if (!*t->weak.protocol) {
-		service_take(matcher, m, t->answer.data, t->answer.len, &t->weak);
-	}
-	go_on(t, hint && !closed && t->event == PROBE_GREETING && m->then != PROBE_TLS, now_ms);
-}
-
-/* The next question, or the end. `keep`: on this connection, on which nothing was asked yet. */
-static void go_on(struct talk *t, bool keep, int64_t now_ms)
+/* The next question, or the end. `here`: on this connection, on which nothing was asked yet. */
+static void go_on(struct talk *t, bool here, int64_t now_ms)
 {
 	if (*t->found.protocol && !t->course.hint_count) {
 		conclude(t, now_ms);
@@ -241,15 +169,26 @@ static void go_on(struct talk *t, bool keep, int64_t now_ms)
 		conclude(t, now_ms);
 		return;
 	}
+	here = is_asked_here(t, here);
 	t->event = service_course_next(&t->course, &t->wait_ms);
 	if (t->event == PROBE_NONE)
 		conclude(t, now_ms);
-	else if (!keep || t->wire.fd < 0)
+	else if (!here)
 		open_connection(t, now_ms);
 	else if (t->event == PROBE_TLS)
 		start_shaking(t, now_ms);
 	else
 		start_asking(t, now_ms);
+}
+
+static void judge(struct talk *t, bool closed, int64_t now_ms)
+{
+	enum service_verdict verdict = service_judge(t, closed);
+
+	if (verdict == SERVICE_CONCLUDE)
+		conclude(t, now_ms);
+	else
+		go_on(t, verdict == SERVICE_ASK_HERE, now_ms);
 }
 
 /* STARTTLS: sends what the next steps have to say, until one waits for an answer. */
@@ -305,17 +244,45 @@ static void conclude(struct talk *t, int64_t now_ms)
 		return;
 	}
 	finish(t,
-	       over_time			 ? SERVICE_OUT_OF_TIME
-	       : t->course.heard		 ? SERVICE_UNNAMED
-	       : t->closed_unasked && t->hung_up ? SERVICE_HUNG_UP
-						 : SERVICE_SILENT,
+	       over_time			     ? SERVICE_OUT_OF_TIME
+	       : t->course.heard		     ? SERVICE_UNNAMED
+	       : t->untaken >= SERVICE_UNTAKEN_LIMIT ? SERVICE_UNTAKEN
+	       : t->closed_unasked && t->hung_up     ? SERVICE_HUNG_UP
+						     : SERVICE_SILENT,
 	       now_ms);
+}
+
+/* Has the server shown on this connection that it took it? */
+static bool is_taken(const struct talk *t)
+{
+	return t->greeted || (t->wire.ssl && SSL_get_state(t->wire.ssl) > TLS_ST_CW_CLNT_HELLO);
+}
+
+/*
+ * The time is over. A connection stays in the server's queue until accept() takes it, even when it
+ * was reset; so it is seen first if the server took this one: whoever did closes it as well.
+ */
+static void part(struct talk *t, int64_t now_ms)
+{
+	if (t->wire.target->udp || t->event == PROBE_GREETING || is_taken(t) ||
+	    service_wire_half_close(&t->wire) < 0) {
+		judge(t, false, now_ms);
+		return;
+	}
+	t->parting = true;
+	t->due_ms = now_ms + PARTING_MS + 4 * t->course.round_trip_ms;
+	wait_for(t, t->state == TALK_SHAKING_HANDS ? t->state : TALK_LISTENING, POLLIN);
 }
 
 static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 {
 	int result, why;
 
+	if (t->parting) {
+		t->untaken = over ? t->untaken + 1 : 0;
+		judge(t, false, now_ms);
+		return;
+	}
 	ERR_clear_error();
 	result = over ? -1 : SSL_do_handshake(t->wire.ssl);
 	why = over ? SSL_ERROR_SSL : SSL_get_error(t->wire.ssl, result);
@@ -326,14 +293,18 @@ static void shake_hands(struct talk *t, bool over, int64_t now_ms)
 			t->due_ms = t->asked_ms + PROBE_WAIT_MS + 4 * t->course.round_trip_ms;
 		return;
 	}
+	if (!over)
+		t->untaken = 0;
 	if (result == 1) {
 		service_tls_look(t->wire.ssl, &t->found.tls);
 		t->found.tls.inside = t->step != 0;
 	}
 	if (t->step) {
 		finish(t, SERVICE_NAMED, now_ms);
+	} else if (over) {
+		part(t, now_ms);
 	} else if (result != 1) {
-		no_answer(t, !over, now_ms);
+		judge(t, true, now_ms);
 	} else if (t->event == PROBE_TLS) {
 		service_course_enter_tls(&t->course);
 		go_on(t, true, now_ms);
@@ -363,31 +334,6 @@ static void ask(struct talk *t, int64_t now_ms)
 		start_shaking(t, now_ms);
 }
 
-/* Is enough of it there to decide? Otherwise due_ms is moved to when it is taken as whole. */
-static bool is_whole(struct talk *t, int64_t now_ms)
-{
-	const struct probe_request *q = request_of(t);
-	struct service_matcher *matcher = t->tools->matcher;
-	const struct probe_match *m;
-	int64_t latest = t->asked_ms + t->wait_ms + ANSWER_MS;
-
-	if (t->answer.len >= ANSWER_LIMIT || t->wire.target->udp)
-		return true;
-	if (q && q->until) {
-		t->due_ms = now_ms + UNTIL_MS;
-		if (service_fits(matcher, q->until, t->answer.data, t->answer.len))
-			return true;
-	} else {
-		t->due_ms = now_ms + QUIET_MS + 2 * t->course.round_trip_ms;
-		m = service_find(matcher, t->event, t->answer.data, t->answer.len);
-		if (m && !m->weak && m->says.version)
-			return true;
-	}
-	if (t->due_ms > latest)
-		t->due_ms = latest;
-	return false;
-}
-
 /* The server greeted, or had the time to: now the request goes. */
 static void stop_holding(struct talk *t)
 {
@@ -402,7 +348,7 @@ static void listen_to(struct talk *t, int64_t now_ms)
 	ssize_t n = 0;
 	bool came = false;
 
-	while (t->answer.len < ANSWER_LIMIT &&
+	while (t->answer.len < SERVICE_ANSWER_LIMIT &&
 	       (n = service_wire_get(&t->wire, bytes, sizeof(bytes))) > 0) {
 		came = true;
 		buf_add(&t->answer, bytes, (size_t)n);
@@ -410,6 +356,8 @@ static void listen_to(struct talk *t, int64_t now_ms)
 			break;
 	}
 	t->greeted |= came;
+	if (came || n < 0)
+		t->untaken = 0;
 	if (t->answer.failed) {
 		finish(t, SERVICE_OUT_OF_TIME, now_ms);
 	} else if (t->step) {
@@ -421,14 +369,14 @@ static void listen_to(struct talk *t, int64_t now_ms)
 		finish(t, t->course.heard ? SERVICE_UNNAMED : SERVICE_REFUSED, now_ms);
 	} else if (n >= 0 && came && t->held) {
 		stop_holding(t);
-	} else if (n < 0 || (came && is_whole(t, now_ms))) {
-		judge(t, n < 0, now_ms);
+	} else if (n < 0 || (came && service_judge_is_whole(t, now_ms))) {
+		judge(t, n < 0 && !t->parting, now_ms);
 	}
 }
 
 static void time_is_over(struct talk *t, int64_t now_ms)
 {
-	if (t->wire.target->udp && !t->resent && !t->answer.len) {
+	if (service_course_asks_twice(&t->course, t->event) && !t->resent && !t->answer.len) {
 		t->resent = true;
 		t->sent = 0;
 		t->due_ms = now_ms + t->wait_ms;
@@ -438,8 +386,11 @@ static void time_is_over(struct talk *t, int64_t now_ms)
 	} else if (t->held) {
 		t->due_ms = now_ms + t->wait_ms;
 		stop_holding(t);
-	} else {
+	} else if (t->parting && !t->greeted) {
+		t->untaken++;
 		judge(t, false, now_ms);
+	} else {
+		part(t, now_ms);
 	}
 }
 
@@ -456,7 +407,7 @@ void talk_go(struct talk *t, short ready, int64_t now_ms)
 	case TALK_CONNECTING:
 		getsockopt(t->wire.fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		if (error || !ready)
-			refused(t, now_ms);
+			refused(t, !ready, now_ms);
 		else
 			talk_connected(t, now_ms);
 		break;

@@ -40,12 +40,14 @@ struct talk {
 	bool resent;
 	bool greeted; /* something came on this connection */
 	bool held;    /* the request waits until something came */
+	bool parting; /* this side of it is closed */
 	int64_t start_ms, asked_ms;
 	int64_t end_ms;	     /* it takes no longer */
 	int64_t due_ms;	     /* talk_go() at the latest then, or at end_ms */
 	size_t step;	     /* STARTTLS: the next step, from 1; 0: it was not begun */
 	unsigned hung_up;    /* connections on end that the server closed without a word */
 	bool closed_unasked; /* one of them before anything was sent */
+	unsigned untaken; /* connections on end of which nothing says that the server took them */
 	struct service found, weak;
 	const struct probe_file *file; /* whose match named it */
 };

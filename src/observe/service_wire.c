@@ -21,6 +21,11 @@ void service_wire_close(struct service_wire *w)
 	w->fd = -1;
 }
 
+int service_wire_half_close(struct service_wire *w)
+{
+	return shutdown(w->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
 int service_wire_open(struct service_wire *w)
 {
 	const struct service_target *t = w->target;

@@ -18,6 +18,8 @@ struct service_wire {
 /* Closes what is open and begins anew. 0, or a negative errno, at once or from the connection. */
 int service_wire_open(struct service_wire *w);
 void service_wire_close(struct service_wire *w);
+/* Sends nothing more. 0 or a negative errno. */
+int service_wire_half_close(struct service_wire *w);
 
 /* Bytes that went, 0: not now, -1: never. */
 ssize_t service_wire_put(struct service_wire *w, const void *bytes, size_t len);

@@ -18,6 +18,11 @@ enum {
 	LEAST_STEP_MS = 1,
 	WITH_SENTINEL = 4, /* ports */
 	SENTINEL_LIMIT = 16,
+	/* what could not be asked: how often again, after which pause, how far apart, all within */
+	AGAIN_LIMIT = 2,
+	AGAIN_PAUSE_MS = 1000,
+	AGAIN_GAP_MS = 100,
+	AGAIN_MS = 5000,
 };
 
 static uint64_t patience(const struct udp_host *h)
@@ -35,6 +40,7 @@ int udp_host_init(struct udp_host *h, const uint32_t *order, uint32_t port_count
 			       .tries = (uint8_t)(tries < UDP_MOST_TRIES ? tries : UDP_MOST_TRIES),
 			       .begun_ns = now_ns,
 			       .due_ns = now_ns,
+			       .spread_ns = now_ns + SPREAD_MS * MS_NS,
 			       .ask_room = 4 * port_count,
 			       .group = FIRST_GROUP};
 	if (h->ask_room > most_asks)
@@ -155,7 +161,7 @@ static bool go_through(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 static void begin_free(struct udp_host *h)
 {
 	h->phase = UDP_FREE;
-	h->group = FIRST_GROUP;
+	h->group = h->again ? WITH_SENTINEL : FIRST_GROUP;
 	begin_round(h, h->group);
 }
 
@@ -170,10 +176,10 @@ static void finish_quiet(struct udp_host *h)
 /* All once; and as long as nothing is refused, again. */
 static bool step_first(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 {
-	uint64_t spread_ns = h->begun_ns + SPREAD_MS * MS_NS;
-
-	if (go_through(h, now_ns, ret_port))
+	if (go_through(h, now_ns, ret_port)) {
+		h->due_ns = now_ns + h->gap_ns;
 		return true;
+	}
 	if (now_ns < h->sent_ns + patience(h)) {
 		h->due_ns = h->sent_ns + patience(h);
 		return false;
@@ -184,13 +190,13 @@ static bool step_first(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 		return false;
 	}
 	h->phase = UDP_QUIET;
-	if (h->pass >= h->needed && (h->needed == 1 || now_ns >= spread_ns)) {
+	if (h->pass >= h->needed && (h->needed == 1 || now_ns >= h->spread_ns)) {
 		finish_quiet(h);
 		return false;
 	}
-	if (h->pass + 1 >= h->needed && h->due_ns < spread_ns)
-		h->due_ns =
-			spread_ns; /* the last one: a token has come by then, if one ever does */
+	/* the last one: a token has come by then, if one ever does */
+	if (h->pass + 1 >= h->needed && h->due_ns < h->spread_ns)
+		h->due_ns = h->spread_ns;
 	h->pass_left = h->unresolved;
 	return false;
 }
@@ -225,9 +231,10 @@ static bool step_free(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 		begin_timed(h);
 		return false;
 	}
-	if (h->round_answers > h->round_asks / 2 && h->group < MOST_GROUP)
+	if (h->round_answers > h->round_asks / 2 && h->group < MOST_GROUP && !h->again)
 		h->group *= 2;
 	begin_round(h, h->group);
+	h->due_ns = now_ns + h->gap_ns * (h->group_left + 1);
 	return false;
 }
 
@@ -326,6 +333,31 @@ static bool is_over(struct udp_host *h, uint64_t now_ns)
 	return true;
 }
 
+static bool ask_again(struct udp_host *h, uint64_t now_ns)
+{
+	if (!h->given_up || h->again == AGAIN_LIMIT)
+		return false;
+	h->queue_head = h->queue_count = h->ask_count = 0;
+	for (uint32_t i = 0; i < h->port_count; i++)
+		if (h->ports[i].good == UDP_GIVEN_UP) {
+			h->ports[i] = (struct udp_port){0};
+			h->queue[h->queue_count++] = i;
+		}
+	if (!h->queue_count)
+		return false;
+	h->again++;
+	h->given_up = 0;
+	h->unresolved = h->pass_left = h->queue_count;
+	h->pass = 0;
+	h->phase = UDP_FIRST;
+	h->due_ns = now_ns + AGAIN_PAUSE_MS * MS_NS;
+	h->spread_ns = h->due_ns + SPREAD_MS * MS_NS;
+	h->gap_ns = AGAIN_MS * MS_NS / h->queue_count;
+	if (h->gap_ns > AGAIN_GAP_MS * MS_NS)
+		h->gap_ns = AGAIN_GAP_MS * MS_NS;
+	return true;
+}
+
 bool udp_host_next(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 {
 	static udp_step *const steps[UDP_FINISHED] = {
@@ -336,7 +368,7 @@ bool udp_host_next(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port)
 	};
 
 	while (h->phase != UDP_FINISHED) {
-		if (is_over(h, now_ns)) {
+		if (is_over(h, now_ns) && !ask_again(h, now_ns)) {
 			h->phase = UDP_FINISHED;
 			break;
 		}
@@ -388,12 +420,15 @@ void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool re
 	take_time(h, now_ns, p);
 	if (p->good == UDP_SILENT)
 		h->silent--;
+	else if (p->good == UDP_GIVEN_UP)
+		h->given_up--;
 	else
 		h->unresolved--;
 	h->kept++;
-	h->lost += p->good == UDP_SILENT   ? h->tries
-		   : h->phase == UDP_QUIET ? p->asks - 1U
-					   : p->good;
+	h->lost += p->good == UDP_SILENT     ? h->tries
+		   : p->good == UDP_GIVEN_UP ? 0
+		   : h->phase == UDP_QUIET   ? p->asks - 1U
+					     : p->good;
 	p->good = UDP_ANSWERED;
 	udp_silence_set_needed(h);
 }
@@ -402,13 +437,13 @@ void udp_host_give_up(struct udp_host *h, uint32_t port)
 {
 	struct udp_port *p = &h->ports[port];
 
-	if (p->good == UDP_ANSWERED)
+	if (p->good == UDP_ANSWERED || p->good == UDP_GIVEN_UP)
 		return;
 	if (p->good == UDP_SILENT)
 		h->silent--;
 	else
 		h->unresolved--;
-	p->good = UDP_ANSWERED;
+	p->good = UDP_GIVEN_UP;
 	h->given_up++;
 }
 

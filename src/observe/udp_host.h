@@ -52,6 +52,7 @@ struct udp_host {
 	uint8_t tries, needed;	  /* silences: as was wished; by what is lost */
 	uint32_t pass, pass_left; /* UDP_FIRST, UDP_QUIET */
 	uint64_t begun_ns, due_ns, sent_ns;
+	uint64_t spread_ns; /* before then, a host that refuses nothing is not done */
 	/* tokens: all; since it was seen that none was left, at anchor_ns */
 	uint32_t taken, drained;
 	uint64_t taken_ns, anchor_ns;	   /* when that was sent which took the last */
@@ -65,6 +66,8 @@ struct udp_host {
 	uint32_t kept, lost; /* of answered ports: answers; asks that were not, and should have */
 	bool gave_up;	     /* it refused, and does not any more */
 	uint32_t given_up;   /* ports that could not be asked */
+	unsigned again;	     /* so often those were asked again */
+	uint64_t gap_ns;     /* between two requests of a pass, then */
 	struct probe_host times;
 };
 
@@ -82,7 +85,10 @@ bool udp_host_next(struct udp_host *h, uint64_t now_ns, uint32_t *ret_port);
 uint64_t udp_host_wake_ns(const struct udp_host *h, uint64_t now_ns);
 /* A port answered, or was refused (`refused`). */
 void udp_host_answer(struct udp_host *h, uint64_t now_ns, uint32_t port, bool refused);
-/* The port cannot be asked: it is not waited for any more, and not silent. */
+/*
+ * The port could not be asked: it is not waited for, and not silent. When all else is known, it is
+ * asked again, twice at most and slowly: what kept it back may have been a limit.
+ */
 void udp_host_give_up(struct udp_host *h, uint32_t port);
 /* Was the port asked so often that its silence is known? Not of one that answered. */
 bool udp_host_is_silent(const struct udp_host *h, uint32_t port);

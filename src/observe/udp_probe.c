@@ -128,6 +128,16 @@ static void end_late(struct udp_engine *u, uint64_t now_ns)
 		udp_probe_end_host(u, i, SCAN_TIMED_OUT);
 }
 
+/* What was kept back before is being asked now. */
+static void note_ask(struct udp_engine *u, uint32_t index, uint32_t number)
+{
+	const struct scan_host *host = &u->wish.hosts[index / u->wish.sources];
+	uint8_t *known = &host->replies[u->wish.first + port_at(u, index, number)];
+
+	if (*known == SCAN_KEPT_BACK)
+		*known = SCAN_UNASKED;
+}
+
 size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, size_t room)
 {
 	size_t allowed = probe_rate_allows(&u->rate, now_ns), count = 0;
@@ -145,6 +155,7 @@ size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, 
 			continue;
 		}
 		silent = 0;
+		note_ask(u, index, number);
 		out[count++] = (struct probe){.host = index / u->wish.sources,
 					      .port = port_at(u, index, number),
 					      .slot = u->of[index].ports[number].asks - 1U};

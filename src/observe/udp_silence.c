@@ -41,7 +41,7 @@ void udp_silence_set_needed(struct udp_host *h)
 
 bool udp_silence_is_over(const struct udp_port *p)
 {
-	return p->good >= UDP_ANSWERED;
+	return p->good >= UDP_GIVEN_UP;
 }
 
 void udp_silence_conclude(struct udp_host *h, struct udp_port *p)

@@ -11,6 +11,7 @@ enum {
 	UDP_MOST_TRIES = 12,
 	/* in place of a port's `good` */
 	UDP_GOOD_LIMIT = 250,
+	UDP_GIVEN_UP = 253,
 	UDP_ANSWERED = 254,
 	UDP_SILENT = 255,
 };

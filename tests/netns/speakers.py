@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,11 @@ def say(*words):
 def silent(s):
     while s.recv(4096):
         pass
+
+
+@kind
+def deaf(s):
+    time.sleep(60)
 
 
 @kind
@@ -175,7 +181,7 @@ def serve_one(name, port, s, alone):
 
 
 def serve(name, port, listener):
-    """`single:KIND` has one worker only, as a gunicorn of one."""
+    """`hung-N` accepts nothing, and has a backlog of N. `single:KIND` has one worker only, as a gunicorn of one."""
     single = name.startswith("single-")
     name = name.removeprefix("single-")
     count = 0
@@ -193,6 +199,9 @@ def serve_udp(name, port):
     s.bind(("0.0.0.0", port))
     while True:
         data, peer = s.recvfrom(4096)
+        if name == "udp_radius" and data[:2] == b"\x01p":  # as FreeRADIUS refuses
+            reject = b"\x03" + data[1:2] + struct.pack("!H", 20) + bytes(16)
+            threading.Timer(1, s.sendto, (reject, peer)).start()
         if name == "udp_echoes":
             s.sendto(data, peer)
         elif name == "udp_elsewhere":
@@ -219,6 +228,10 @@ def main():
             threading.Thread(target=serve_udp, args=(name, port), daemon=True).start()
             continue
         listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        if name.startswith("hung-"):
+            listener.listen(int(name.removeprefix("hung-")))
+            HUNG.append(listener)
+            continue
         threading.Thread(target=serve, args=(name, port, listener), daemon=True).start()
     say("ready")
     for line in sys.stdin:  # back in the order of what is told
@@ -226,5 +239,6 @@ def main():
 
 
 CONTEXT = None
+HUNG = []
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ import time
 import pytest
 
 from harness import (AS_NOBODY, PORTERO, SLOW, base_environment, check_json, die_with_parent, janitor,
-                     need_program, portero)
+                     need_program, portero, wait_until)
 from scanning import (TARGET, TARGET6, VISITOR, VISITOR6, Pair, begin_scan, losing, of_state,
                        state_of)
 
@@ -180,6 +180,17 @@ def test_who_may_not_ask(pair):
     assert "Kept back, and so never asked: udp 53,1001." in table
 
 
+def test_a_limit_of_this_machine(pair):
+    """A rule that keeps back only what is too much: asked again, more slowly, all is told."""
+    pair.serve()
+    pair.host.sysctl(ipv4__icmp_ratelimit=0)
+    pair.visitor.nft("table inet t { chain o { type filter hook output priority 0;\n"
+                     "udp dport 1-65535 limit rate over 20/second burst 5 packets drop\n}\n}\n")
+    states = pair.udp_states("-p", "53,123,514,1001-1020")
+    assert of_state(states, "open") == [53, 123] and of_state(states, "open|filtered") == [514]
+    assert of_state(states, "closed") == list(range(1001, 1021))
+
+
 def test_who_refuses_to_send(pair):
     """A rule that tells the sender of it: still nothing of the host."""
     pair.serve()
@@ -330,6 +341,25 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
     told = [line for line in map(json.loads, lines.text.splitlines()) if line["kind"] == "port"]
     assert [(t["port"]["port"], t["port"]["reason"]) for t in told] == [
         (53, "udp-response"), (516, "bound-here")]
+
+
+def test_what_changes_while_it_is_asked(pair):
+    """Somebody binds 82/udp after the first request: neither "nobody bound" nor "bound" was so all along."""
+    pair.serve([], [516])
+    pair.host.nft(INSIDE)
+    late = []
+
+    def bind():
+        wait_until(lambda: pair.heard, what="the first request")
+        late.append(pair.host.udp("0.0.0.0", 82))
+    thread = threading.Thread(target=bind)
+    thread.start()
+    done = portero("scan", "-sU", "-p", "82,516", "127.0.0.1", ns=pair.host, code=(2,)).text
+    thread.join()
+    assert re.search("changed while they were asked: udp 82[.]", " ".join(done.split())), done
+    assert re.search("^ *516/udp +open", done, re.M), done
+    again = portero("scan", "-sU", "-p", "82", "127.0.0.1", "--json", ns=pair.host, code=(0,)).json
+    assert again["hosts"][0]["intervals"][0]["reason"] == "bound-here"
 
 
 def test_without_a_look_inside_silence_stays_silence(pair, tool_dir):

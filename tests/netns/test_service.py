@@ -125,10 +125,40 @@ def test_what_says_nothing_or_dies(make_ns):
     assert again[mixed[1]]["end"] == "silent"
 
 
+def queue_of(ns, port):
+    out = subprocess.run(["nsenter", f"--net=/run/netns/{ns.name}", "ss", "-ltnH", f"sport = {port}"], check=True,
+                         capture_output=True, text=True).stdout
+    return int(out.split()[1])
+
+
+def test_who_accepts_nothing_is_not_filled_up(ns, speakers):
+    """A connection stays in the queue of a server that hangs. Of a small one, it is told why it is full."""
+    ports = speakers("hung-1", "hung-2", "hung-5", "hung-128")
+    begun = time.monotonic()
+    found = ask(ns, *ports)
+    assert all(f["end"] == "not-taken" and f["connections"] == 2 for f in found.values()), found
+    assert time.monotonic() - begun < 8 * SLOW
+    assert [queue_of(ns, p) for p in ports] == [2, 2, 2, 2]
+    found = ask(ns, *ports[1:])
+    assert all(f["end"] == "not-taken" for f in found.values()), found
+    found = ask(ns, *ports[2:])
+    assert all(f["end"] == "not-taken" and f["connections"] == 2 for f in found.values()), found
+    assert [queue_of(ns, p) for p in ports] == [2, 3, 6, 6]
+
+
+def test_who_takes_its_time_is_not_taken_for_hung(ns, speakers):
+    """It closes when the other side does, or answers when it is asked with patience."""
+    ports = speakers("silent", "slow_web", "deaf")
+    found = ask(ns, *ports)
+    assert [found[p]["end"] for p in ports] == ["silent", "named", "not-taken"]
+
+
 def test_udp(ns, speakers):
-    ports = speakers("udp_echoes", "udp_elsewhere")
+    ports = speakers("udp_echoes", "udp_elsewhere", "udp_radius")
     found = ask(ns, *(f"{p}/udp" for p in ports))
     assert set(found) == set(ports)
+    assert found[ports[0]]["protocol"] == "echo" and found[ports[2]]["protocol"] == "radius"
+    assert found[ports[2]]["ms"] < 5000 * SLOW  # each with all its patience: 10 s
 
 
 def test_parent_dies(ns, speakers):

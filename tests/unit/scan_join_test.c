@@ -36,7 +36,8 @@ static void what_is_known_inside_replaces_silence(void **state)
 				replies[0] = replies[1] = r;
 				assert_int_equal(scan_join_helps(&s, &host),
 						 r == SCAN_UDP_SILENT || r == SCAN_UDP_CLOSED);
-				scan_join_udp(&s, &host, beliefs, all);
+				scan_join_udp(&s, &host, &(struct scan_look){beliefs, all},
+					      &(struct scan_look){beliefs, all});
 				assert_int_equal(replies[0], r); /* TCP's */
 				if (r == SCAN_UDP_SILENT)
 					assert_int_equal(replies[1], all ? cases[i].silent
@@ -52,10 +53,44 @@ static void what_is_known_inside_replaces_silence(void **state)
 	assert_false(scan_join_helps(&s, &host));
 }
 
+/* What both looks make of it stands; else nothing is known. */
+static void what_changes_meanwhile_is_unknown(void **state)
+{
+	static struct belief before[65536], after[65536];
+	uint16_t ports[] = {PORT};
+	uint8_t reply;
+	struct scan s = {.ports = ports, .port_count = 1};
+	struct scan_host host = {.own = true, .replies = &reply};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+			before[PORT] = cases[i].belief;
+			after[PORT] = cases[k].belief;
+			reply = SCAN_UDP_SILENT;
+			scan_join_udp(&s, &host, &(struct scan_look){before, true},
+				      &(struct scan_look){after, true});
+			assert_int_equal(reply, cases[i].silent == cases[k].silent
+							? cases[i].silent
+							: SCAN_UDP_CHANGED);
+			reply = SCAN_UDP_CLOSED;
+			scan_join_udp(&s, &host, &(struct scan_look){before, true},
+				      &(struct scan_look){after, true});
+			assert_int_equal(reply, cases[i].closed == cases[k].closed
+							? cases[i].closed
+							: SCAN_UDP_CHANGED);
+			reply = SCAN_UDP_ANSWER;
+			scan_join_udp(&s, &host, &(struct scan_look){before, true},
+				      &(struct scan_look){after, true});
+			assert_int_equal(reply, SCAN_UDP_ANSWER);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_known_inside_replaces_silence),
+		cmocka_unit_test(what_changes_meanwhile_is_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,34 @@ static void test_late_greeting(void **state)
 	service_course_done(&c);
 }
 
+/* Where nobody may take the connections: what is likely, patiently; the rest, should it be alive.
+ */
+static void test_doubt(void **state)
+{
+	struct service_course c = begin(40123, PROBE_OVER_TCP);
+
+	(void)state;
+	expect(&c, PROBE_GREETING, 160);
+	expect(&c, FIRST, 240);
+	service_course_doubt(&c);
+	expect(&c, FIRST, 2040);
+	service_course_doubt(&c);
+	expect(&c, PROBE_TLS, 1040);
+	expect(&c, SECOND, 2040);
+	expect(&c, RARE, 240);
+	expect(&c, PROBE_NONE, 0);
+	service_course_done(&c);
+
+	/* who has answered before is not doubted */
+	c = begin(40123, PROBE_OVER_TCP);
+	c.heard = true;
+	expect(&c, PROBE_GREETING, 160);
+	expect(&c, FIRST, 240);
+	service_course_doubt(&c);
+	expect(&c, PROBE_TLS, 240);
+	service_course_done(&c);
+}
+
 static void test_named_port(void **state)
 {
 	struct service_course c = begin(12, PROBE_OVER_TCP);
@@ -230,7 +258,10 @@ static void test_udp(void **state)
 
 	c = begin(54, PROBE_OVER_UDP);
 	expect(&c, SECOND, 140);
+	assert_false(service_course_asks_twice(&c, SECOND));
 	expect(&c, UDP, 90);
+	expect(&c, SECOND, 240);
+	assert_true(service_course_asks_twice(&c, SECOND));
 	service_course_done(&c);
 }
 
@@ -241,7 +272,7 @@ int main(void)
 		cmocka_unit_test(test_late_greeting), cmocka_unit_test(test_named_port),
 		cmocka_unit_test(test_tls),	      cmocka_unit_test(test_port_that_greets),
 		cmocka_unit_test(test_hints),	      cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_alone),	      cmocka_unit_test(test_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

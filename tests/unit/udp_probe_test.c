@@ -462,6 +462,55 @@ static void what_is_kept_back_is_unknown(void **state)
 	assert_int_equal(host.trouble, SCAN_KEPT_HERE);
 }
 
+/*
+ * This machine lets 20 requests a second out, and five at once: all ports are asked after all, and
+ * those of the odd numbers, which are open and silent, often enough.
+ */
+static void a_limit_of_this_machine_is_waited_for(void **state)
+{
+	enum { COUNT = 40, TRIES = 3 };
+	uint8_t replies[COUNT] = {0};
+	unsigned asks[COUNT] = {0}, kept_back = 0;
+	struct scan_host host = {.replies = replies, .rtt_ms = -1};
+	struct udp_wish wish = {
+		.hosts = &host, .host_count = 1, .port_count = COUNT, .rate = 1000, .tries = TRIES};
+	struct udp_engine *u = udp_probe_new(&wish, S_NS);
+	uint64_t now = S_NS, filled = now;
+	double tokens = 5;
+
+	(void)state;
+	assert_non_null(u);
+	for (; !udp_probe_finished(u); now = udp_probe_wake_ns(u, now) + 1) {
+		struct probe out[BATCH];
+		size_t count = udp_probe_next(u, now, out, BATCH);
+
+		tokens = fmin(5, tokens + (double)(now - filled) * 20 / 1e9);
+		filled = now;
+		for (size_t i = 0; i < count; i++) {
+			uint32_t port = out[i].port;
+
+			if (tokens < 1) {
+				udp_probe_kept_back(u, 0, port);
+				kept_back++;
+				continue;
+			}
+			tokens -= 1;
+			asks[port]++;
+			if (port % 2 == 0)
+				udp_probe_answer(u, now, 0, port, SCAN_UDP_CLOSED);
+		}
+	}
+	udp_probe_conclude(u, false);
+	udp_probe_free(u);
+	assert_true(kept_back > COUNT / 2);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		assert_int_equal(replies[i], i % 2 ? SCAN_UDP_SILENT : SCAN_UDP_CLOSED);
+		assert_true(i % 2 == 0 || asks[i] >= TRIES);
+	}
+	assert_int_equal(host.trouble, SCAN_FINE);
+	assert_true(now < 20 * S_NS);
+}
+
 /* At whatever time it is stopped: nothing is closed that was not refused, and what may have been
  * kept silent by the limit is not known. */
 static void what_is_not_known_yet_is_told_so(void **state)
@@ -539,6 +588,7 @@ int main(void)
 		cmocka_unit_test(what_is_left_is_told_as_it_is),
 		cmocka_unit_test(sources_share_the_ports),
 		cmocka_unit_test(what_is_kept_back_is_unknown),
+		cmocka_unit_test(a_limit_of_this_machine_is_waited_for),
 		cmocka_unit_test(nonsense_is_ignored),
 	};
 
