@@ -58,7 +58,7 @@ static void keep(const struct options *o, const struct verify_look *l)
 	struct err e = {0};
 
 	snprintf(look.from, sizeof(look.from), "%s", l->from);
-	if (outside_save(o->state_dir, &look, &l->scan, &e) < 0 && geteuid() == 0 && !o->quiet)
+	if (outside_save(o->state_dir, &look, &l->scan, &l->found, &e) < 0 && geteuid() == 0 && !o->quiet)
 		command_fail(_("what was seen could not be kept for portero show: %s"), e.msg);
 }
 

@@ -7,38 +7,13 @@
 #include "cli/scan_service_words.h"
 #include "cli/scan_words.h"
 #include "cli/table.h"
+#include "cli/verify_kinds.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { COLUMN_PORT, COLUMN_ADDRESS, COLUMN_KIND, COLUMN_INSIDE, COLUMN_OUTSIDE, COLUMN_COUNT };
-
-static const struct {
-	const char *word, *text;
-} kinds[VERIFY_KIND_COUNT] = {
-	[VERIFY_GHOST] = {N_("ghost"),
-			  N_("ghost: it answers, and nobody is known to listen. Something hides a "
-			     "listener, or answers in its place.")},
-	[VERIFY_BELIEVED_CLOSED] =
-		{N_("believed closed"),
-		 N_("believed closed: it answers, although the rules keep this packet out. Trust "
-		    "the "
-		    "packet, and report it: portero's picture of the firewall is wrong here.")},
-	[VERIFY_SHADOWED] =
-		{N_("shadowed"),
-		 N_("shadowed: somebody listens, and the rules let it in, yet it does not answer. "
-		    "Something on the way drops it, or the listener's queue is full.")},
-	[VERIFY_IMPOSTOR] =
-		{N_("impostor"),
-		 N_("impostor: it speaks another protocol than its program, or its number, stands "
-		    "for. Something uses the name or the number of another. A number accuses "
-		    "nobody whom the policy names there (program, unit or container).")},
-	[VERIFY_MIDDLEBOX] =
-		{N_("middlebox"),
-		 N_("middlebox: nearly every port of the address answers, whoever listens. What "
-		    "answers is not this machine's programs.")},
-};
 
 struct row {
 	char port[16], address[ADDRESS_TEXT_SIZE], inside[160], outside[320];
@@ -90,7 +65,7 @@ static void write_row(const struct verify_look *l, const struct verify_differenc
 	write_outside(l, d, row);
 	cells[COLUMN_PORT].text = row->port;
 	cells[COLUMN_ADDRESS].text = row->address;
-	cells[COLUMN_KIND] = (struct table_cell){.text = _(kinds[d->kind].word), .color = "31"};
+	cells[COLUMN_KIND] = (struct table_cell){.text = verify_kinds_word(d->kind), .color = "31"};
 	cells[COLUMN_INSIDE].text = row->inside;
 	cells[COLUMN_OUTSIDE].text = row->outside;
 }
@@ -129,7 +104,7 @@ static void print_meanings(const struct verify_look *l)
 		seen |= 1U << l->found.differences[i].kind;
 	for (int i = 0; i < VERIFY_KIND_COUNT; i++)
 		if (seen & 1U << i)
-			view_print_line(&l->view, "%s", _(kinds[i].text));
+			view_print_line(&l->view, "%s", verify_kinds_meaning((enum verify_kind)i));
 }
 
 /* What is contradicted, of each. */
