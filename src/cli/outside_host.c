@@ -181,7 +181,8 @@ static bool has_sound_services(const json_t *entry)
 	struct outside_port ignored;
 	const char *name;
 
-	json_object_foreach(services, name, one) {
+	json_object_foreach(services, name, one)
+	{
 		unsigned long port = strtoul(name, NULL, 10);
 		char same[8];
 
@@ -342,8 +343,8 @@ static json_t *pack_ports(const struct merging *m, const uint32_t *looks)
 					     (int)looks[one->look]);
 			if (one->kind != VERIFY_KIND_COUNT)
 				json_array_append_new(
-					interval, json_string(verify_kind_id(
-							  (enum verify_kind)one->kind)));
+					interval,
+					json_string(verify_kind_id((enum verify_kind)one->kind)));
 			json_array_append_new(list, interval);
 		}
 		first = port + 1;
@@ -356,7 +357,8 @@ static json_t *pack_services(const struct merging *m, const uint32_t *looks)
 	json_t *kept = json_object(), *service;
 	const char *name;
 
-	json_object_foreach(m->services, name, service) {
+	json_object_foreach(m->services, name, service)
+	{
 		json_int_t look = json_integer_value(json_object_get(service, "look"));
 		json_t *one = json_copy(service);
 
@@ -376,9 +378,9 @@ static json_t *pack(struct merging *m, const struct address *a, const char *from
 		return NULL;
 	address_format(a, text);
 	kept = pack_looks(m, looks);
-	return json_pack("{s:s, s:s?, s:o, s:o, s:o}", "address", text, "from",
-			 *from ? from : NULL, "looks", kept, "ports", pack_ports(m, looks),
-			 "services", pack_services(m, looks));
+	return json_pack("{s:s, s:s?, s:o, s:o, s:o}", "address", text, "from", *from ? from : NULL,
+			 "looks", kept, "ports", pack_ports(m, looks), "services",
+			 pack_services(m, looks));
 }
 
 json_t *outside_host_merge(const json_t *before, const json_t *look, const char *from,

@@ -168,16 +168,14 @@ static json_t *pack_port(const struct view *v, const struct outside_port *p)
 	char address[ADDRESS_TEXT_SIZE];
 
 	address_format(&p->address, address);
-	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:s?, s:o}", "address", address,
-			 "own", is_own(v, &p->address), "proto", "tcp", "state",
-			 scan_state_name(scan_reply_state(p->reply)), "reason",
-			 scan_reply_reason(p->reply), "service",
-			 json_scan_service(p->asked ? &p->service : NULL), "heard",
-			 pack_heard(v, p), "time",
-			 json_scan_time(p->look.time_s), "age_s",
-			 pack_age(v, &p->look), "this_boot", !p->look.other_boot, "from",
-			 p->look.from[0] ? p->look.from : NULL, "disagreements",
-			 pack_disagreements(p));
+	return json_pack(
+		"{s:s, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:s?, s:o}", "address", address,
+		"own", is_own(v, &p->address), "proto", "tcp", "state",
+		scan_state_name(scan_reply_state(p->reply)), "reason", scan_reply_reason(p->reply),
+		"service", json_scan_service(p->asked ? &p->service : NULL), "heard",
+		pack_heard(v, p), "time", json_scan_time(p->look.time_s), "age_s",
+		pack_age(v, &p->look), "this_boot", !p->look.other_boot, "from",
+		p->look.from[0] ? p->look.from : NULL, "disagreements", pack_disagreements(p));
 }
 
 json_t *show_outside_pack(const struct view *v, const struct show_outside *s)

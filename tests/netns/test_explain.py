@@ -429,7 +429,7 @@ def all_alternatives(ns, load, port, source):
     first = explain(ns, port, "tcp", from_=source)
     commands = split(first["decided_by"]["remedy"])
     assert [word for word, _ in commands] == ["or"] * len(commands)
-    opens = first["decided_by"]["verdict"] == "drop"
+    opens = first["decided_by"]["verdict"] in ("drop", "reject")
     for number, (_, command) in enumerate(commands):
         load()
         run(ns, "sh", "-c", command)
