@@ -240,6 +240,7 @@ int command_explain(const struct options *o)
 
 	if (code)
 		return code;
+	wish.connections = port.proto == PROTO_UDP;
 	code = view_take(&v, o, &wish, &e) < 0 ? command_fail("%s", e.msg)
 					       : explain(&v, &ask, &port);
 	view_done(&v);

@@ -91,7 +91,7 @@ enum listener_at explain_words_listener(const struct view *v, const struct expla
 	if (x->verdict != VERDICT_ACCEPT || x->reply || x->forwarded || x->several)
 		return LISTENER_AT_UNKNOWN;
 	return listener_at(&v->snapshot, &v->list, x->flow.proto,
-			   x->target.family ? x->target_port : x->port, to);
+			   x->target.family ? x->target_port : x->port, &x->flow.source, to);
 }
 
 bool explain_words_is_refusal(const struct explanation *x, uint32_t index)

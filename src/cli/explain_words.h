@@ -19,7 +19,7 @@ void explain_words_str(const struct view *v, const struct explanation *x, uint32
 void explain_words_packet(const struct view *v, const struct explanation *x, struct buf *out);
 /*
  * Does somebody listen where the packet arrives? UNKNOWN also where it does not, or not on this
- * machine for certain. The view has clients.
+ * machine for certain. The view has clients, and of UDP connections.
  */
 enum listener_at explain_words_listener(const struct view *v, const struct explanation *x);
 /* Is it the step that refuses the packet, which is more than to drop it? */

@@ -9,12 +9,15 @@
 enum listener_at {
 	LISTENER_AT_NOBODY,
 	LISTENER_AT_SOMEBODY,
-	LISTENER_AT_UNKNOWN, /* not everything could be looked at, or it hangs on the interface */
+	/* not everything could be looked at, or it hangs on the interface or the sender's port */
+	LISTENER_AT_UNKNOWN,
 };
 
 /*
- * At an address of this machine's own namespace. Of UDP, the list must have clients, too: they are
- * bound as well.
+ * At an address of this machine's own namespace, for a packet from `from`. Of UDP, the list must
+ * have clients, too, which are bound as well, and the snapshot connections: who is connected hears
+ * its peer alone.
  */
 enum listener_at listener_at(const struct snapshot *s, const struct listener_list *list,
-			     enum proto proto, uint16_t port, const struct address *to);
+			     enum proto proto, uint16_t port, const struct address *from,
+			     const struct address *to);
