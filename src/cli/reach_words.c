@@ -131,7 +131,8 @@ void reach_words_row(const struct view *v, const struct port_row *row, struct bu
 		buf_add_text(out, _("none"));
 		return;
 	}
-	if (add_widest(v, row, out) && r->families != v->offered[row->proto][r->widest])
+	if (add_widest(v, row, out) && r->widest != SOURCE_HOST &&
+	    r->families != v->offered[row->proto][r->widest])
 		buf_add_text(out, r->families == FAMILY_IPV4   ? " (IPv4)"
 				  : r->families == FAMILY_IPV6 ? " (IPv6)"
 							       : "");
