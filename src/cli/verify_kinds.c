@@ -22,8 +22,9 @@ static const struct {
 	[VERIFY_IMPOSTOR] =
 		{N_("impostor"),
 		 N_("impostor: it speaks another protocol than its program, or its number, stands "
-		    "for. Something uses the name or the number of another. A number accuses "
-		    "nobody whom the policy names there (program, unit or container).")},
+		    "for. Something uses the name or the number of another. If it is meant to be "
+		    "on that number, say so in the policy: an opening that names its program, "
+		    "unit or container.")},
 	[VERIFY_MIDDLEBOX] =
 		{N_("middlebox"),
 		 N_("middlebox: nearly every port of the address answers, whoever listens. What "
