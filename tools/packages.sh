@@ -33,7 +33,7 @@ MORE_DAEMON_PACKAGES="$DAEMON_PACKAGES apache2-bin avahi-daemon beanstalkd bind9
 	unpack:chrony unpack:exim4-daemon-light unpack:proftpd-core unpack:pure-ftpd
 	unpack:pure-ftpd-common unpack:opentracker unpack:pgbouncer"
 # What `make bench` compares with; without it that part is left out, with a note.
-BENCH_PACKAGES="nmap masscan"
+BENCH_PACKAGES="nmap masscan zmap"
 LINT_PACKAGES="clang-format clang-tidy cppcheck libclang-rt-14-dev git man-db"
 
 # need_packages NAME...: installs with apt those that are not there; quiet when all are.

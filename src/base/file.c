@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_CHUNK = 4096, PIECE_SIZE = 65536, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 8 };
+enum { READ_CHUNK = 4096, PIECE_SIZE = 65536, LINK_LIMIT = 4096, OPEN_ATTEMPTS = 1000 };
 
 static int read_all(int fd, size_t limit, struct buf *out)
 {

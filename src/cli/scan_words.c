@@ -51,6 +51,7 @@ static const struct {
 	[SCAN_LOSSY] = {"lossy", N_("so much is lost on the way that silence means nothing")},
 	[SCAN_KEPT_HERE] = {"kept-back",
 			    N_("this machine's own rules keep back what is sent there")},
+	[SCAN_WAY_LOST] = {"way-lost", N_("the way to this address ended while it was asked")},
 };
 
 const char *scan_words_trouble_id(enum scan_trouble trouble)

@@ -214,7 +214,7 @@ static bool has_unsure_ports(const struct scan *s, const struct scan_host *host)
 bool scan_ports_are_complete(const struct scan *s)
 {
 	for (size_t i = 0; i < s->host_count; i++)
-		if (s->hosts[i].trouble > SCAN_NO_HOST ||
+		if (s->hosts[i].trouble > SCAN_NO_HOST || s->hosts[i].trouble == SCAN_NO_ROUTE ||
 		    (s->hosts[i].trouble == SCAN_FINE && has_unsure_ports(s, &s->hosts[i])))
 			return false;
 	return true;

@@ -59,6 +59,7 @@ enum scan_trouble {
 	SCAN_INTERRUPTED, /* Ctrl-C */
 	SCAN_LOSSY,	  /* so much was lost on the way that ports may have been missed */
 	SCAN_KEPT_HERE,	  /* some ports are SCAN_KEPT_BACK */
+	SCAN_WAY_LOST,	  /* there was a way, which ended or became one that is shared */
 	SCAN_TROUBLE_COUNT,
 };
 

@@ -174,6 +174,12 @@ static int open_call(const struct address *to, uint16_t port)
 	return r ? r : -EISCONN;
 }
 
+/* Told by connect() itself: this machine has no way there now, so that nothing was sent. */
+static bool is_no_way(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES;
+}
+
 void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context)
 {
 	struct call *call = &d->calls[d->first_free];
@@ -181,7 +187,8 @@ void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, v
 	int fd = open_call(wish->to, wish->port);
 
 	if (fd < 0) {
-		tell(&wish->probe, -1, fd == -EISCONN ? 0 : -fd, take, context);
+		if (!is_no_way(-fd))
+			tell(&wish->probe, -1, fd == -EISCONN ? 0 : -fd, take, context);
 		return;
 	}
 	if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {

@@ -214,7 +214,7 @@ static void begin_pass(struct probe_engine *p, uint64_t now_ns)
 {
 	p->pass++;
 	p->place = 0;
-	p->overflowed = false;
+	p->spoilt = false;
 	p->pass_sent = 0;
 	p->pass_begun_ns = now_ns;
 	p->phase = PHASE_ASKING;
@@ -243,7 +243,7 @@ static void judge_host(struct probe_engine *p, uint32_t host, bool last)
 {
 	struct probe_host *h = &p->hosts[host];
 
-	h->tries += !p->overflowed;
+	h->tries += !p->spoilt;
 	if (probe_host_is_sure(h))
 		probe_finish_host(p, host, SCAN_FINE);
 	else if (last || p->pass + 1 == PROBE_PASS_LIMIT)
@@ -279,6 +279,11 @@ static void time_out_hosts(struct probe_engine *p, uint64_t now_ns)
 static uint64_t pass_end_ns(const struct probe_engine *p)
 {
 	return p->last_sent_ns + probe_patience_ns(p);
+}
+
+bool probe_will_judge(const struct probe_engine *p, uint64_t now_ns)
+{
+	return p->phase == PHASE_WAITING && now_ns > pass_end_ns(p);
 }
 
 /* When the host should get sentinels, because too little is known of it; UINT64_MAX: never. */
@@ -359,7 +364,7 @@ size_t probe_next(struct probe_engine *p, uint64_t now_ns, struct probe *out, si
 		expire_sentinels(p, now_ns);
 		time_out_hosts(p, now_ns);
 	}
-	if (p->phase == PHASE_WAITING && now_ns > pass_end_ns(p)) {
+	if (probe_will_judge(p, now_ns)) {
 		judge_hosts(p, now_ns);
 		if (p->phase == PHASE_WAITING)
 			begin_pass(p, now_ns);

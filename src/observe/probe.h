@@ -79,8 +79,13 @@ void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *t
 /* It was kept back by this machine (EPERM): the port is SCAN_KEPT_BACK unless it answered, and is
  * not asked again; the host is SCAN_KEPT_HERE. */
 void probe_kept_back(struct probe_engine *p, const struct probe *to);
-/* Answers were lost in this process's own buffers: this pass proves nothing. */
-void probe_overflowed(struct probe_engine *p);
+/* Answers were lost in this process's own buffers, or packets went a way that ended: this pass
+ * proves nothing. */
+void probe_spoil_pass(struct probe_engine *p);
+/* Will probe_next() judge at that time what the silence of this pass means? */
+bool probe_will_judge(const struct probe_engine *p, uint64_t now_ns);
+/* The host is asked no more; what is silent there stays unsure. Nothing when it is finished. */
+void probe_end_host(struct probe_engine *p, uint32_t host, enum scan_trouble trouble);
 /* Nothing is left to be asked; or `stop` (Ctrl-C) ended it. */
 bool probe_finished(const struct probe_engine *p);
 /* Fills in what is known by now: what is silent becomes SCAN_NO_REPLY or SCAN_UNSURE. Once. */

@@ -80,9 +80,15 @@ void probe_kept_back(struct probe_engine *p, const struct probe *to)
 		probe_finish_host(p, to->host, SCAN_FINE);
 }
 
-void probe_overflowed(struct probe_engine *p)
+void probe_spoil_pass(struct probe_engine *p)
 {
-	p->overflowed = true;
+	p->spoilt = true;
+}
+
+void probe_end_host(struct probe_engine *p, uint32_t host, enum scan_trouble trouble)
+{
+	if (!p->hosts[host].finished)
+		probe_finish_host(p, host, trouble);
 }
 
 static void conclude_host(const struct probe_host *h, struct scan_host *host, uint32_t port_count)
@@ -111,7 +117,7 @@ static uint64_t settled_place(const struct probe_engine *p, uint64_t now_ns)
 {
 	uint64_t patience = probe_patience_ns(p), place = p->place;
 
-	if (p->overflowed)
+	if (p->spoilt)
 		return 0;
 	while (place && now_ns - p->times_ns[(place - 1) / PLACES_PER_TIME] <= patience)
 		place = (place - 1) / PLACES_PER_TIME * PLACES_PER_TIME;

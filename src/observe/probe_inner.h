@@ -38,7 +38,7 @@ struct probe_engine {
 	uint64_t pass_begun_ns, asked_ns, last_sent_ns; /* asked: a port, not a sentinel */
 	enum phase phase;
 	unsigned pass;
-	bool overflowed;
+	bool spoilt;
 	uint32_t left; /* hosts that are not finished */
 	uint32_t since_sentinel;
 	uint64_t sent, answered, pass_sent;

@@ -126,12 +126,13 @@ static int open_ring(struct rawsock *r, int family, uint16_t first, uint16_t cou
 	return bind(r->ring_fd, (struct sockaddr *)&all, sizeof(all)) < 0 ? -errno : 0;
 }
 
-/* Lost like any other packet: a full queue, an ICMP error of before; EPERM is told besides. */
+/* Lost like any other packet: a full queue, a link that went down or away, an ICMP error of before;
+ * EPERM is told besides. */
 static bool is_lost(int error)
 {
 	return error == ENOBUFS || error == EAGAIN || error == EPERM || error == EACCES ||
 	       error == EINTR || error == ECONNREFUSED || error == EHOSTUNREACH ||
-	       error == ENETUNREACH;
+	       error == ENETUNREACH || error == ENETDOWN || error == ENXIO || error == ENODEV;
 }
 
 static int send_all(int fd, struct mmsghdr *messages, unsigned count, struct err *e)

@@ -62,7 +62,7 @@ static void end_host(struct run *run, size_t index)
 	struct scan_host *host = &run->scan->hosts[index];
 
 	run->done++;
-	host->done = host->trouble != SCAN_INTERRUPTED;
+	host->done = host->trouble != SCAN_INTERRUPTED && host->trouble != SCAN_WAY_LOST;
 	if (run->wish->host_done)
 		run->wish->host_done(index, run->wish->context);
 }
@@ -109,6 +109,18 @@ void scan_group_report_tcp(const struct group *g)
 
 	scan_group_report(g, &p);
 	save(g->run, g, false);
+}
+
+void scan_group_look_tcp(struct group *g, bool routed)
+{
+	if (!scan_ways_are_due(g) && !probe_will_judge(g->engine, g->now_ns))
+		return;
+	if (!scan_ways_look(g, routed))
+		return;
+	probe_spoil_pass(g->engine);
+	for (uint32_t i = 0; i < g->count; i++)
+		if (g->way_lost[i])
+			probe_end_host(g->engine, i, SCAN_WAY_LOST);
 }
 
 /* --- groups ------------------------------------------------------------------------------------
@@ -300,6 +312,8 @@ static int run_groups(struct run *run, uint32_t *waiting, uint32_t count)
 			break;
 		g->run = run;
 		g->count = 0;
+		g->look_ns = 0;
+		memset(g->way_lost, 0, sizeof(g->way_lost));
 		g->memory = NULL;
 		g->by_address = (struct map){0};
 		if (run->resumes)

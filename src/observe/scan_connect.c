@@ -29,6 +29,7 @@ int scan_connect_ask(struct group *g)
 		size_t room = dial_room(dial), count;
 
 		g->now_ns = clock_mono_ns();
+		scan_group_look_tcp(g, true);
 		count = probe_next(g->engine, g->now_ns, probes,
 				   room < RAWSOCK_BATCH ? room : RAWSOCK_BATCH);
 		for (size_t i = 0; i < count; i++) {

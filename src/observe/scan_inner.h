@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * scan_inner: what the parts of a scan share: the whole (scan), and how a group of hosts is asked:
- * by packets (scan_packets), by connect() (scan_connect), by datagrams (scan_udp). For them only.
+ * by packets (scan_packets), by connect() (scan_connect), by datagrams (scan_udp); and whether the
+ * ways there are still the same (scan_ways). For them only.
  */
 #pragma once
 
@@ -45,6 +46,8 @@ struct group {
 	struct probe_engine *engine;
 	const struct probe_memory *memory; /* to go on with, or NULL */
 	uint64_t now_ns;
+	uint64_t look_ns;		 /* when the ways are looked at again */
+	bool way_lost[PROBE_HOST_LIMIT]; /* it ended, and did not come back */
 };
 
 bool scan_is_stopped(const struct run *run);
@@ -56,6 +59,17 @@ void scan_group_report(const struct group *g, const struct probe_progress *p);
 void scan_group_report_tcp(const struct group *g);
 /* Gives the engine an answer, and tells the caller of the scan of a port that is open. */
 void scan_group_answer(struct group *g, const struct probe *to, enum scan_reply reply);
+
+/* Were they looked at so long ago that they should be? */
+bool scan_ways_are_due(const struct group *g);
+/*
+ * Takes the ways that there are now; of those that ended it waits for a moment whether they come
+ * back, else way_lost[] tells. `routed`: the kernel finds them itself for what is sent. True: not
+ * all are what they were, so that packets may have gone nowhere. Sets now_ns.
+ */
+bool scan_ways_look(struct group *g, bool routed);
+/* The same for what the group's engine asks, whenever it is due. */
+void scan_group_look_tcp(struct group *g, bool routed);
 
 /* Each asks until the engine has finished, or it is stopped. 0 or a negative errno. */
 int scan_packets_ask(struct group *g);

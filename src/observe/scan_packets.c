@@ -132,6 +132,7 @@ int scan_packets_ask(struct group *g)
 
 		/* what came until now is told before it is decided what that means */
 		g->now_ns = clock_mono_ns();
+		scan_group_look_tcp(g, false);
 		rawsock_receive(&raw, take_packet, g);
 		count = probe_next(g->engine, g->now_ns, probes, RAWSOCK_BATCH);
 		scan_group_report_tcp(g);
@@ -140,7 +141,7 @@ int scan_packets_ask(struct group *g)
 			continue;
 		}
 		if (rawsock_overflows(&raw))
-			probe_overflowed(g->engine);
+			probe_spoil_pass(g->engine);
 		wait_for_packets(g, &raw);
 	}
 	rawsock_close(&raw);

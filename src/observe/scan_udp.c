@@ -158,6 +158,17 @@ static void send_requests(struct asking *a, const struct probe *probes, size_t c
 			udp_probe_kept_back(a->engine, probes[i].host, probes[i].port);
 }
 
+static void look_at_ways(struct asking *a)
+{
+	struct group *g = a->group;
+
+	if (!scan_ways_are_due(g) || !scan_ways_look(g, true))
+		return;
+	for (uint32_t i = 0; i < g->count; i++)
+		if (g->way_lost[i] && a->of[i] != UINT32_MAX)
+			udp_probe_end_host(a->engine, a->of[i], SCAN_WAY_LOST);
+}
+
 static void ask(struct asking *a)
 {
 	struct group *g = a->group;
@@ -169,6 +180,7 @@ static void ask(struct asking *a)
 		size_t count;
 
 		g->now_ns = clock_mono_ns();
+		look_at_ways(a);
 		udp_socket_receive(&a->socket, take, a);
 		count = udp_probe_next(a->engine, g->now_ns, probes, UDP_BATCH);
 		scan_group_report(g, &progress);
@@ -192,7 +204,8 @@ static uint64_t choose_hosts(struct asking *a)
 		const struct scan_host *host = &a->group->hosts[i];
 
 		a->of[i] = UINT32_MAX;
-		if (host->trouble == SCAN_TIMED_OUT || host->trouble == SCAN_INTERRUPTED)
+		if (host->trouble == SCAN_TIMED_OUT || host->trouble == SCAN_INTERRUPTED ||
+		    host->trouble == SCAN_WAY_LOST)
 			continue;
 		if (host->took_ms > most_ms)
 			most_ms = host->took_ms;

@@ -16,8 +16,8 @@ struct udp_engine {
 	uint32_t count;
 	struct probe_rate rate;
 	uint64_t begun_ns, sent, answered;
-	uint32_t turn; /* which goes first */
-	bool *timed_out;
+	uint32_t turn;	/* which goes first */
+	uint8_t *ended; /* of each host: enum scan_trouble, when it was not asked to its end */
 };
 
 /*
@@ -90,8 +90,8 @@ struct udp_engine *udp_probe_new(const struct udp_wish *wish, uint64_t now_ns)
 		u->begun_ns = now_ns;
 		u->rate = probe_rate_init(wish->rate, wish->rate, true);
 		u->of = calloc(u->count, sizeof(*u->of));
-		u->timed_out = calloc(wish->host_count, sizeof(*u->timed_out));
-		r = u->of && u->timed_out ? init_hosts(u, order, now_ns) : -1;
+		u->ended = calloc(wish->host_count, sizeof(*u->ended));
+		r = u->of && u->ended ? init_hosts(u, order, now_ns) : -1;
 	}
 	free(order);
 	if (r == 0)
@@ -107,18 +107,25 @@ void udp_probe_free(struct udp_engine *u)
 	for (uint32_t i = 0; u->of && i < u->count; i++)
 		udp_host_done(&u->of[i]);
 	free(u->of);
-	free(u->timed_out);
+	free(u->ended);
 	free(u);
+}
+
+void udp_probe_end_host(struct udp_engine *u, uint32_t host, enum scan_trouble trouble)
+{
+	for (uint32_t i = host * u->wish.sources; i < (host + 1) * u->wish.sources; i++) {
+		if (u->of[i].phase != UDP_FINISHED)
+			u->ended[host] = (uint8_t)trouble;
+		u->of[i].phase = UDP_FINISHED;
+	}
 }
 
 static void end_late(struct udp_engine *u, uint64_t now_ns)
 {
 	if (!u->wish.host_timeout_ns || now_ns - u->begun_ns < u->wish.host_timeout_ns)
 		return;
-	for (uint32_t i = 0; i < u->count; i++) {
-		u->timed_out[i / u->wish.sources] |= u->of[i].phase != UDP_FINISHED;
-		u->of[i].phase = UDP_FINISHED;
-	}
+	for (uint32_t i = 0; i < u->wish.host_count; i++)
+		udp_probe_end_host(u, i, SCAN_TIMED_OUT);
 }
 
 size_t udp_probe_next(struct udp_engine *u, uint64_t now_ns, struct probe *out, size_t room)
@@ -255,10 +262,10 @@ static void conclude_host(struct udp_engine *u, uint32_t number, bool interrupte
 	if (host->trouble != SCAN_FINE)
 		return;
 	if (sum.unresolved)
-		host->trouble = u->timed_out[number] ? SCAN_TIMED_OUT
-				: sum.gave_up	     ? SCAN_LOSSY
-				: interrupted	     ? SCAN_INTERRUPTED
-						     : SCAN_FINE;
+		host->trouble = u->ended[number] ? (enum scan_trouble)u->ended[number]
+				: sum.gave_up	 ? SCAN_LOSSY
+				: interrupted	 ? SCAN_INTERRUPTED
+						 : SCAN_FINE;
 	if (host->trouble == SCAN_FINE && sum.given_up)
 		host->trouble = SCAN_KEPT_HERE;
 }

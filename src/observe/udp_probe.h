@@ -42,6 +42,8 @@ void udp_probe_answer(struct udp_engine *u, uint64_t now_ns, uint32_t host, uint
 /* What udp_probe_next() gave was kept back by this machine (EPERM): the port is SCAN_KEPT_BACK
  * unless it answers what was sent before, and the host SCAN_KEPT_HERE. */
 void udp_probe_kept_back(struct udp_engine *u, uint32_t host, uint32_t port);
+/* The host is asked no more, unless it is finished; what is not known yet stays SCAN_UNSURE. */
+void udp_probe_end_host(struct udp_engine *u, uint32_t host, enum scan_trouble trouble);
 /*
  * Fills in what is known by now: of what is silent, SCAN_UDP_SILENT where that is sure, else
  * SCAN_UNSURE. Once.

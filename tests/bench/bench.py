@@ -12,7 +12,7 @@ interleaved rounds: what slows the machine down for a while slows all of them do
   E  policies of 1 to 10,000 openings with 50,000 networks: loading them, new connections and bytes,
      next to rules of the same meaning as others write them, and to no firewall (policy.py)
   F. the guard: listening, connecting, bytes and datagrams with it, next to without (guard.py)
-  G. all TCP ports of a host over a veth: portero scan next to nmap and masscan, with and without
+  G. all TCP ports of a host over a veth: portero scan next to nmap, masscan and zmap, with and without
      packets lost, and that no open port is missed (scan.py)
 
 A, B and C are about who listens: they run portero --no-reach.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Scene G of bench.py, its half for many hosts: 256 addresses of a namespace with 1,000 TCP ports each,
-of which three or a few more are open on each: portero scan next to nmap -sS -T4 and masscan. How fast, how many
-packets, and how many open ports were missed.
+of which three or a few more are open on each: portero scan next to nmap -sS -T4 and masscan; and one
+port of each, open on every other address, next to zmap, which asks no more than one. How fast, how
+many packets, and how many open ports were missed.
 """
 import json
 import random
@@ -14,6 +15,7 @@ import sys
 
 PREFIX, PORTS, OPEN_EACH = "203.0.113", 1000, 3
 NETWORK = f"{PREFIX}.0/24"
+ONE_PORT = 8443
 
 LISTEN = """
 import resource, socket, sys
@@ -47,8 +49,8 @@ def packets_sent(s):
     return json.loads(text)[0]["stats64"]["tx"]["packets"]
 
 
-def ask_portero(s):
-    sample, text = s.run([*s.portero[:-1], "-p", f"1-{PORTS}", NETWORK])
+def ask_portero(s, ports):
+    sample, text = s.run([*s.portero[:-1], "-p", ports, NETWORK])
     return sample, {(h["address"], p["port"]) for h in json.loads(text)["hosts"] for p in h["ports"]}
 
 
@@ -59,53 +61,65 @@ def greppable(text):
             for port in re.findall(r"(\d+)/open/tcp", line)}
 
 
-def ask_nmap(s):
-    sample, text = s.run(["nmap", "-n", "-Pn", "-sS", "-T4", f"-p1-{PORTS}", "-oG", "-", NETWORK])
+def ask_nmap(s, ports):
+    sample, text = s.run(["nmap", "-n", "-Pn", "-sS", "-T4", "-p", ports, "-oG", "-", NETWORK])
     return sample, greppable(text)
 
 
-def ask_masscan(s):
-    sample, text = s.run(["timeout", "120", "masscan", "--rate", "100000", "--wait", "1",
-                          f"-p1-{PORTS}", "--router-mac", s.mac, "-e", "eth0", "-oG", "-", NETWORK])
+def ask_masscan(s, ports):
+    sample, text = s.masscan(ports, NETWORK)
     return sample, greppable(text)
 
 
-def compare(s, everywhere, rounds):
+def ask_zmap(s, port):
+    """It knows no network for documentation; so fast, and it waits for answers as long as it does."""
+    sample, text = s.run(["zmap", "-q", "-p", port, "-i", "eth0", "-G", s.mac, "-b", "/dev/null",
+                          "-B", "100M", NETWORK])
+    return sample, {(address, int(port)) for address in text.split()}
+
+
+def measure(s, what, is_so, askers, ports, rounds):
     """{who: (median seconds, open ports missed)}, in interleaved rounds."""
-    own, results = choose(everywhere), {}
-    is_so = own | {(f"{PREFIX}.{n}", port) for n in range(256) for port in everywhere
-                   if port <= PORTS}
-    askers = {"portero": ask_portero}
-    if shutil.which("nmap"):
-        askers["nmap"] = ask_nmap
-    if shutil.which("masscan"):
-        askers["masscan"] = ask_masscan
-    give_addresses(s)
-    with subprocess.Popen(["ip", "netns", "exec", s.host, sys.executable, "-c", LISTEN],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listener:
-        listener.stdin.write(" ".join(f"{a}:{p}" for a, p in sorted(own)) + "\n")
-        listener.stdin.flush()
-        if listener.stdout.readline() != "ready\n":
-            raise RuntimeError("nobody listens")
-        times, packets = {}, {}
-        missed, extra = dict.fromkeys(askers, 0), dict.fromkeys(askers, 0)
-        for _ in range(rounds):
-            for who, ask in askers.items():
-                before = packets_sent(s)
-                sample, found = ask(s)
-                packets.setdefault(who, []).append(packets_sent(s) - before)
-                times.setdefault(who, []).append(sample.seconds)
-                missed[who] += len(is_so - found)
-                extra[who] += len(found - is_so)
-        listener.stdin.close()
-    print(f"  256 addresses with {PORTS:,} ports each, {len(is_so)} open, {rounds} rounds:")
+    times, packets, results = {}, {}, {}
+    missed, extra = dict.fromkeys(askers, 0), dict.fromkeys(askers, 0)
+    for _ in range(rounds):
+        for who, ask in askers.items():
+            before = packets_sent(s)
+            sample, found = ask(s, ports)
+            packets.setdefault(who, []).append(packets_sent(s) - before)
+            times.setdefault(who, []).append(sample.seconds)
+            missed[who] += len(is_so - found)
+            extra[who] += len(found - is_so)
+    print(f"  256 addresses, {what}, {len(is_so)} open, {rounds} rounds:")
     for who, took in times.items():
         seconds, sent = statistics.median(took), statistics.median(packets[who])
         results[who] = (seconds, missed[who])
         print(f"    {who:10}{seconds:9.2f} s ({min(took):.2f} to {max(took):.2f}); missed "
               f"{missed[who]} of {rounds * len(is_so):,}; {sent:,.0f} packets, "
-              f"{sent / (256 * PORTS):.2f} for each port, {sent / len(is_so):,.0f} for each open one")
+              f"{sent / len(is_so):,.1f} for each open port")
     if missed["portero"] or extra["portero"]:
         raise RuntimeError(f"network: portero missed {missed['portero']} open ports, and made up "
                            f"{extra['portero']}")
+    return results
+
+
+def compare(s, everywhere, rounds):
+    few = choose(everywhere)
+    many = few | {(f"{PREFIX}.{n}", port) for n in range(256) for port in everywhere
+                  if port <= PORTS}
+    one = {(f"{PREFIX}.{n}", ONE_PORT) for n in range(0, 256, 2)}
+    askers = {"portero": ask_portero}
+    askers |= {who: ask for who, ask in (("nmap", ask_nmap), ("masscan", ask_masscan))
+               if shutil.which(who)}
+    give_addresses(s)
+    with subprocess.Popen(["ip", "netns", "exec", s.host, sys.executable, "-c", LISTEN],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listener:
+        listener.stdin.write(" ".join(f"{a}:{p}" for a, p in sorted(few | one)) + "\n")
+        listener.stdin.flush()
+        if listener.stdout.readline() != "ready\n":
+            raise RuntimeError("nobody listens")
+        results = measure(s, f"{PORTS:,} ports each", many, askers, f"1-{PORTS}", rounds)
+        askers |= {"zmap": ask_zmap} if shutil.which("zmap") else {}
+        results["one port"] = measure(s, "one port", one, askers, str(ONE_PORT), rounds)
+        listener.stdin.close()
     return results

@@ -517,10 +517,38 @@ static void an_overflow_is_made_good(void **state)
 	while (!probe_finished(engine)) {
 		asked += probe_next(engine, now, out, BATCH) == 1;
 		if (asked <= 3)
-			probe_overflowed(engine);
+			probe_spoil_pass(engine);
 		now = probe_wake_ns(engine, now) + 1;
 	}
 	assert_int_equal(asked, 3 + 6);
+	probe_free(engine);
+}
+
+static void who_is_given_up_stays_unsure(void **state)
+{
+	uint8_t replies[64] = {0};
+	struct scan_host host = {.replies = replies};
+	struct probe_wish wish = plain;
+	struct probe_engine *engine;
+	struct probe out[BATCH];
+
+	(void)state;
+	wish.hosts = &host;
+	wish.host_count = 1;
+	wish.port_count = 64;
+	engine = probe_new(&wish, MS_NS);
+	assert_non_null(engine);
+	assert_true(probe_next(engine, MS_NS, out, BATCH) > 0);
+	probe_answer(engine, 2 * MS_NS, &out[0], SCAN_RST);
+	probe_end_host(engine, 0, SCAN_WAY_LOST);
+	assert_true(probe_finished(engine));
+	probe_end_host(engine, 0, SCAN_TIMED_OUT);
+	probe_conclude(engine, false);
+	assert_int_equal(host.trouble, SCAN_WAY_LOST);
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(replies[i] == SCAN_RST, i == out[0].port);
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_not_equal(replies[i], SCAN_NO_REPLY);
 	probe_free(engine);
 }
 
@@ -539,6 +567,7 @@ int main(void)
 		cmocka_unit_test(keeps_to_a_rate),
 		cmocka_unit_test(nonsense_is_ignored),
 		cmocka_unit_test(an_overflow_is_made_good),
+		cmocka_unit_test(who_is_given_up_stays_unsure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
