@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WAIT_STEP_MS = 1 };
+enum { WAIT_STEP_MS = 1, STOP_STEP_MS = 500 };
 
 static const char *const places[] = {"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
 
@@ -131,8 +131,14 @@ static int talk(const struct run *run, struct ends *ours, long end_ms)
 		struct pollfd wait[] = {{ours->output, POLLIN, 0}, {ours->errors, POLLIN, 0}};
 		long left = end_ms - clock_mono_ms();
 
-		if (left <= 0 || poll(wait, ARRAY_LEN(wait), (int)left) == 0)
+		if (run->stop && *run->stop)
+			return -EINTR;
+		if (left <= 0)
 			return -ETIMEDOUT;
+		/* a signal may come just before this: it is not waited through */
+		if (poll(wait, ARRAY_LEN(wait), (int)(left < STOP_STEP_MS ? left : STOP_STEP_MS)) <=
+		    0)
+			continue;
 		if (wait[0].revents)
 			r = take_output(&ours->output, run->limit, run->out);
 		if (r >= 0 && run->errors && wait[1].revents)

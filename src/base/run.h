@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,6 +18,7 @@ struct run {
 	size_t input_len;
 	size_t limit; /* bytes that out, and errors, may hold in the end */
 	int patience_ms;
+	const volatile sig_atomic_t *stop; /* becomes true: it is ended; NULL: never */
 	bool apart;	    /* in a session of its own: no key or end of the terminal reaches it */
 	struct buf *out;    /* what it printed is appended */
 	struct buf *errors; /* what it printed on its standard error; NULL: that is thrown away */
@@ -24,7 +26,8 @@ struct run {
 
 /*
  * Returns the exit code of the program; or -ENOENT (no such program), -ETIMEDOUT (it took longer
- * than its patience and was ended), -E2BIG (it printed more), or another negative errno.
+ * than its patience and was ended), -E2BIG (it printed more), -EINTR (`stop`, or a signal
+ * ended it), or another negative errno.
  */
 int run_with(const struct run *wish);
 /* The same, without input and errors. */

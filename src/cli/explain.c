@@ -18,8 +18,12 @@
 
 enum { FIELD_INDENT = 17, STEP_INDENT = 16 };
 
-static const char *step_word(const struct explain_step *s)
+static const char *step_word(const struct explanation *x, uint32_t index)
 {
+	const struct explain_step *s = &x->steps[index];
+
+	if (explain_words_is_refusal(x, index))
+		return _("reject");
 	switch (s->verdict) {
 	case TRACE_ACCEPT:
 		return s->nat ? _("done") : _("accept");
@@ -51,7 +55,7 @@ static void print_step(const struct view *v, const struct explanation *x, uint32
 	struct buf cleanup_call(buf_done) text = {0};
 
 	explain_words_place(v, x, s, &text);
-	buf_printf(&text, ": %s", step_word(s));
+	buf_printf(&text, ": %s", step_word(x, index));
 	if (s->target_str && (s->verdict == TRACE_JUMP || s->verdict == TRACE_GOTO)) {
 		buf_add_char(&text, ' ');
 		explain_words_str(v, x, s->target_str, &text);
@@ -227,7 +231,7 @@ static int explain(struct view *v, struct reach_options *ask, const struct port_
 
 int command_explain(const struct options *o)
 {
-	struct view_wish wish = {0};
+	struct view_wish wish = {.clients = true}; /* a UDP client is bound, too */
 	struct reach_options ask;
 	struct port_range port = {0};
 	struct view v = {0};
@@ -236,6 +240,7 @@ int command_explain(const struct options *o)
 
 	if (code)
 		return code;
+	wish.connections = port.proto == PROTO_UDP;
 	code = view_take(&v, o, &wish, &e) < 0 ? command_fail("%s", e.msg)
 					       : explain(&v, &ask, &port);
 	view_done(&v);

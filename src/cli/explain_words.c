@@ -84,6 +84,22 @@ static void add_reply(const struct explanation *x, struct buf *out)
 	}
 }
 
+enum listener_at explain_words_listener(const struct view *v, const struct explanation *x)
+{
+	const struct address *to = x->target.family ? &x->target : &x->flow.destination;
+
+	if (x->verdict != VERDICT_ACCEPT || x->reply || x->forwarded || x->several)
+		return LISTENER_AT_UNKNOWN;
+	return listener_at(&v->snapshot, &v->list, x->flow.proto,
+			   x->target.family ? x->target_port : x->port, &x->flow.source, to);
+}
+
+bool explain_words_is_refusal(const struct explanation *x, uint32_t index)
+{
+	return index == x->decides && x->verdict == VERDICT_REJECT && !x->steps[index].reply &&
+	       x->steps[index].verdict == TRACE_DROP;
+}
+
 void explain_words_verdict(const struct view *v, const struct explanation *x, struct buf *out)
 {
 	bool by_rule = x->decides != EXPLAIN_NONE && x->steps[x->decides].verdict == TRACE_DROP;
@@ -96,6 +112,8 @@ void explain_words_verdict(const struct view *v, const struct explanation *x, st
 	case VERDICT_ACCEPT:
 		buf_add_text(out, _("is let in"));
 		add_arrival(v, x, out);
+		if (explain_words_listener(v, x) == LISTENER_AT_NOBODY)
+			buf_add_text(out, _(", where nobody listens: the port is closed"));
 		break;
 	case VERDICT_DROP:
 		buf_add_text(out, by_rule ? _("is dropped, without an answer")

@@ -315,7 +315,8 @@ static json_t *port(const struct view *v, const struct port_row *rows, size_t co
 static int print_value(json_t *value)
 {
 	int r = value ? json_dumpf(value, stdout,
-				   JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
+				   JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY |
+					   JSON_REALS)
 		      : -1;
 
 	json_decref(value);

@@ -10,6 +10,9 @@
 
 #include <jansson.h>
 
+/* Real numbers as they were meant: 0.95, and not 0.94999999999999996. */
+#define JSON_REALS JSON_REAL_PRECISION(15)
+
 /* portero.status/1: all rows of the view. 0 or -ENOMEM. */
 int json_print_status(const struct view *v);
 /*

@@ -37,8 +37,9 @@ static json_t *step_json(const struct explanation *x, uint32_t index)
 			 safe(reach_text(&x->reach, s->chain_str)), "handle",
 			 s->handle ? json_integer((json_int_t)s->handle) : json_null(), "number",
 			 s->number ? json_integer(s->number) : json_null(), "policy", s->policy,
-			 "reply", s->reply, "verdict", verdicts[s->verdict], "target",
-			 safe(reach_text(&x->reach, s->target_str)), "rule",
+			 "reply", s->reply, "verdict",
+			 explain_words_is_refusal(x, index) ? "reject" : verdicts[s->verdict],
+			 "target", safe(reach_text(&x->reach, s->target_str)), "rule",
 			 safe(reach_text(&x->reach, s->rule_str)), "tables",
 			 s->legacy ? "legacy" : "nf_tables");
 }
@@ -79,6 +80,11 @@ static json_t *target_json(const struct explanation *x)
 	return json_pack("{s:s, s:i, s:b, s:b, s:o}", "address", target, "port", x->target_port,
 			 "forwarded", x->forwarded, "several", x->several, "interface",
 			 safe(reach_text(&x->reach, x->out_str)));
+}
+
+static json_t *listens_json(enum listener_at at)
+{
+	return at == LISTENER_AT_UNKNOWN ? json_null() : json_boolean(at == LISTENER_AT_SOMEBODY);
 }
 
 static json_t *gaps_json(const struct explanation *x)
@@ -125,6 +131,7 @@ int json_explain_print(const struct view *v, const struct explanation *x)
 			    json_pack("{s:b, s:b, s:b}", "source", x->chose_from, "interface",
 				      x->chose_in, "destination", x->chose_to));
 	json_object_set_new(root, "arrives", target_json(x));
+	json_object_set_new(root, "listens", listens_json(explain_words_listener(v, x)));
 	json_object_set_new(root, "decided_by", rule_json(x, x->decides));
 	json_object_set_new(root, "translated_by", rule_json(x, x->translates));
 	json_object_set_new(root, "path", path);

@@ -60,16 +60,10 @@ static json_t *pack_answer(const struct service *s)
 	return json_pack("{s:s, s:s}", "asked", s->asked, "hex", hex);
 }
 
-static json_t *pack_service(const struct scan *s, size_t host, size_t port)
+json_t *json_scan_service_whole(const struct service *found)
 {
-	static const struct service unasked = {.end = SERVICE_UNASKED};
-	const struct service *found = scan_find_service(s, host, port);
-	bool named;
+	bool named = found->end == SERVICE_NAMED;
 
-	if (!s->wants_services)
-		return json_null();
-	found = found ? found : &unasked;
-	named = found->end == SERVICE_NAMED;
 	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 			 text_or_null(found->protocol), "product", text_or_null(found->product),
 			 "version", text_or_null(found->version), "confidence",
@@ -78,6 +72,16 @@ static json_t *pack_service(const struct scan *s, size_t host, size_t port)
 			 text_or_null(found->host), "os", text_or_null(found->os), "tls",
 			 pack_tls(&found->tls), "notes", pack_notes(found), "unknown_answer",
 			 pack_answer(found));
+}
+
+static json_t *pack_service(const struct scan *s, size_t host, size_t port)
+{
+	static const struct service unasked = {.end = SERVICE_UNASKED};
+	const struct service *found = scan_find_service(s, host, port);
+
+	if (!s->wants_services)
+		return json_null();
+	return json_scan_service_whole(found ? found : &unasked);
 }
 
 json_t *json_scan_service(const struct service *s)

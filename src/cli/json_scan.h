@@ -14,5 +14,7 @@ json_t *json_scan_port(const struct scan *s, size_t host, size_t port);
 json_t *json_scan_host(const struct scan *s, const struct scan_host *host);
 /* What speaks there, in short: name, product, version, confidence, end, tls; NULL: null. */
 json_t *json_scan_service(const struct service *s);
+/* All that is known of what speaks there. */
+json_t *json_scan_service_whole(const struct service *s);
 /* RFC 3339, UTC. */
 json_t *json_scan_time(int64_t seconds);

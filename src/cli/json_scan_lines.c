@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/json_scan_lines.h"
+#include "cli/json.h"
 #include "cli/json_scan.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@ static void print_line(const struct scan_lines *l, const char *kind, json_t *val
 	json_t *line = json_pack("{s:s, s:s}", "schema", "portero.scan-line/1", "kind", kind);
 
 	if (!value || !line || json_object_update(line, value) < 0 ||
-	    json_dumpf(line, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) < 0 ||
+	    json_dumpf(line, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REALS) < 0 ||
 	    putchar('\n') == EOF || fflush(stdout) != 0)
 		*l->stop = 1;
 	json_decref(value);

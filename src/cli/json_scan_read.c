@@ -21,7 +21,7 @@ static bool is_udp(const json_t *object)
 /* --- ports -------------------------------------------------------------------------------------
  */
 
-static int find_reply(const char *reason)
+int json_scan_read_reply(const char *reason)
 {
 	for (int i = 0; reason && i < SCAN_REPLY_COUNT; i++)
 		if (strcmp(reason, scan_reply_reason((enum scan_reply)i)) == 0)
@@ -44,7 +44,7 @@ static int take_interval(const struct scan *s, struct scan_host *host, const jso
 {
 	json_int_t first = json_integer_value(json_object_get(interval, "first")),
 		   last = json_integer_value(json_object_get(interval, "last"));
-	int reply = find_reply(text_of(interval, "reason"));
+	int reply = json_scan_read_reply(text_of(interval, "reason"));
 
 	if (reply < 0 || first <= *last_before || last < first || last > UINT16_MAX)
 		return -EBADMSG;
@@ -116,7 +116,7 @@ static void take_tls(const json_t *from, struct service_tls *ret)
 	take_text(from, "version", ret->version, sizeof(ret->version));
 }
 
-static void take_service(const json_t *from, struct service *ret)
+void json_scan_read_service(const json_t *from, struct service *ret)
 {
 	const char *end = text_of(from, "end");
 
@@ -142,7 +142,7 @@ static void take_port(struct scan *s, size_t host, const json_t *port, size_t *a
 		(*at)++;
 	if (*at < s->service_count && s->services[*at].host == host &&
 	    s->ports[s->services[*at].port] == number)
-		take_service(json_object_get(port, "service"), &s->services[*at].found);
+		json_scan_read_service(json_object_get(port, "service"), &s->services[*at].found);
 }
 
 static void take_services(struct scan *s, const json_t *from)
@@ -160,7 +160,7 @@ static void take_services(struct scan *s, const json_t *from)
 /* --- both --------------------------------------------------------------------------------------
  */
 
-int json_scan_read_hosts(const json_t *hosts, bool services, struct scan *s)
+static int read_hosts(const json_t *hosts, bool services, struct scan *s)
 {
 	if (json_array_size(hosts) != s->host_count)
 		return -EBADMSG;
@@ -183,5 +183,5 @@ int json_scan_read(const json_t *root, bool services, struct scan *s)
 
 	if (!schema || strcmp(schema, "portero.scan/1") != 0)
 		return -EBADMSG;
-	return json_scan_read_hosts(json_object_get(root, "hosts"), services, s);
+	return read_hosts(json_object_get(root, "hosts"), services, s);
 }

@@ -16,5 +16,7 @@
  * scan_services_ask() does; what is not told was not asked). 0, -EBADMSG or -ENOMEM.
  */
 int json_scan_read(const json_t *root, bool services, struct scan *s);
-/* The same of an array of hosts alone, which are all of the scan's. */
-int json_scan_read_hosts(const json_t *hosts, bool services, struct scan *s);
+/* What speaks on a port, into *ret (zeroed by the caller): as json_scan_service_whole() has it. */
+void json_scan_read_service(const json_t *from, struct service *ret);
+/* An enum scan_reply of its reason; -1: none that this version knows, or NULL. */
+int json_scan_read_reply(const char *reason);

@@ -39,6 +39,26 @@ static json_t *pack_difference(const struct verify_look *l, const struct verify_
 			 "contradicts", pack_contradiction(d));
 }
 
+/* UDP ports that said nothing, and what is known of them inside. */
+static json_t *pack_silents(const struct verify *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->silent_count && i < VERIFY_SILENTS_TOLD; i++) {
+		const struct verify_silent *s = &f->silents[i];
+		struct buf cleanup_call(buf_done) program = {0};
+
+		text_escape_message(&program, s->program);
+		json_array_append_new(list,
+				      json_pack("{s:o, s:i, s:s, s:{s:b, s:s?, s:s}}", "address",
+						pack_address(&s->address), "port", s->port, "proto",
+						"udp", "inside", "listens", s->listens, "program",
+						program.len ? buf_text(&program) : NULL, "verdict",
+						verdict_id(s->verdict)));
+	}
+	return list;
+}
+
 /* What speaks on the open ports; null: nobody asked. */
 static json_t *pack_services(const struct verify_look *l)
 {
@@ -89,6 +109,7 @@ int json_verify_print(const struct verify_look *l)
 	json_object_set_new(root, "open", json_integer((json_int_t)f->open));
 	json_object_set_new(root, "not_open", json_integer((json_int_t)f->not_open));
 	json_object_set_new(root, "silent", json_integer((json_int_t)f->silent));
+	json_object_set_new(root, "silent_ports", pack_silents(f));
 	json_object_set_new(root, "unsure_inside", json_integer((json_int_t)f->unsure_inside));
 	json_object_set_new(root, "unsure_outside", json_integer((json_int_t)f->unsure_outside));
 	json_object_set_new(root, "changed", json_integer((json_int_t)l->changed));

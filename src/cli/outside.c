@@ -4,8 +4,8 @@
 #include "base/i18n.h"
 #include "base/mem.h"
 #include "base/save.h"
-#include "cli/json_scan.h"
-#include "cli/json_scan_read.h"
+#include "cli/json.h"
+#include "cli/outside_host.h"
 #include "enforce/states.h"
 
 #include <errno.h>
@@ -16,16 +16,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static const char file_name[] = "outside.json", schema_name[] = "portero.outside/1";
+static const char file_name[] = "outside.json", schema_name[] = "portero.outside/2";
 
 enum {
-	LOOKS_KEPT = 8,
 	FILE_LIMIT = 4 << 20, /* bytes */
-	ADDRESS_LIMIT = 4096, /* of a look */
+	HOSTS_KEPT = 4096,    /* addresses, of each onlooker */
 	LOCK_TRIES = 100,
 	LOCK_STEP_MS = 10,
 };
-#define LAST_TIME_S 253402300799 /* the end of the year 9999 */
 
 static void cleanup_json(json_t **root)
 {
@@ -56,12 +54,32 @@ static int bad_file(const struct states *at, struct err *e)
 		       file_name);
 }
 
-/* An array of looks, a new reference; empty when there is no file. NULL: *e says why. */
-static json_t *read_looks(const struct states *at, struct err *e)
+/* An older portero's, or a newer one's. */
+static int other_version(const struct states *at, struct err *e)
+{
+	return err_set(e, -EPROTONOSUPPORT,
+		       _("%s/%s is of another version of portero: the next portero verify "
+			 "replaces it"),
+		       at->dir, file_name);
+}
+
+static int check_schema(const struct states *at, const char *schema, struct err *e)
+{
+	size_t len = strlen(schema_name) - 1; /* without the version's number */
+
+	if (schema && strcmp(schema, schema_name) == 0)
+		return 0;
+	if (schema && strncmp(schema, schema_name, len) == 0 && schema[len])
+		return other_version(at, e);
+	return bad_file(at, e);
+}
+
+/* An array of entries, a new reference; empty when there is no file. NULL: *e says why. */
+static json_t *read_hosts(const struct states *at, struct err *e)
 {
 	struct buf cleanup_call(buf_done) text = {0};
-	json_t *root, *looks;
-	const char *schema;
+	json_t *root __attribute__((cleanup(cleanup_json))) = NULL;
+	json_t *hosts;
 	int r = file_read_at(at->dir_fd, file_name, FILE_LIMIT, &text);
 
 	if (r == -ENOENT)
@@ -71,23 +89,21 @@ static json_t *read_looks(const struct states *at, struct err *e)
 		return NULL;
 	}
 	root = json_loadb(buf_text(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
-	schema = json_string_value(json_object_get(root, "schema"));
-	looks = json_object_get(root, "looks");
-	if (schema && strcmp(schema, schema_name) == 0 && json_is_array(looks))
-		json_incref(looks);
-	else
-		looks = NULL;
-	json_decref(root);
-	if (!looks)
+	if (check_schema(at, json_string_value(json_object_get(root, "schema")), e) < 0)
+		return NULL;
+	hosts = json_object_get(root, "hosts");
+	if (!json_is_array(hosts) || json_array_size(hosts) > HOSTS_KEPT) {
 		bad_file(at, e);
-	return looks;
+		return NULL;
+	}
+	return json_incref(hosts);
 }
 
-static int write_looks(const struct states *at, json_t *looks, struct err *e)
+static int write_hosts(const struct states *at, json_t *hosts, struct err *e)
 {
 	json_t *root __attribute__((cleanup(cleanup_json))) =
-		json_pack("{s:s, s:O}", "schema", schema_name, "looks", looks);
-	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+		json_pack("{s:s, s:O}", "schema", schema_name, "hosts", hosts);
+	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REALS) : NULL;
 	size_t len = text ? strlen(text) : 0;
 	int r;
 
@@ -101,76 +117,69 @@ static int write_looks(const struct states *at, json_t *looks, struct err *e)
 /* --- keeping a look ----------------------------------------------------------------------------
  */
 
-/* Of an address that answers on every port, the ports say nothing and are many. */
-static json_t *pack_host(const struct scan *s, const struct scan_host *host)
+static bool is_of(const json_t *entry, const char *address, const char *from)
 {
-	json_t *o = json_scan_host(s, host);
+	const char *its_address = json_string_value(json_object_get(entry, "address")),
+		   *its_from = json_string_value(json_object_get(entry, "from"));
 
-	if (scan_host_opens_all(s, host))
-		json_object_set_new(o, "ports", json_array());
-	return o;
+	return its_address && strcmp(its_address, address) == 0 &&
+	       strcmp(its_from ? its_from : "", from) == 0;
 }
 
-/* The ports that were asked: [[1, 65535]]. */
-static json_t *pack_asked(const struct scan *s)
+/* The entry of that address and onlooker, a new reference, taken out; NULL: there is none. */
+static json_t *take_out(json_t *hosts, const char *address, const char *from)
 {
-	json_t *list = json_array();
+	for (size_t i = 0; i < json_array_size(hosts); i++) {
+		json_t *entry = json_array_get(hosts, i);
 
-	for (size_t i = 0, first = 0; i < s->port_count; i++) {
-		if (i + 1 < s->port_count && s->ports[i + 1] == s->ports[i] + 1)
+		if (!is_of(entry, address, from))
 			continue;
-		json_array_append_new(list, json_pack("[i, i]", s->ports[first], s->ports[i]));
-		first = i + 1;
+		json_incref(entry);
+		json_array_remove(hosts, i);
+		return entry;
 	}
-	return list;
+	return NULL;
 }
 
-static json_t *pack_look(const struct outside_look *look, const struct scan *s)
+/* What was looked at last stands first. */
+static int merge(json_t *hosts, const struct outside_look *look, const struct scan *s,
+		 const struct verify *found)
 {
-	json_t *addresses = json_array(), *hosts = json_array();
-	char boot[64], text[ADDRESS_TEXT_SIZE];
+	json_t *when __attribute__((cleanup(cleanup_json))) = NULL;
+	char boot[64], address[ADDRESS_TEXT_SIZE];
+	int r = 0;
 
 	read_boot(boot);
-	for (size_t i = 0; i < s->host_count; i++) {
-		address_format(&s->hosts[i].address, text);
-		json_array_append_new(addresses, json_string(text));
-		json_array_append_new(hosts, pack_host(s, &s->hosts[i]));
+	when = outside_host_look(look->time_s, boot);
+	for (size_t i = s->host_count; i-- && r == 0;) {
+		json_t *before;
+
+		address_format(&s->hosts[i].address, address);
+		before = take_out(hosts, address, look->from);
+		r = json_array_insert_new(
+			hosts, 0, outside_host_merge(before, when, look->from, s, i, found));
+		json_decref(before);
 	}
-	return json_pack("{s:I, s:s, s:s?, s:o, s:o, s:o}", "time", (json_int_t)look->time_s,
-			 "boot", boot, "from", look->from[0] ? look->from : NULL, "addresses",
-			 addresses, "asked", pack_asked(s), "hosts", hosts);
+	return r < 0 ? -ENOMEM : 0;
 }
 
-static bool same(const json_t *a, const json_t *b, const char *name)
+static void cut(json_t *hosts, size_t count)
 {
-	return json_equal(json_object_get(a, name), json_object_get(b, name)) != 0;
-}
-
-/* Does a newer look tell all that the older one does? */
-static bool replaces(const json_t *newer, const json_t *older, bool asked_all)
-{
-	return same(newer, older, "from") && same(newer, older, "addresses") &&
-	       (asked_all || same(newer, older, "asked"));
-}
-
-static void put_first(json_t *looks, json_t *look, bool asked_all)
-{
-	for (size_t i = json_array_size(looks); i--;)
-		if (replaces(look, json_array_get(looks, i), asked_all))
-			json_array_remove(looks, i);
-	json_array_insert(looks, 0, look);
-	while (json_array_size(looks) > LOOKS_KEPT)
-		json_array_remove(looks, LOOKS_KEPT);
+	while (json_array_size(hosts) > count)
+		json_array_remove(hosts, json_array_size(hosts) - 1);
 }
 
 /* The older ones go before the new one does. */
-static int write_what_fits(const struct states *at, json_t *looks, struct err *e)
+static int write_what_fits(const struct states *at, json_t *hosts, struct err *e)
 {
-	int r = write_looks(at, looks, e);
+	size_t count;
+	int r;
 
-	while (r == -EFBIG && json_array_size(looks) > 1) {
-		json_array_remove(looks, json_array_size(looks) - 1);
-		r = write_looks(at, looks, e);
+	cut(hosts, HOSTS_KEPT);
+	r = write_hosts(at, hosts, e);
+	while (r == -EFBIG && (count = json_array_size(hosts)) > 1) {
+		cut(hosts, count - (count + 3) / 4); /* few steps: each writes all of it */
+		r = write_hosts(at, hosts, e);
 	}
 	if (r == -EFBIG)
 		err_set(e, r, _("%s/%s would be larger than %d MiB"), at->dir, file_name,
@@ -192,10 +201,9 @@ static int lock(const struct states *at, struct err *e)
 }
 
 int outside_save(const char *state_dir, const struct outside_look *look, const struct scan *s,
-		 struct err *e)
+		 const struct verify *found, struct err *e)
 {
-	json_t *looks __attribute__((cleanup(cleanup_json))) = NULL;
-	json_t *packed __attribute__((cleanup(cleanup_json))) = NULL;
+	json_t *hosts __attribute__((cleanup(cleanup_json))) = NULL;
 	struct states cleanup_call(states_close) at;
 	struct err ignored;
 	int r;
@@ -206,110 +214,40 @@ int outside_save(const char *state_dir, const struct outside_look *look, const s
 		r = lock(&at, e);
 	if (r < 0)
 		return r;
-	packed = pack_look(look, s);
-	looks = read_looks(&at, &ignored);
-	if (!looks) /* nonsense makes room */
-		looks = json_array();
-	if (!packed || !looks)
+	hosts = read_hosts(&at, &ignored);
+	if (!hosts) /* nonsense makes room */
+		hosts = json_array();
+	if (!hosts || merge(hosts, look, s, found) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	put_first(looks, packed, s->port_count == UINT16_MAX);
-	return write_what_fits(&at, looks, e);
+	return write_what_fits(&at, hosts, e);
 }
 
 /* --- reading -----------------------------------------------------------------------------------
  */
 
-static bool is_known(const struct outside *o, const struct address *a, const char *from)
-{
-	for (size_t i = 0; i < o->count; i++)
-		if (address_equal(&o->ports[i].address, a) &&
-		    strcmp(o->ports[i].look.from, from) == 0)
-			return true;
-	return false;
-}
-
-static int add_ports(const struct outside_look *look, const struct scan *s, struct outside *ret)
-{
-	for (size_t i = 0; i < s->host_count; i++) {
-		const struct service *service = scan_find_service(s, i, 0);
-		struct outside_port *to;
-
-		if (s->hosts[i].replies[0] == SCAN_UNASKED ||
-		    is_known(ret, &s->hosts[i].address, look->from))
-			continue;
-		if (mem_grow(&ret->ports, &ret->cap, ret->count + 1, sizeof(*ret->ports)) < 0)
-			return -ENOMEM;
-		to = &ret->ports[ret->count++];
-		*to = (struct outside_port){.look = *look,
-					    .address = s->hosts[i].address,
-					    .reply = (enum scan_reply)s->hosts[i].replies[0]};
-		to->asked = service && service->end != SERVICE_UNASKED;
-		if (to->asked)
-			to->service = *service;
-	}
-	return 0;
-}
-
-static int read_head(const json_t *from, struct outside_look *ret)
-{
-	const char *host = json_string_value(json_object_get(from, "from")),
-		   *boot = json_string_value(json_object_get(from, "boot"));
-	const json_t *when = json_object_get(from, "time");
-	char own[64];
-
-	if (!boot || !json_is_integer(when) || json_integer_value(when) < 0 ||
-	    json_integer_value(when) > LAST_TIME_S)
-		return -EBADMSG;
-	read_boot(own);
-	*ret = (struct outside_look){.time_s = json_integer_value(when),
-				     .other_boot = strcmp(boot, own) != 0};
-	if (host)
-		service_text(ret->from, sizeof(ret->from), host, strlen(host));
-	return 0;
-}
-
-static int read_look(const json_t *from, uint16_t port, struct outside *ret)
-{
-	const json_t *hosts = json_object_get(from, "hosts");
-	size_t count = json_array_size(hosts);
-	struct address cleanup_free *addresses = calloc(count + 1, sizeof(*addresses));
-	struct scan cleanup_call(scan_done) s = {0};
-	struct outside_look look;
-	int r = addresses ? read_head(from, &look) : -ENOMEM;
-
-	if (r == 0 && count > ADDRESS_LIMIT)
-		r = -EBADMSG;
-	for (size_t i = 0; i < count && r == 0; i++) {
-		const char *text =
-			json_string_value(json_object_get(json_array_get(hosts, i), "address"));
-
-		if (!text || address_parse(text, &addresses[i]) < 0)
-			r = -EBADMSG;
-	}
-	if (r == 0)
-		r = scan_init(&s, addresses, count, &port, 1);
-	if (r == 0)
-		r = json_scan_read_hosts(hosts, true, &s);
-	return r == 0 ? add_ports(&look, &s, ret) : r;
-}
-
 int outside_load(const char *state_dir, uint16_t port, struct outside *ret, struct err *e)
 {
-	json_t *looks __attribute__((cleanup(cleanup_json))) = NULL;
+	json_t *hosts __attribute__((cleanup(cleanup_json))) = NULL;
 	struct states cleanup_call(states_close) at;
 	int r = states_open(&at, state_dir, false, e);
+	char boot[64];
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	looks = read_looks(&at, e);
-	if (!looks)
+	hosts = read_hosts(&at, e);
+	if (!hosts)
 		return e->code;
-	/* the newest first */
-	for (size_t i = 0; i < json_array_size(looks) && i < LOOKS_KEPT && r == 0; i++)
-		r = read_look(json_array_get(looks, i), port, ret);
-	if (r == -ENOMEM)
-		return err_set(e, r, _("out of memory"));
-	return r < 0 ? bad_file(&at, e) : 0;
+	read_boot(boot);
+	for (size_t i = 0; i < json_array_size(hosts); i++) {
+		if (mem_grow(&ret->ports, &ret->cap, ret->count + 1, sizeof(*ret->ports)) < 0)
+			return err_set(e, -ENOMEM, _("out of memory"));
+		r = outside_host_read(json_array_get(hosts, i), port, boot,
+				      &ret->ports[ret->count]);
+		if (r < 0)
+			return bad_file(&at, e);
+		ret->count += (size_t)r;
+	}
+	return 0;
 }
 
 void outside_done(struct outside *o)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * outside: what verify saw from outside, kept for who asks later (show): the file outside.json of
- * --state-dir, the last looks. It is read as if anybody had written it.
+ * --state-dir, of each address what was seen last (outside_host). It is read as if anybody had
+ * written it.
  */
 #pragma once
 
 #include "base/err.h"
+#include "decide/verify.h"
 #include "model/scan.h"
 
 #include <stdbool.h>
@@ -18,13 +20,18 @@ struct outside_look {
 	bool other_boot; /* the machine was started since */
 };
 
-/* What was seen of one TCP port at one address. */
+/* What was seen of one TCP port at one address, by one onlooker. */
 struct outside_port {
-	struct outside_look look;
 	struct address address;
-	enum scan_reply reply; /* never SCAN_UNASKED */
-	bool asked;	       /* what speaks there: `service` */
+	struct outside_look look; /* the newest that could tell its state: */
+	enum scan_reply reply;	  /* never SCAN_UNASKED */
+	/* what that look and the inside disagreed about; VERIFY_KIND_COUNT: nothing */
+	enum verify_kind kind;
+	bool asked;		   /* what speaks there: the rest is set */
+	struct outside_look heard; /* the newest that heard it */
 	struct service service;
+	enum impostor impostor; /* and what that contradicts */
+	char expected[32];	/* ... the service that should be there */
 };
 
 struct outside {
@@ -33,15 +40,15 @@ struct outside {
 };
 
 /*
- * Keeps a look (of TCP ports) beside those before it, and makes the folder if it is not there. The
- * look takes the place of older ones of the same onlooker and addresses, if it asked the same ports
- * or all. 0, or a negative errno with a sentence, and all is as it was before.
+ * Keeps what a look (of TCP ports, with what it and the inside disagreed about) tells, beside what
+ * those before it did where this one does not say; and makes the folder if it is not there. 0, or a
+ * negative errno with a sentence, and all is as it was before.
  */
 int outside_save(const char *state_dir, const struct outside_look *look, const struct scan *s,
-		 struct err *e);
+		 const struct verify *found, struct err *e);
 /*
- * What is known of a TCP port: of each address and onlooker the last look. 0 (also when there is
- * nothing), or a negative errno with a sentence. outside_done() in every case.
+ * What is known of a TCP port: of each address and onlooker the last that was seen. 0 (also when
+ * there is nothing), or a negative errno with a sentence. outside_done() in every case.
  */
 int outside_load(const char *state_dir, uint16_t port, struct outside *ret, struct err *e);
 void outside_done(struct outside *o);

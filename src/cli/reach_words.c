@@ -90,9 +90,10 @@ static uint8_t served(const struct view *v, const struct port_row *row)
 
 /*
  * Who of the row's widest class: the class as a whole by its word; the only part of it that gets in
- * (10.0.0.0/8 of the private networks, an address that the rules mention) by itself.
+ * (10.0.0.0/8 of the private networks, an address that the rules mention) by itself. Was it the
+ * word, which does not tell the family?
  */
-static void add_widest(const struct view *v, const struct port_row *row, struct buf *out)
+static bool add_widest(const struct view *v, const struct port_row *row, struct buf *out)
 {
 	enum source_class widest = row->reach.widest;
 	const struct reach_class *only = NULL;
@@ -106,14 +107,16 @@ static void add_widest(const struct view *v, const struct port_row *row, struct 
 			continue;
 		if (c->sources_str == 0 || (only && only->sources_str != c->sources_str)) {
 			buf_add_text(out, class_word(widest));
-			return;
+			return true;
 		}
 		only = c;
 	}
-	if (only && (source_class_is_part(widest) || widest == SOURCE_PRIVATE))
+	if (only && (source_class_is_part(widest) || widest == SOURCE_PRIVATE)) {
 		reach_words_sources(v, only, out);
-	else
-		buf_add_text(out, class_word(widest));
+		return false;
+	}
+	buf_add_text(out, class_word(widest));
+	return true;
 }
 
 void reach_words_row(const struct view *v, const struct port_row *row, struct buf *out)
@@ -128,11 +131,11 @@ void reach_words_row(const struct view *v, const struct port_row *row, struct bu
 		buf_add_text(out, _("none"));
 		return;
 	}
-	add_widest(v, row, out);
-	if (r->families != served(v, row) && r->families == FAMILY_IPV4)
-		buf_add_text(out, " (IPv4)");
-	if (r->families != served(v, row) && r->families == FAMILY_IPV6)
-		buf_add_text(out, " (IPv6)");
+	if (add_widest(v, row, out) && r->widest != SOURCE_HOST &&
+	    r->families != v->offered[row->proto][r->widest])
+		buf_add_text(out, r->families == FAMILY_IPV4   ? " (IPv4)"
+				  : r->families == FAMILY_IPV6 ? " (IPv6)"
+							       : "");
 	if (r->rate_limited)
 		buf_add_text(out, _(", limited"));
 	if (r->wider_unknown)
@@ -148,7 +151,8 @@ struct telling {
 static bool same_words(const struct reach_class *a, const struct reach_class *b)
 {
 	return a->source_class == b->source_class && a->ifindex == b->ifindex &&
-	       a->sources_str == b->sources_str && a->behind == b->behind;
+	       a->sources_str == b->sources_str && a->behind == b->behind &&
+	       address_is_multicast(&a->destination) == address_is_multicast(&b->destination);
 }
 
 static void tell(struct telling *tellings, size_t *count, const struct reach_class *c)
@@ -169,6 +173,8 @@ static void add_telling(const struct view *v, const struct telling *t, uint8_t a
 		buf_add_text(out, /* by this interface */ _(" via "));
 		add_escaped(v, reach_text(&v->reach, t->class->ifname_str), out);
 	}
+	if (address_is_multicast(&t->class->destination))
+		buf_add_text(out, _(" (multicast)"));
 	if (t->families != all && !t->class->sources_str)
 		buf_add_text(out,
 			     t->families == FAMILY_IPV4 ? _(" (IPv4 only)") : _(" (IPv6 only)"));

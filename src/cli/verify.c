@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/json_verify.h"
 #include "cli/outside.h"
+#include "cli/stop.h"
 #include "cli/verify_look.h"
 #include "cli/verify_ports.h"
 #include "cli/verify_words.h"
@@ -58,21 +59,40 @@ static void keep(const struct options *o, const struct verify_look *l)
 	struct err e = {0};
 
 	snprintf(look.from, sizeof(look.from), "%s", l->from);
-	if (outside_save(o->state_dir, &look, &l->scan, &e) < 0 && geteuid() == 0 && !o->quiet)
+	if (outside_save(o->state_dir, &look, &l->scan, &l->found, &e) < 0 && geteuid() == 0 &&
+	    !o->quiet)
 		command_fail(_("what was seen could not be kept for portero show: %s"), e.msg);
+}
+
+/* What was seen was not compared, or not looked at twice: nothing is concluded of it. */
+static int tell_interrupted(struct verify_look *l)
+{
+	size_t asked = verify_look_asked(l);
+
+	visitor_close(&l->visitor);
+	if (!l->options->quiet && !l->options->json && verify_words_print_seen(l) < 0)
+		return command_fail(_("out of memory"));
+	if (l->from[0])
+		return command_fail(_("interrupted: nothing is concluded (%zu ports were asked)"),
+				    asked);
+	return command_fail(_("interrupted: nothing is concluded, and the visitor is gone (%zu "
+			      "ports were asked)"),
+			    asked);
 }
 
 int command_verify(const struct options *o)
 {
-	struct verify_look l = {.options = o, .visitor.ns = -1};
+	struct verify_look l = {.options = o, .stop = stop_catch(), .visitor.ns = -1};
 	struct err e = {0};
 	int r = read_question(o, &l, &e), code;
 
 	if (r == 0)
 		r = verify_look_take(&l, &e);
-	if (r == 0 && l.proto == PROTO_TCP)
+	if (r == 0 && l.proto == PROTO_TCP && !*l.stop)
 		keep(o, &l);
-	if (r < 0)
+	if (*l.stop)
+		code = tell_interrupted(&l);
+	else if (r < 0)
 		code = command_fail("%s", e.msg);
 	else if ((o->json ? json_verify_print(&l) : verify_words_print(&l)) < 0)
 		code = command_fail(_("out of memory"));

@@ -183,13 +183,13 @@ static int look_outside(const struct verify_look *l, struct scan *s, struct err 
 	uint64_t rate = bearable_rate(l, s->host_count);
 	struct visit v = {.scan = s,
 			  .wish = {.max_rate = (double)rate,
+				   .stop = l->stop,
 				   .sources = l->visitor.sources,
 				   .source_count = l->visitor.source_count},
 			  .with_services = l->with_services,
 			  .e = e};
 
-	return l->from[0] ? verify_remote_scan(l->from, rate, l->with_services, s, e)
-			  : ns_run(l->visitor.ns, visit, &v, e);
+	return l->from[0] ? verify_remote_scan(l, rate, s, e) : ns_run(l->visitor.ns, visit, &v, e);
 }
 
 /* --- both --------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ static int compare(struct verify_look *l, const struct scan *s, struct verify *r
 {
 	int r = 0;
 
-	for (size_t i = 0; i < s->host_count && r == 0; i++) {
+	for (size_t i = 0; i < s->host_count && r == 0 && !*l->stop; i++) {
 		struct reach_options ask = ask_for(l, &s->hosts[i].address);
 		struct view asked = {0};
 
@@ -277,8 +277,10 @@ static void keep_persistent(struct verify_look *l, const struct verify *again)
 
 		if (!d && l->found.differences[i].kind == VERIFY_IMPOSTOR &&
 		    is_open_again(l, &l->found.differences[i]) &&
-		    !was_heard_again(l, &l->found.differences[i]))
+		    !was_heard_again(l, &l->found.differences[i])) {
+			l->found.differences[i].owner = SNAPSHOT_NONE; /* of the first look */
 			d = &l->found.differences[i];
+		}
 		if (d)
 			l->found.differences[kept++] = *d;
 	}
@@ -320,11 +322,11 @@ static int look_again(struct verify_look *l, struct err *e)
 	if (!ports || verify_ports_init_scan(l, ports, doubtful_ports(l, ports), s) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	r = look_inside(l, e);
-	if (r == 0)
+	if (r == 0 && !*l->stop)
 		r = look_outside(l, s, e);
 	if (r == 0)
 		r = compare(l, s, &again, e);
-	if (r == 0) {
+	if (r == 0 && !*l->stop) {
 		keep_persistent(l, &again);
 		take_over(&l->scan, s);
 	}
@@ -342,10 +344,11 @@ static int look(struct verify_look *l, struct err *e)
 	verify_ports_add_bound(l);
 	if (verify_ports_init_scan(l, l->ports, l->port_count, &l->scan) < 0)
 		return err_set(e, -ENOMEM, _("out of memory"));
-	r = look_outside(l, &l->scan, e);
+	if (!*l->stop)
+		r = look_outside(l, &l->scan, e);
 	if (r == 0)
 		r = compare(l, &l->scan, &l->found, e);
-	return r == 0 && l->found.count ? look_again(l, e) : r;
+	return r == 0 && l->found.count && !*l->stop ? look_again(l, e) : r;
 }
 
 int verify_look_take(struct verify_look *l, struct err *e)
@@ -402,5 +405,15 @@ size_t verify_look_unnamed(const struct verify_look *l)
 
 	for (size_t i = 0; i < l->scan.service_count; i++)
 		count += l->scan.services[i].found.end != SERVICE_NAMED;
+	return count;
+}
+
+size_t verify_look_asked(const struct verify_look *l)
+{
+	size_t count = 0;
+
+	for (size_t host = 0; host < l->scan.host_count; host++)
+		for (size_t i = 0; i < l->scan.port_count; i++)
+			count += l->scan.hosts[host].replies[i] != SCAN_UNASKED;
 	return count;
 }

@@ -9,12 +9,15 @@
 #include "decide/verify.h"
 #include "observe/visitor.h"
 
+#include <signal.h>
+
 struct verify_look {
 	const struct options *options;
-	struct visitor visitor;	 /* ns is -1 with --from */
-	char from[64];		 /* --from: the name of the host; else "" */
-	struct address remote;	 /* ... and the address that it comes from */
-	uint32_t remote_ifindex; /* ... by this interface */
+	const volatile sig_atomic_t *stop; /* becomes true: it ends early, and concludes nothing */
+	struct visitor visitor;		   /* ns is -1 with --from */
+	char from[64];			   /* --from: the name of the host; else "" */
+	struct address remote;		   /* ... and the address that it comes from */
+	uint32_t remote_ifindex;	   /* ... by this interface */
 	char remote_ifname[16];
 	enum proto proto; /* whose ports: TCP or UDP */
 	struct scan_targets targets;
@@ -30,8 +33,9 @@ struct verify_look {
 };
 
 /*
- * Looks. 0, or a negative errno with a sentence; verify_look_done() in every case. *l is zeroed by
- * the caller but for options, targets and ports, which may be empty: then all of this machine's.
+ * Looks. 0, or a negative errno with a sentence (any, when it was stopped); verify_look_done() in
+ * every case. *l is zeroed by the caller but for options, stop, targets and ports, which may be
+ * empty: then all of this machine's.
  */
 int verify_look_take(struct verify_look *l, struct err *e);
 void verify_look_done(struct verify_look *l);
@@ -40,5 +44,7 @@ const struct process_info *verify_look_owner(const struct verify_look *l,
 					     const struct verify_difference *d);
 /* Could both sides be asked about everything? A port that says nothing was asked. */
 bool verify_look_is_complete(const struct verify_look *l);
+/* Ports of the first look that were asked; of each address. */
+size_t verify_look_asked(const struct verify_look *l);
 /* Open ports of which it cannot be told what speaks there. */
 size_t verify_look_unnamed(const struct verify_look *l);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/nl.h"
 #include "base/run.h"
+#include "cli/fields.h"
 #include "cli/json_scan_read.h"
 #include "cli/verify_look.h"
 #include "observe/scan.h"
@@ -19,7 +20,12 @@
 
 enum {
 	FIND_PATIENCE_MS = 30 * 1000,
-	SCAN_PATIENCE_MS = 60 * 60 * 1000,
+	/* For each address: its ports, which take seconds where nothing is lost, and services */
+	PORTS_S = 10 * 60,
+	SERVICES_S = 2 * 60,
+	PASSES = 4,   /* so often silent ports are asked when some packets are lost */
+	SLACK_S = 60, /* beyond what the scan may take: to log in, and to tell it */
+	LONGEST_S = 86400,
 	OUTPUT_LIMIT = 64 << 20,
 };
 
@@ -35,9 +41,10 @@ static const char *last_line(struct buf *errors)
 }
 
 /* Runs a command there; portero's own 2 (not all is known) is no failure. 0 or a negative errno. */
-static int run_there(const char *host, const char *command, int patience_ms, struct buf *out,
-		     struct err *e)
+static int run_there(const struct verify_look *l, const char *command, int patience_ms,
+		     struct buf *out, struct err *e)
 {
+	const char *host = l->from;
 	const char *const argv[] = {"ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
 				    "--",  host, command,	  NULL};
 	const char *agent = getenv("SSH_AUTH_SOCK");
@@ -45,6 +52,7 @@ static int run_there(const char *host, const char *command, int patience_ms, str
 	struct run wish = {.argv = argv,
 			   .limit = OUTPUT_LIMIT,
 			   .patience_ms = patience_ms,
+			   .stop = l->stop,
 			   .out = out,
 			   .errors = &errors};
 	int r;
@@ -116,7 +124,7 @@ int verify_remote_find(struct verify_look *l, struct err *e)
 	struct address own;
 	int r;
 
-	r = run_there(l->from, "echo \"$SSH_CONNECTION\"", FIND_PATIENCE_MS, &out, e);
+	r = run_there(l, "echo \"$SSH_CONNECTION\"", FIND_PATIENCE_MS, &out, e);
 	if (r < 0)
 		return r;
 	if (read_connection(buf_text(&out), &own, &l->remote) < 0)
@@ -144,11 +152,35 @@ static int bad_answer(const char *host, struct err *e)
 		       host);
 }
 
-static void add_command(const struct scan *s, uint64_t max_rate, bool services, struct buf *out)
+/*
+ * What the scan may take for one address. The rate, where there is one, is for all of them: slower
+ * than that, the ports take as long as it needs.
+ */
+static uint64_t time_of_host(const struct verify_look *l, uint64_t max_rate, const struct scan *s)
+{
+	uint64_t packets = (uint64_t)s->host_count * s->port_count * PASSES;
+	uint64_t time_s =
+		PORTS_S + (max_rate ? packets / max_rate : 0) + (l->with_services ? SERVICES_S : 0);
+
+	return time_s < LONGEST_S ? time_s : LONGEST_S;
+}
+
+/* Addresses are asked in groups. */
+static uint64_t time_of_all(uint64_t host_s, const struct scan *s)
+{
+	uint64_t groups = (s->host_count + PROBE_HOST_LIMIT - 1) / PROBE_HOST_LIMIT;
+	uint64_t time_s = host_s * groups + SLACK_S;
+
+	return time_s < LONGEST_S ? time_s : LONGEST_S;
+}
+
+static void add_command(const struct scan *s, uint64_t max_rate, bool services, uint64_t host_s,
+			struct buf *out)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
 	buf_printf(out, "portero scan %s--json ", services ? "-sV " : "");
+	buf_printf(out, "--host-timeout %llus ", (unsigned long long)host_s);
 	if (max_rate)
 		buf_printf(out, "--max-rate %llu ", (unsigned long long)max_rate);
 	buf_add_text(out, "-p ");
@@ -164,19 +196,28 @@ static void add_command(const struct scan *s, uint64_t max_rate, bool services, 
 	}
 }
 
-int verify_remote_scan(const char *host, uint64_t max_rate, bool services, struct scan *s,
+int verify_remote_scan(const struct verify_look *l, uint64_t max_rate, struct scan *s,
 		       struct err *e)
 {
+	uint64_t host_s = time_of_host(l, max_rate, s), all_s = time_of_all(host_s, s);
+	char span[32];
 	struct buf cleanup_call(buf_done) command = {0}, out = {0};
 	json_t *root;
 	int r;
 
-	add_command(s, max_rate, services, &command);
-	r = run_there(host, buf_text(&command), SCAN_PATIENCE_MS, &out, e);
+	add_command(s, max_rate, l->with_services, host_s, &command);
+	r = run_there(l, buf_text(&command), (int)all_s * 1000, &out, e);
+	if (r == -ETIMEDOUT) {
+		fields_format_span(all_s * 1000, span, sizeof(span));
+		return err_set(e, r,
+			       _("%s was not done with its scan after %s, so it was ended: ask "
+				 "fewer ports (-p) or addresses"),
+			       l->from, span);
+	}
 	if (r < 0)
 		return r;
 	root = json_loadb(buf_text(&out), out.len, JSON_REJECT_DUPLICATES, NULL);
-	r = root ? json_scan_read(root, services, s) : -EBADMSG;
+	r = root ? json_scan_read(root, l->with_services, s) : -EBADMSG;
 	json_decref(root);
-	return r < 0 ? bad_answer(host, e) : 0;
+	return r < 0 ? bad_answer(l->from, e) : 0;
 }

@@ -20,8 +20,9 @@ struct verify_look;
  */
 int verify_remote_find(struct verify_look *l, struct err *e);
 /*
- * Fills in *s (scan_init), as scan_run() does, and with `services` as scan_services_ask();
- * max_rate: packets a second, 0: any. The same.
+ * Fills in *s (scan_init), as scan_run() does, and with l->with_services as scan_services_ask();
+ * max_rate: packets a second, 0: any. There the scan has a time for each address, and here ssh an
+ * end. The same.
  */
-int verify_remote_scan(const char *host, uint64_t max_rate, bool services, struct scan *s,
+int verify_remote_scan(const struct verify_look *l, uint64_t max_rate, struct scan *s,
 		       struct err *e);

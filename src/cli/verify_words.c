@@ -7,38 +7,15 @@
 #include "cli/scan_service_words.h"
 #include "cli/scan_words.h"
 #include "cli/table.h"
+#include "cli/verify_kinds.h"
+#include "cli/verify_lines.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { SPANS_TOLD = 20 }; /* ranges of ports, in one line */
 enum { COLUMN_PORT, COLUMN_ADDRESS, COLUMN_KIND, COLUMN_INSIDE, COLUMN_OUTSIDE, COLUMN_COUNT };
-
-static const struct {
-	const char *word, *text;
-} kinds[VERIFY_KIND_COUNT] = {
-	[VERIFY_GHOST] = {N_("ghost"),
-			  N_("ghost: it answers, and nobody is known to listen. Something hides a "
-			     "listener, or answers in its place.")},
-	[VERIFY_BELIEVED_CLOSED] =
-		{N_("believed closed"),
-		 N_("believed closed: it answers, although the rules keep this packet out. Trust "
-		    "the "
-		    "packet, and report it: portero's picture of the firewall is wrong here.")},
-	[VERIFY_SHADOWED] =
-		{N_("shadowed"),
-		 N_("shadowed: somebody listens, and the rules let it in, yet it does not answer. "
-		    "Something on the way drops it, or the listener's queue is full.")},
-	[VERIFY_IMPOSTOR] =
-		{N_("impostor"),
-		 N_("impostor: it speaks another protocol than its program, or its number, stands "
-		    "for. Something uses the name or the number of another. A number accuses "
-		    "nobody whom the policy names there (program, unit or container).")},
-	[VERIFY_MIDDLEBOX] =
-		{N_("middlebox"),
-		 N_("middlebox: nearly every port of the address answers, whoever listens. What "
-		    "answers is not this machine's programs.")},
-};
 
 struct row {
 	char port[16], address[ADDRESS_TEXT_SIZE], inside[160], outside[320];
@@ -90,7 +67,7 @@ static void write_row(const struct verify_look *l, const struct verify_differenc
 	write_outside(l, d, row);
 	cells[COLUMN_PORT].text = row->port;
 	cells[COLUMN_ADDRESS].text = row->address;
-	cells[COLUMN_KIND] = (struct table_cell){.text = _(kinds[d->kind].word), .color = "31"};
+	cells[COLUMN_KIND] = (struct table_cell){.text = verify_kinds_word(d->kind), .color = "31"};
 	cells[COLUMN_INSIDE].text = row->inside;
 	cells[COLUMN_OUTSIDE].text = row->outside;
 }
@@ -129,28 +106,67 @@ static void print_meanings(const struct verify_look *l)
 		seen |= 1U << l->found.differences[i].kind;
 	for (int i = 0; i < VERIFY_KIND_COUNT; i++)
 		if (seen & 1U << i)
-			view_print_line(&l->view, "%s", _(kinds[i].text));
+			view_print_line(&l->view, "%s", verify_kinds_meaning((enum verify_kind)i));
 }
 
 /* What is contradicted, of each. */
-static void print_impostors(const struct verify_look *l)
+static int print_impostors(const struct verify_look *l)
 {
+	struct verify_lines cleanup_call(verify_lines_done) lines = {0};
+
 	for (size_t i = 0; i < l->found.count; i++) {
 		const struct verify_difference *d = &l->found.differences[i];
-		struct buf cleanup_call(buf_done) name = {0};
+		struct buf cleanup_call(buf_done) text = {0};
 
 		if (d->kind != VERIFY_IMPOSTOR)
 			continue;
-		scan_service_words_name(d->service, &name);
-		view_print_line(
-			&l->view,
-			d->impostor == IMPOSTOR_PROGRAM
-				? _("%u/tcp: its program never speaks anything but %s, and "
-				    "there it speaks %s.")
-				: _("%u/tcp: the number stands for %s, and what speaks there "
-				    "is %s."),
-			d->port, d->expected, buf_text(&name));
+		verify_kinds_impostor(d->impostor, d->expected, d->service, &text);
+		verify_lines_add(&lines, d->port, &d->address, buf_text(&text));
 	}
+	verify_lines_print(&lines, &l->view, l->proto);
+	return lines.failed ? -ENOMEM : 0;
+}
+
+/* "silent; rsyslogd is bound there, let in" */
+static void write_silent(const struct verify_silent *s, struct buf *out)
+{
+	buf_add_text(out, _("silent; inside: "));
+	if (!s->listens)
+		buf_add_text(out, _("nobody is bound"));
+	else if (s->program[0])
+		buf_printf(out, _("%s is bound"), s->program);
+	else
+		buf_add_text(out, _("somebody is bound"));
+	buf_printf(out, ", %s.", reach_words_verdict(s->verdict));
+}
+
+/* Silence of UDP says nothing; so what the inside says stands here, of a few. */
+static int print_silents(const struct verify_look *l)
+{
+	struct verify_lines cleanup_call(verify_lines_done) lines = {0};
+	const struct verify *f = &l->found;
+	size_t told = f->silent_count < VERIFY_SILENTS_TOLD ? f->silent_count : VERIFY_SILENTS_TOLD;
+
+	for (size_t i = 0; i < told; i++) {
+		struct buf cleanup_call(buf_done) text = {0};
+
+		write_silent(&f->silents[i], &text);
+		verify_lines_add(&lines, f->silents[i].port, &f->silents[i].address,
+				 buf_text(&text));
+	}
+	verify_lines_print(&lines, &l->view, l->proto);
+	if (f->silent_count > told)
+		view_print_line(&l->view, _("More of that kind: %zu."), f->silent_count - told);
+	if (f->silent)
+		view_print_line(&l->view,
+				_("Somebody is bound there and let in, and says nothing: %zu."),
+				f->silent);
+	if (f->silent_kept_out)
+		view_print_line(&l->view,
+				_("Silent, where nobody is bound and the rules keep everybody "
+				  "out: %zu."),
+				f->silent_kept_out);
+	return lines.failed ? -ENOMEM : 0;
 }
 
 /* Of whom the answers hold; the rules may name another interface, or other sources. */
@@ -174,6 +190,34 @@ static void print_who(const struct verify_look *l)
 			ip4, ip4[0] && ip6[0] ? ", " : "", ip6);
 }
 
+static void print_asked(const struct verify_look *l)
+{
+	size_t unnamed = verify_look_unnamed(l);
+
+	view_print_line(&l->view,
+			ngettext("Asked what speaks there: %zu open port.",
+				 "Asked what speaks there: %zu open ports.", l->scan.service_count),
+			l->scan.service_count);
+	if (unnamed)
+		view_print_line(&l->view, _("Of these, what speaks there cannot be told: %zu."),
+				unnamed);
+}
+
+/* Why not all could be seen, as where the time was over. */
+static void print_troubles(const struct verify_look *l)
+{
+	char address[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->scan.host_count; i++) {
+		const char *why = scan_words_trouble(l->scan.hosts[i].trouble);
+
+		if (!why)
+			continue;
+		address_format(&l->scan.hosts[i].address, address);
+		view_print_line(&l->view, _("Not all is known of %s: %s."), address, _(why));
+	}
+}
+
 static void print_sums(const struct verify_look *l)
 {
 	const struct verify *f = &l->found;
@@ -184,10 +228,6 @@ static void print_sums(const struct verify_look *l)
 			_("Asked: %s ports, in %.1f s. Open on both sides: %zu. Disagreements: "
 			  "%zu."),
 			buf_text(&asked), (double)l->took_ms / 1e3, f->open, f->count);
-	if (f->silent)
-		view_print_line(&l->view,
-				_("Somebody is bound there and let in, and says nothing: %zu."),
-				f->silent);
 	if (l->changed)
 		view_print_line(&l->view, _("Changed while they were looked at: %zu."), l->changed);
 	if (f->unsure_inside)
@@ -197,9 +237,8 @@ static void print_sums(const struct verify_look *l)
 			  "who looked (portero reach tells why): %zu."),
 			f->unsure_inside);
 	if (l->with_services)
-		view_print_line(&l->view,
-				_("Asked what speaks there: %zu open ports. Not to be told: %zu."),
-				l->scan.service_count, verify_look_unnamed(l));
+		print_asked(l);
+	print_troubles(l);
 	if (f->unsure_outside)
 		view_print_line(&l->view,
 				_("Ports of which the outside could not tell what they are: %zu."),
@@ -214,10 +253,54 @@ int verify_words_print(const struct verify_look *l)
 		return r;
 	if (l->found.count)
 		putchar('\n');
-	print_impostors(l);
+	r = print_impostors(l);
 	print_meanings(l);
+	if (print_silents(l) < 0)
+		r = -ENOMEM;
 	print_sums(l);
 	print_who(l);
 	view_print_gaps(&l->view);
+	return r;
+}
+
+/* "10.5.0.1: open until then: 22, 80-81" */
+static int print_seen(const struct verify_look *l, const struct scan_host *host)
+{
+	const struct scan *s = &l->scan;
+	struct port_span cleanup_free *spans = calloc(s->port_count + 1, sizeof(*spans));
+	struct buf cleanup_call(buf_done) text = {0};
+	char address[ADDRESS_TEXT_SIZE];
+	size_t count = 0;
+
+	if (!spans)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->port_count; i++) {
+		if (scan_reply_state((enum scan_reply)host->replies[i]) != SCAN_OPEN)
+			continue;
+		if (count && spans[count - 1].last + 1 == s->ports[i])
+			spans[count - 1].last = s->ports[i];
+		else
+			spans[count++] = (struct port_span){s->ports[i], s->ports[i]};
+	}
+	if (!count)
+		return 0;
+	reach_words_spans(spans, count, SPANS_TOLD, &text);
+	address_format(&host->address, address);
+	view_print_line(&l->view, _("%s: open when it was interrupted: %s."), address,
+			buf_text(&text));
 	return 0;
+}
+
+int verify_words_print_seen(const struct verify_look *l)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->scan.host_count && r == 0; i++)
+		r = print_seen(l, &l->scan.hosts[i]);
+	if (l->found.count)
+		view_print_line(&l->view,
+				_("Disagreements that were seen once, and not looked at again: "
+				  "%zu."),
+				l->found.count);
+	return r;
 }

@@ -6,5 +6,7 @@
 
 #include "cli/verify_look.h"
 
+/* What a look that was interrupted has seen. 0 or -ENOMEM. */
+int verify_words_print_seen(const struct verify_look *l);
 /* 0 or -ENOMEM. */
 int verify_words_print(const struct verify_look *l);

@@ -21,6 +21,8 @@ struct view {
 	bool with_reach; /* the firewall was to be looked at: reach and join are filled in */
 	struct reach reach;
 	struct reach_join join;
+	/* of packets from each class, the families (FAMILY_...) by which any could come */
+	uint8_t offered[PROTO_COUNT][SOURCE_CLASS_COUNT];
 	struct mirror *ahead; /* the firewall, read while the listeners were waited for */
 	/* rows of other namespaces that are reached by routing, when the list has only its own */
 	struct port_row *behind;

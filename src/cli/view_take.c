@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -206,10 +207,22 @@ static int take_reach(struct view *v, const struct reach_options *ask, struct er
 	return 0;
 }
 
+static void note_families(struct view *v)
+{
+	memset(v->offered, 0, sizeof(v->offered));
+	for (size_t i = 0; i < v->reach.class_count; i++) {
+		const struct reach_class *c = &v->reach.classes[i];
+
+		v->offered[c->proto][c->source_class] |=
+			c->destination.family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
+	}
+}
+
 static int join_rows(struct view *v, struct err *e)
 {
 	int r = reach_join(&v->snapshot, &v->reach, &v->list, &v->join);
 
+	note_families(v);
 	if (r >= 0 && !v->options->all)
 		r = keep_own_rows(v);
 	if (r >= 0)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "decide/verify.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "decide/belief.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *verify_kind_id(enum verify_kind kind)
@@ -58,9 +60,37 @@ static int compare_open(const struct verify_inside *in, const struct belief *b,
 	return add(ret, d);
 }
 
+static const char *program_of(const struct verify_inside *in, const struct verify_difference *d)
+{
+	if (d->owner == SNAPSHOT_NONE)
+		return "";
+	return snapshot_text(in->snapshot, in->snapshot->processes[d->owner].program_str);
+}
+
+static void add_silent(const struct verify_inside *in, const struct belief *b,
+		       const struct verify_difference *d, struct verify *ret)
+{
+	struct verify_silent *to;
+
+	if (b->open == SURE_CLOSED && !d->listens && b->verdict != VERDICT_ACCEPT) {
+		ret->silent_kept_out++;
+		return;
+	}
+	if (ret->silent_count++ >= VERIFY_SILENTS_TOLD)
+		return;
+	to = &ret->silents[ret->silent_count - 1];
+	*to = (struct verify_silent){.address = d->address,
+				     .port = d->port,
+				     .verdict = b->verdict,
+				     .listens = d->listens};
+	snprintf(to->program, sizeof(to->program), "%s", text_base_name(program_of(in, d)));
+}
+
 static int compare_not_open(const struct verify_inside *in, const struct belief *b,
 			    struct verify_difference *d, struct verify *ret)
 {
+	if (d->reply == SCAN_UDP_SILENT)
+		add_silent(in, b, d, ret);
 	if (b->open == SURE_OPEN && d->reply == SCAN_UDP_SILENT) {
 		ret->silent++;
 		return 0;

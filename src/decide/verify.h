@@ -34,12 +34,29 @@ struct verify_difference {
 	const char *expected;	/* and the service that should be there; else NULL */
 };
 
+/*
+ * A UDP port that kept silent, which says neither yes nor no: what the inside says. Not those that
+ * the rules keep everybody from, while nobody is bound there.
+ */
+struct verify_silent {
+	struct address address;
+	uint16_t port;
+	enum verdict verdict;
+	bool listens;
+	char program[128]; /* the end of its path; "": not known, or nobody */
+};
+
+enum { VERIFY_SILENTS_TOLD = 64 };
+
 struct verify {
 	struct verify_difference *differences;
 	size_t count, cap;
-	size_t open;	 /* ports that are open on both sides */
-	size_t not_open; /* ... on neither */
-	size_t silent;	 /* UDP: inside open; silence outside says neither yes nor no */
+	struct verify_silent silents[VERIFY_SILENTS_TOLD]; /* the first of silent_count */
+	size_t silent_count;
+	size_t silent_kept_out; /* UDP: silent, the rules drop or refuse it, and nobody is bound */
+	size_t open;		/* ports that are open on both sides */
+	size_t not_open;	/* ... on neither */
+	size_t silent;		/* UDP: inside open; silence outside says neither yes nor no */
 	/* ports of which one side cannot say whether they are open: the inside, the outside */
 	size_t unsure_inside, unsure_outside;
 };

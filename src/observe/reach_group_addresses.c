@@ -74,6 +74,15 @@ static bool is_solicited(const struct address *a)
 	return memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
 }
 
+/*
+ * A group of interface-local scope, ff01::1: no packet of a neighbour has it, and ip6_rcv() drops
+ * those that do, before any rule (RFC 4291, 2.7).
+ */
+static bool is_interface_local(const struct address *a)
+{
+	return (a->bytes[1] & 0x0f) <= 1;
+}
+
 /* "2    eth0            ff0200000000000000000000000000fb     1 0000000C 0" */
 static int read_igmp6(struct groups *g)
 {
@@ -93,7 +102,8 @@ static int read_igmp6(struct groups *g)
 			good = sscanf(digits + 2 * i, "%2x", &byte) == 1;
 			a.bytes[i] = (uint8_t)byte;
 		}
-		if (good && !is_solicited(&a) && address_is_multicast(&a))
+		if (good && address_is_multicast(&a) && !is_solicited(&a) &&
+		    !is_interface_local(&a))
 			r = add(g, &a, ifindex);
 	}
 	if (f)

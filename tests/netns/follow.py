@@ -114,7 +114,7 @@ def take_away(ns, answer):
     """Deletes the named rule; gives a policy the other verdict. Says what was done."""
     rule = answer["decided_by"]
     if rule["policy"]:
-        other = "accept" if rule["verdict"] == "drop" else "drop"
+        other = "accept" if rule["verdict"] in ("drop", "reject") else "drop"
         if rule["tables"] == "legacy":
             run(ns, tool_of(rule), "-t", rule["table"], "-P", rule["chain"], other.upper())
         else:

@@ -236,6 +236,62 @@ def test_host_itself(host):
     assert said["decided_by"]["rule"] == 'iif "lo" accept'
 
 
+def test_refused_is_not_dropped(host):
+    """A rule that rejects is said to reject, in words and in JSON."""
+    load_nft(host, NATIVE)
+    for port, step in (("90", "tcp dport 90 reject with tcp reset"), ("93", "tcp dport 93 reject")):
+        said = explain(host, port, "tcp", from_=FROM)
+        assert said["decided_by"]["verdict"] == said["path"][-1]["verdict"] == "reject"
+        text = host.portero("explain", f"{port}/tcp", "--from", FROM).text
+        assert f": reject  [{step}]" in " ".join(text.split(" ")) and "is refused" in text
+        assert "drop" not in text.replace("ip saddr 8.8.8.8 counter drop", "")
+
+
+def test_nobody_listens(host):
+    """Why it is closed, although it is let in; never said where somebody is bound, or may be."""
+    def says(port, proto="tcp"):
+        said = explain(host, port, proto, from_=FROM, to="10.77.0.1")
+        assert ("nobody listens: the port is closed" in said["answer"]) == \
+            (said["listens"] is False)
+        return said["listens"]
+    for kind in (host.tcp, host.udp):
+        kind("0.0.0.0", 1000)
+        kind("::", 1001, v6only=False)
+        kind("::", 1002, v6only=True)
+        kind("10.77.0.1", 1003)
+        kind("127.0.0.1", 1004)
+    for proto in ("tcp", "udp"):
+        assert [says(p, proto) for p in range(1000, 1006)] == [True, True, False, True, False,
+                                                               False]
+    client = host.udp("0.0.0.0", 0)
+    assert says(client.getsockname()[1], "udp") is True
+    client.connect((FROM, 53))
+    assert says(client.getsockname()[1], "udp") is None, "it hears one port of the sender"
+    client.connect(("10.77.0.9", 53))
+    assert says(client.getsockname()[1], "udp") is False
+    load_nft(host, NATIVE)
+    assert says(9) is None, "it is dropped"
+    text = host.portero("explain", "22/tcp", "--from", FROM).text
+    assert "is let in, where nobody listens: the port is closed." in " ".join(text.split())
+
+
+def test_nobody_listens_where_it_is_sent_on(host):
+    """By its number there; what leaves the machine is answered elsewhere."""
+    load_nft(host, """
+table ip nat {
+	chain pre { type nat hook prerouting priority -100;
+		tcp dport 8080 redirect to :1000
+		tcp dport 8081 redirect to :1001
+		tcp dport 8082 dnat to 172.17.0.9:80
+	}
+}
+""")
+    host.tcp("0.0.0.0", 1000)
+    host.tcp("0.0.0.0", 8081)
+    assert [explain(host, p, "tcp", from_=FROM)["listens"] for p in (8080, 8081, 8082)] == [
+        True, False, None]
+
+
 def test_no_rules_at_all(host):
     said = explain(host, 22, "tcp", from_=FROM)
     assert said["verdict"] == "accept" and said["decided_by"] is None and said["path"] == []
@@ -429,7 +485,7 @@ def all_alternatives(ns, load, port, source):
     first = explain(ns, port, "tcp", from_=source)
     commands = split(first["decided_by"]["remedy"])
     assert [word for word, _ in commands] == ["or"] * len(commands)
-    opens = first["decided_by"]["verdict"] == "drop"
+    opens = first["decided_by"]["verdict"] in ("drop", "reject")
     for number, (_, command) in enumerate(commands):
         load()
         run(ns, "sh", "-c", command)

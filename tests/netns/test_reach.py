@@ -323,6 +323,45 @@ def test_no_firewall(machine):
     assert "No rule keeps packets out" in ask(machine).text
 
 
+def row(machine, port):
+    line = next(x for x in ask(machine).text.splitlines() if x.startswith(f"{port}/"))
+    return " ".join(line.split())
+
+
+def test_family_in_brackets(machine):
+    """Where the internet comes by both families, one alone is told: whoever keeps the other out."""
+    machine.nft("table ip6 f {\nchain i { type filter hook input priority 0;\n"
+                "tcp dport 81 drop\n}\n}\n")
+    machine.tcp("0.0.0.0", 80)
+    machine.tcp("::", 81, v6only=False)
+    machine.tcp("::", 82, v6only=False)
+    machine.tcp("::", 83, v6only=True)
+    assert " internet (IPv4) " in row(machine, 80) and " internet (IPv4) " in row(machine, 81)
+    assert " internet " in row(machine, 82) and "(IPv" not in row(machine, 82)
+    assert " internet (IPv6) " in row(machine, 83)
+    # where it comes by one only, there is nothing to tell; link-local addresses change nothing
+    ip("-n", machine.name, "addr", "del", "2001:db8:1::1/64", "dev", "eth0")
+    ip("-n", machine.name, "-6", "route", "flush", "default")
+    for port in (80, 81, 82):
+        assert "(IPv" not in row(machine, port) and " internet " in row(machine, port)
+
+
+def test_groups(machine):
+    """ff01::1 never leaves an interface, so that neighbours are kept from it is no news; what rules
+    do with other groups is, and told as such."""
+    machine.nft("table inet f {\nchain i { type filter hook input priority 0;\n"
+                "fib daddr type broadcast udp dport 54 drop\nip6 daddr ff02::1 udp dport 53 drop\n"
+                "ip6 daddr ff01::1 udp dport 55 drop\n}\n}\n")
+    machine.udp("::", 53, v6only=False)
+    machine.udp("::", 55, v6only=False)
+    destinations = {c["destination"] for c in reach(machine)["classes"]}
+    assert "ff02::1" in destinations and not any(d.startswith("ff01") for d in destinations)
+    assert "Dropped from" not in ask(machine, "show", "55/udp").text
+    text = " ".join(ask(machine, "show", "53/udp").text.split())
+    (dropped,) = re.findall(r"Dropped from (.*?) Listener", text)
+    assert all(part.endswith("(multicast)") for part in dropped.split(", fe80")), dropped
+
+
 def test_loopback_only(ns):
     ns.tcp("0.0.0.0", 80)
     ns.tcp("127.0.0.1", 81)

@@ -12,10 +12,9 @@ import pytest
 
 from harness import (PORTERO, SLOW, ip, need_program, portero, require_namespaces,
                      wait_until)
-from test_verify_services import SPEAKER, SSH, found
+from verifying import MINUTES, OWN, SPEAKER, SSH, found
 
-OWN, OTHER = "10.5.0.1", "10.5.0.2"
-MINUTES = 600 * SLOW
+OTHER = "10.5.0.2"
 
 
 class Remote:

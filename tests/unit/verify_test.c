@@ -41,6 +41,7 @@ static const struct inside insides[] = {
 
 struct scene {
 	struct snapshot snapshot;
+	struct process_info *owner;
 	struct reach reach;
 	struct reach_join join;
 	struct listener_list list;
@@ -73,6 +74,9 @@ static void begin(struct scene *s, const struct inside *in, const uint16_t *port
 	*s = (struct scene){.reach = {.available = true, .complete = true},
 			    .listener = {.owner = 5}};
 	add_intervals(s, in);
+	for (int i = 0; i <= 5; i++)
+		s->owner = snapshot_add_process(&s->snapshot);
+	s->owner->program_str = snapshot_add_text(&s->snapshot, "/usr/sbin/ntpd");
 	s->list.listeners = &s->listener;
 	s->list.listener_count = 1;
 	s->join.ways = s->ways;
@@ -93,6 +97,7 @@ static void compare(struct scene *s)
 static void end(struct scene *s)
 {
 	verify_done(&s->found);
+	snapshot_done(&s->snapshot);
 	scan_done(&s->scan);
 	reach_done(&s->reach);
 }
@@ -108,6 +113,24 @@ static void expect(const struct scene *s, int kind, bool listens)
 	assert_int_equal(s->found.differences[0].owner, listens ? 5 : SNAPSHOT_NONE);
 	assert_ptr_equal(verify_find(&s->found, &s->found.differences[0]),
 			 &s->found.differences[0]);
+}
+
+/* Told with what the inside says, but for what is dropped where nobody is bound: that is counted.
+ */
+static void expect_silent(const struct scene *s, const struct inside *in, bool silent)
+{
+	bool kept_out =
+		in->way == NO_WAY && (in->rules == VERDICT_DROP || in->rules == VERDICT_REJECT);
+	const struct verify_silent *one = &s->found.silents[0];
+
+	assert_int_equal(s->found.silent_kept_out, silent && kept_out);
+	assert_int_equal(s->found.silent_count, silent && !kept_out);
+	if (!silent || kept_out)
+		return;
+	assert_int_equal(one->port, PORT);
+	assert_int_equal(one->listens, in->way != NO_WAY);
+	assert_int_equal(one->verdict, in->way != NO_WAY ? (enum verdict)in->way : in->rules);
+	assert_string_equal(one->program, in->way != NO_WAY ? "ntpd" : "");
 }
 
 static void test_matrix(void **state)
@@ -135,8 +158,29 @@ static void test_matrix(void **state)
 			       in->way != NO_WAY);
 			assert_int_equal(s.found.unsure_outside, seen == SCAN_UNKNOWN);
 			assert_int_equal(s.found.unsure_inside, seen != SCAN_UNKNOWN && in->unsure);
+			expect_silent(&s, in, reply == SCAN_UDP_SILENT);
 			end(&s);
 		}
+}
+
+/* More than are told are counted. */
+static void test_many_silent(void **state)
+{
+	uint16_t ports[VERIFY_SILENTS_TOLD + 2];
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+		ports[i] = (uint16_t)(PORT + i);
+	begin(&s, &insides[3], ports, ARRAY_LEN(ports));
+	for (size_t i = 1; i < s.reach.interval_count; i++)
+		s.reach.intervals[i].verdict = VERDICT_UNKNOWN;
+	memset(s.scan.hosts[0].replies, SCAN_UDP_SILENT, ARRAY_LEN(ports));
+	compare(&s);
+	assert_int_equal(s.found.silent_count, ARRAY_LEN(ports));
+	assert_int_equal(s.found.silents[VERIFY_SILENTS_TOLD - 1].port,
+			 ports[VERIFY_SILENTS_TOLD - 1]);
+	end(&s);
 }
 
 /* Of two listeners of one port one may be unknown: so is the port, whichever comes first. */
@@ -245,7 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matrix),	  cmocka_unit_test(test_two_listeners),
 		cmocka_unit_test(test_not_asked), cmocka_unit_test(test_middlebox),
-		cmocka_unit_test(test_impostor),
+		cmocka_unit_test(test_impostor),  cmocka_unit_test(test_many_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
