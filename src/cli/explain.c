@@ -135,6 +135,8 @@ static void print_remedy(const struct view *v, const struct explanation *x)
 	}
 	print_commands(s->verdict == TRACE_DROP ? _("To open it") : _("To close it"),
 		       buf_text(&text));
+	if (explain_remedy_deletes(buf_text(&text)))
+		print_value(v, _("(without that rule, all else that it decides is changed, too)"));
 	if (explain_remedy_is_direct(x, index))
 		print_value(v, _("(until the rules are loaded again: change them where they are "
 				 "written, too)"));

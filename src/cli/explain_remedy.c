@@ -296,6 +296,11 @@ void explain_remedy(const struct explanation *x, uint32_t step, struct buf *out)
 		add_direct(&r);
 }
 
+bool explain_remedy_deletes(const char *commands)
+{
+	return strstr(commands, " delete rule ") || strstr(commands, " -D ");
+}
+
 bool explain_remedy_is_direct(const struct explanation *x, uint32_t step)
 {
 	return !front_end_command(&x->steps[step]);

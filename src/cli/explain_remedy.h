@@ -20,6 +20,8 @@
  * are quoted for a shell where they need it; those that neither shell nor nft take have no command.
  */
 void explain_remedy(const struct explanation *x, uint32_t step, struct buf *out);
+/* Is a rule taken away by what explain_remedy() wrote? */
+bool explain_remedy_deletes(const char *commands);
 /* Does explain_remedy() tell of nft or iptables, which forget what is not written down elsewhere?
  */
 bool explain_remedy_is_direct(const struct explanation *x, uint32_t step);

@@ -306,6 +306,12 @@ static bool is_second(struct parse *p, const struct option_row *row)
 }
 
 /* `typed`: the option as it was, with its dashes; `value` is what stood behind it, or NULL. */
+/* As nmap sees it: its files are not called so, and ports begin by digits (-p -80). */
+static bool looks_like_option(const char *text)
+{
+	return text[0] == '-' && text[1] && !(text[1] >= '0' && text[1] <= '9');
+}
+
 static int take_option(struct parse *p, const struct option_row *row, const char *typed,
 		       const char *value)
 {
@@ -317,8 +323,13 @@ static int take_option(struct parse *p, const struct option_row *row, const char
 		set_flag(p->o, row);
 		return 0;
 	}
-	if (!value && p->at + 1 < p->argc)
+	if (!value && p->at + 1 < p->argc) {
 		value = p->argv[++p->at];
+		if (row->nmap && looks_like_option(value))
+			return err_set(p->e, -EINVAL,
+				       _("option %s needs a value, and %.64s looks like an option"),
+				       typed, value);
+	}
 	if (!value || !value[0])
 		return err_set(p->e, -EINVAL, _("option %s needs a value: %s%s%s"), typed, typed,
 			       between, _(row->argument));

@@ -198,13 +198,15 @@ static bool has_sound_services(const json_t *entry)
 /* False: it is nonsense. */
 static bool take_before(struct merging *m, const json_t *entry)
 {
-	const json_t *ports = json_object_get(entry, "ports");
-	size_t look_count = json_array_size(json_object_get(entry, "looks"));
+	const json_t *ports = json_object_get(entry, "ports"),
+		     *looks = json_object_get(entry, "looks");
+	size_t look_count = json_array_size(looks);
 	struct outside_look ignored;
 	json_int_t first, last;
 	struct seen one;
 
-	if (!json_is_array(ports) || look_count > LOOK_LIMIT || !has_sound_services(entry))
+	if (!json_is_array(ports) || !json_is_array(looks) || look_count > LOOK_LIMIT ||
+	    !json_is_object(json_object_get(entry, "services")) || !has_sound_services(entry))
 		return false;
 	for (size_t i = 0; i < look_count; i++)
 		if (read_look(entry, (json_int_t)i, "", &ignored) < 0)

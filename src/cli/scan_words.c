@@ -325,10 +325,16 @@ static void print_remarks(const struct view *v, const struct scan *s, const stru
 		view_print_line(v,
 				_("It answers on every port: a middlebox or a tarpit, so \"open\" "
 				  "tells nothing."));
+	if (host->own)
+		view_print_line(v,
+				_("This machine's own address: asked by the interface lo, past the "
+				  "rules for others. How it looks from outside, portero verify "
+				  "tells."));
 	print_maybe_rejected(v, s, host);
 	if (host->refusals > 0)
 		print_refusals(v, host->refusals);
-	if (host->loss > TELL_LOSS)
+	/* by connections, what came too late may be this machine's doing */
+	if (host->loss > TELL_LOSS && !s->by_connect)
 		view_print_line(v,
 				_("Of its answers, %.0f %% were lost on the way; what was silent "
 				  "was asked again."),

@@ -12,9 +12,9 @@ static const struct {
 			     "listener, or answers in its place.")},
 	[VERIFY_BELIEVED_CLOSED] =
 		{N_("believed closed"),
-		 N_("believed closed: it answers, although the rules keep this packet out. Trust "
-		    "the "
-		    "packet, and report it: portero's picture of the firewall is wrong here.")},
+		 N_("believed closed: it answers, although the rules keep this packet out. Either "
+		    "something answers before the rules do (a program with a packet socket, XDP), "
+		    "or portero's picture of the firewall is wrong here: then report it.")},
 	[VERIFY_SHADOWED] =
 		{N_("shadowed"),
 		 N_("shadowed: somebody listens, and the rules let it in, yet it does not answer. "

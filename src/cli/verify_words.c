@@ -163,8 +163,8 @@ static int print_silents(const struct verify_look *l)
 				f->silent);
 	if (f->silent_kept_out)
 		view_print_line(&l->view,
-				_("Silent, where nobody is bound and the rules keep everybody "
-				  "out: %zu."),
+				_("Silent, where nobody is bound and the rules keep the one who "
+				  "looked out: %zu."),
 				f->silent_kept_out);
 	return lines.failed ? -ENOMEM : 0;
 }

@@ -16,8 +16,11 @@ static bool hears_peer(const struct snapshot *s, uint16_t port, const struct add
 	for (size_t i = 0; i < s->connection_count; i++) {
 		const struct connection_info *c = &s->connections[i];
 
+		struct address other = c->peer;
+
+		address_unmap(&other); /* a socket of both families */
 		if (c->netns == 0 && c->proto == PROTO_UDP && c->local_port == port &&
-		    address_equal(&c->peer, peer))
+		    address_equal(&other, peer))
 			return true;
 	}
 	return false;

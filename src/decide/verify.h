@@ -36,7 +36,7 @@ struct verify_difference {
 
 /*
  * A UDP port that kept silent, which says neither yes nor no: what the inside says. Not those that
- * the rules keep everybody from, while nobody is bound there.
+ * the rules keep the one who looked from, while nobody is bound there.
  */
 struct verify_silent {
 	struct address address;

@@ -100,6 +100,7 @@ struct scan {
 	size_t host_count;
 	uint64_t sent, answers; /* packets */
 	uint64_t took_ns;
+	bool by_connect; /* not by packets */
 	bool wants_services;
 	struct scan_service *services; /* by host and port */
 	size_t service_count;

@@ -22,6 +22,7 @@ enum { MOST_CALLS = 1024, LEAST_CALLS = 8, OTHER_FILES = 32, BATCH = 64 };
 
 struct call {
 	int fd; /* -1: free */
+	struct address to;
 	struct probe probe;
 	uint64_t until_ns;
 	uint32_t next_free;
@@ -86,16 +87,54 @@ size_t dial_room(const struct dial *d)
 	return d->count - d->used;
 }
 
+static bool is_address(const struct sockaddr *name, const struct address *a)
+{
+	const struct sockaddr_in *ip4 = (const void *)name;
+	const struct sockaddr_in6 *ip6 = (const void *)name;
+
+	return name->sa_family == a->family &&
+	       memcmp(a->family == AF_INET ? (const void *)&ip4->sin_addr
+					   : (const void *)&ip6->sin6_addr,
+		      a->bytes, address_len(a)) == 0;
+}
+
+/* This machine told itself: by a rule that refuses to send, or because no neighbour answers. */
+static bool is_own_error(int fd, const struct address *to, const struct sock_extended_err *error)
+{
+	const struct sockaddr *offender = SO_EE_OFFENDER(error);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in ip4;
+		struct sockaddr_in6 ip6;
+	} own;
+	socklen_t len = sizeof(own);
+	struct address a = {.family = to->family};
+
+	if (getsockname(fd, &own.any, &len) < 0 || own.any.sa_family != to->family ||
+	    is_address(&own.any, to))
+		return false;
+	memcpy(a.bytes,
+	       to->family == AF_INET ? (void *)&own.ip4.sin_addr : (void *)&own.ip6.sin6_addr,
+	       address_len(to));
+	return is_address(offender, &a);
+}
+
+static enum scan_reply own_or_theirs(bool own, enum scan_reply reply)
+{
+	if (!own)
+		return reply;
+	return reply == SCAN_HOST_UNREACH ? SCAN_UNSURE : SCAN_KEPT_BACK;
+}
+
 /*
  * What an ICMP error says that ended the attempt. Several share an error number, also with a RST,
  * but the kernel keeps the message (IP_RECVERR; of connections that begin: Linux 5.9).
  * SCAN_UNASKED: it was none.
  */
-static enum scan_reply icmp_of(int fd)
+static enum scan_reply icmp_of(int fd, const struct address *to)
 {
 	_Alignas(struct cmsghdr) char control[256];
 	struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
-	struct sock_extended_err error;
 
 	if (fd < 0 || recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return SCAN_UNASKED;
@@ -103,14 +142,17 @@ static enum scan_reply icmp_of(int fd)
 		bool ip4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
 		bool ip6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
 
-		if ((!ip4 && !ip6) || c->cmsg_len < CMSG_LEN(sizeof(error)))
+		const struct sock_extended_err *error = (void *)CMSG_DATA(c);
+
+		if ((!ip4 && !ip6) ||
+		    c->cmsg_len < CMSG_LEN(sizeof(*error) + sizeof(struct sockaddr_in)))
 			continue;
-		memcpy(&error, CMSG_DATA(c), sizeof(error));
-		if ((ip4 && error.ee_origin == SO_EE_ORIGIN_ICMP &&
-		     error.ee_type == ICMP_DEST_UNREACH) ||
-		    (ip6 && error.ee_origin == SO_EE_ORIGIN_ICMP6 &&
-		     error.ee_type == ICMPV6_DEST_UNREACH))
-			return icmp_reply(ip6, error.ee_code);
+		if ((ip4 && error->ee_origin == SO_EE_ORIGIN_ICMP &&
+		     error->ee_type == ICMP_DEST_UNREACH) ||
+		    (ip6 && error->ee_origin == SO_EE_ORIGIN_ICMP6 &&
+		     error->ee_type == ICMPV6_DEST_UNREACH))
+			return own_or_theirs(is_own_error(fd, to, error),
+					     icmp_reply(ip6, error->ee_code));
 	}
 	return SCAN_UNASKED;
 }
@@ -138,12 +180,8 @@ static enum scan_reply reply_of(int error)
 	}
 }
 
-/* fd: of the attempt, or -1. */
-static void tell(const struct probe *probe, int fd, int error, dial_take *take, void *context)
+static void tell(const struct probe *probe, enum scan_reply reply, dial_take *take, void *context)
 {
-	enum scan_reply icmp = error ? icmp_of(fd) : SCAN_UNASKED;
-	enum scan_reply reply = icmp == SCAN_UNASKED ? reply_of(error) : icmp;
-
 	if (reply != SCAN_UNSURE)
 		take(probe, reply, context);
 }
@@ -177,27 +215,31 @@ static int open_call(const struct address *to, uint16_t port)
 /* Told by connect() itself: this machine has no way there now, so that nothing was sent. */
 static bool is_no_way(int error)
 {
-	return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES;
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES ||
+	       error == EINVAL /* a route of the type blackhole */;
 }
 
-void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context)
+bool dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context)
 {
 	struct call *call = &d->calls[d->first_free];
 	struct epoll_event event = {.events = EPOLLOUT, .data.u32 = d->first_free};
 	int fd = open_call(wish->to, wish->port);
 
 	if (fd < 0) {
-		if (!is_no_way(-fd))
-			tell(&wish->probe, -1, fd == -EISCONN ? 0 : -fd, take, context);
-		return;
+		if (is_no_way(-fd))
+			return false;
+		tell(&wish->probe, reply_of(fd == -EISCONN ? 0 : -fd), take, context);
+		return true;
 	}
 	if (epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
 		close(fd);
-		return;
+		return true;
 	}
 	d->first_free = call->next_free;
 	d->used++;
-	*call = (struct call){.fd = fd, .probe = wish->probe, .until_ns = wish->until_ns};
+	*call = (struct call){
+		.fd = fd, .to = *wish->to, .probe = wish->probe, .until_ns = wish->until_ns};
+	return true;
 }
 
 void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *take, void *context)
@@ -209,10 +251,13 @@ void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *
 	for (int i = 0; i < count; i++) {
 		struct call *call = &d->calls[events[i].data.u32];
 		socklen_t len = sizeof(int);
+		enum scan_reply icmp = SCAN_UNASKED;
 		int error = EIO;
 
 		getsockopt(call->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-		tell(&call->probe, call->fd, error, take, context);
+		if (error)
+			icmp = icmp_of(call->fd, &call->to);
+		tell(&call->probe, icmp == SCAN_UNASKED ? reply_of(error) : icmp, take, context);
 		hang_up(d, call);
 	}
 }

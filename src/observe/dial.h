@@ -28,8 +28,11 @@ struct dial_wish {
 	uint64_t until_ns; /* CLOCK_MONOTONIC: then it is given up */
 };
 
-/* Begins one. What cannot be begun now counts as lost. */
-void dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context);
+/*
+ * Begins one. What cannot be begun now counts as lost. False: this machine has no way there now, so
+ * that nothing was sent.
+ */
+bool dial_begin(struct dial *d, const struct dial_wish *wish, dial_take *take, void *context);
 /* Waits until something came of one, or until `wake_ns` (CLOCK_MONOTONIC), and tells all. */
 void dial_receive(struct dial *d, uint64_t now_ns, uint64_t wake_ns, dial_take *take,
 		  void *context);

@@ -52,8 +52,6 @@ static const struct nft_row rows[] = {
 	{"socket", TREAT_UNMIRRORED, TRAIT_BREAKS | TRAIT_RISKY, NFTA_SOCKET_DREG, 0, {0}},
 	{"osf", TREAT_UNMIRRORED, TRAIT_BREAKS | TRAIT_RISKY, NFTA_OSF_DREG, 0, {0}},
 	{"tunnel", TREAT_UNMIRRORED, TRAIT_BREAKS | TRAIT_RISKY, NFTA_TUNNEL_DREG, 0, {0}},
-	/* holds where the proxy listens; the rule goes on to say what becomes of the packet */
-	{"tproxy", TREAT_UNMIRRORED, TRAIT_RISKY, 0, 0, {0}},
 
 	/* the packet's fate */
 	{"nat", TREAT_PLAIN, TRAIT_EFFECT | TRAIT_RISKY, 0, 0, {NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_REG_ADDR_MAX, NFTA_NAT_REG_PROTO_MIN, NFTA_NAT_REG_PROTO_MAX}},
@@ -61,10 +59,12 @@ static const struct nft_row rows[] = {
 	{"redir", TREAT_PLAIN, TRAIT_EFFECT | TRAIT_RISKY, 0, 0, {NFTA_REDIR_REG_PROTO_MIN, NFTA_REDIR_REG_PROTO_MAX}},
 	{"notrack", TREAT_PLAIN, TRAIT_EFFECT | TRAIT_RISKY, 0, 0, {0}},
 	{"reject", TREAT_PLAIN, TRAIT_EFFECT | TRAIT_RISKY, 0, 0, {0}},
-	/* a program decides; the kernel answers for a server; out by another device */
+	/* a program decides; the kernel answers for a server; out by another device; to a socket of
+	 * another port, where there is one */
 	{"queue", TREAT_STOP, TRAIT_EFFECT, 0, 0, {0}},
 	{"synproxy", TREAT_STOP, TRAIT_EFFECT, 0, 0, {0}},
 	{"fwd", TREAT_STOP, TRAIT_EFFECT, 0, 0, {0}},
+	{"tproxy", TREAT_STOP, TRAIT_EFFECT, 0, 0, {0}},
 	/* breaks until the connection is confirmed: never before its second packet */
 	{"flow_offload", TREAT_NEVER, 0, 0, 0, {0}},
 
@@ -181,7 +181,7 @@ static const struct xt_row targets[] = {
 
 	/* a program or another machine decides, or the kernel answers for a server */
 	{"CLUSTERIP", TREAT_STOP}, {"NFQUEUE", TREAT_STOP}, {"QUEUE", TREAT_STOP},
-	{"SYNPROXY", TREAT_STOP}, {"TPROXY", TREAT_UNMIRRORED},
+	{"SYNPROXY", TREAT_STOP}, {"TPROXY", TREAT_STOP},
 };
 /* clang-format on */
 

@@ -75,6 +75,8 @@ static void set_up(struct probe_engine *p, uint64_t now_ns)
 		recall(p, p->wish.memory, now_ns);
 	p->wish.memory = NULL;
 	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		probe_host_hear(&p->hosts[i], now_ns);
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
 		count_known(p, i);
 	if (p->left == 0)
 		p->phase = PHASE_FINISHED;
@@ -144,6 +146,7 @@ void probe_end_sentinel(struct probe_engine *p, uint32_t host, struct sentinel *
 {
 	struct probe_host *h = &p->hosts[host];
 
+	h->lost_in_row += lost;
 	if (lost)
 		h->lost[s->class]++;
 	else
@@ -267,6 +270,13 @@ static void judge_hosts(struct probe_engine *p, uint64_t now_ns)
 		slow_down(p, pass_ns);
 }
 
+static void end_silent_hosts(struct probe_engine *p, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < p->wish.host_count; i++)
+		if (!p->hosts[i].finished && probe_host_fell_silent(&p->hosts[i], now_ns))
+			probe_finish_host(p, i, SCAN_LOSSY);
+}
+
 static void time_out_hosts(struct probe_engine *p, uint64_t now_ns)
 {
 	if (!p->wish.host_timeout_ns || now_ns - p->begun_ns < p->wish.host_timeout_ns)
@@ -362,6 +372,7 @@ size_t probe_next(struct probe_engine *p, uint64_t now_ns, struct probe *out, si
 	if (p->looked_ns != now_ns) {
 		p->looked_ns = now_ns;
 		expire_sentinels(p, now_ns);
+		end_silent_hosts(p, now_ns);
 		time_out_hosts(p, now_ns);
 	}
 	if (probe_will_judge(p, now_ns)) {

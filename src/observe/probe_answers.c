@@ -48,12 +48,16 @@ void probe_answer(struct probe_engine *p, uint64_t now_ns, const struct probe *t
 	if (to->host >= p->wish.host_count || to->port >= p->wish.port_count ||
 	    to->slot >= PROBE_SLOT_COUNT || reply < SCAN_HOST_UNREACH)
 		return;
+	probe_host_hear(&p->hosts[to->host], now_ns);
 	if (to->slot >= PROBE_PASS_LIMIT) {
 		answer_sentinel(p, now_ns, to);
 		return;
 	}
 	known = &p->wish.hosts[to->host].replies[to->port];
 	if (*known >= reply || *known == SCAN_UNASKED)
+		return;
+	/* a rule of this machine that refuses to send may forge the answer, too (reject) */
+	if (*known == SCAN_KEPT_BACK && reply != SCAN_SYN_ACK)
 		return;
 	if (*known == SCAN_UNSURE) {
 		measure(p, now_ns, to);

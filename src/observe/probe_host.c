@@ -11,6 +11,8 @@ enum {
 	LEAST_SENTINELS = 64,
 	LOSSY_SENTINELS = 128,
 	SURPRISE = 4,
+	SILENT_SENTINELS = 32, /* of four of five packets lost, 1 in 1,000 scans loses so many */
+	SILENT_MS = 5000,
 	MORE_SENTINELS = 192, /* where some were lost: how many has to be known well */
 };
 
@@ -110,6 +112,17 @@ uint32_t probe_host_wants(const struct probe_host *h, bool gentle)
 			wanted += enough - h->kept[i] - h->lost[i];
 	}
 	return wanted;
+}
+
+void probe_host_hear(struct probe_host *h, uint64_t now_ns)
+{
+	h->lost_in_row = 0;
+	h->heard_ns = now_ns;
+}
+
+bool probe_host_fell_silent(const struct probe_host *h, uint64_t now_ns)
+{
+	return h->lost_in_row >= SILENT_SENTINELS && now_ns > h->heard_ns + SILENT_MS * MS_NS;
 }
 
 void probe_host_forget_loss(struct probe_host *h)

@@ -23,6 +23,8 @@ struct probe_host {
 	uint32_t answers[PROBE_CLASS_COUNT];  /* ports that have */
 	uint32_t sentinel[PROBE_CLASS_COUNT]; /* one of each: its index; only with answers */
 	uint32_t kept[PROBE_CLASS_COUNT], lost[PROBE_CLASS_COUNT]; /* sentinels */
+	uint32_t lost_in_row; /* sentinels, since anything was heard of it: at heard_ns */
+	uint64_t heard_ns;
 	uint32_t tries;	 /* how often each silent port was asked under what is counted here */
 	uint32_t found;	 /* ports that answered in this pass for the first time */
 	double expected; /* how many of them were to be expected, at most */
@@ -53,6 +55,10 @@ void probe_host_begin_pass(struct probe_host *h);
 bool probe_host_is_sure(const struct probe_host *h);
 /* How many more sentinels are wanted before a judgement; `gentle`: not of open ports. */
 uint32_t probe_host_wants(const struct probe_host *h, bool gentle);
+/* It answers, or did so just now. */
+void probe_host_hear(struct probe_host *h, uint64_t now_ns);
+/* It answered, and nothing is heard of it any more, though it is asked for an answer. */
+bool probe_host_fell_silent(const struct probe_host *h, uint64_t now_ns);
 /* The rate was lowered: what was lost before tells nothing of now. */
 void probe_host_forget_loss(struct probe_host *h);
 /* The share of sentinels that were lost, of the worse class; negative: not known. */

@@ -36,7 +36,9 @@ enum {
 	ICMP6_ERRORS = 128, /* types below are errors */
 };
 
-#define KEPT_BACK UINT_MAX /* in place of how much was sent */
+/* in place of how much was sent */
+#define KEPT_BACK UINT_MAX
+#define NO_LINK	  (UINT_MAX - 1)
 
 #define LOAD(size, at)	     BPF_STMT(BPF_LD | BPF_##size | BPF_ABS, at)
 #define IF_EQUAL(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
@@ -126,13 +128,18 @@ static int open_ring(struct rawsock *r, int family, uint16_t first, uint16_t cou
 	return bind(r->ring_fd, (struct sockaddr *)&all, sizeof(all)) < 0 ? -errno : 0;
 }
 
-/* Lost like any other packet: a full queue, a link that went down or away, an ICMP error of before;
- * EPERM is told besides. */
+static bool is_no_link(int error)
+{
+	return error == ENETDOWN || error == ENXIO || error == ENODEV;
+}
+
+/* Lost like any other packet: a full queue, an ICMP error of before, a link that went down or away;
+ * EPERM and the last are told besides. */
 static bool is_lost(int error)
 {
 	return error == ENOBUFS || error == EAGAIN || error == EPERM || error == EACCES ||
 	       error == EINTR || error == ECONNREFUSED || error == EHOSTUNREACH ||
-	       error == ENETUNREACH || error == ENETDOWN || error == ENXIO || error == ENODEV;
+	       error == ENETUNREACH || is_no_link(error);
 }
 
 static int send_all(int fd, struct mmsghdr *messages, unsigned count, struct err *e)
@@ -145,6 +152,8 @@ static int send_all(int fd, struct mmsghdr *messages, unsigned count, struct err
 				       strerror(errno));
 		if (sent < 0 && errno == EPERM)
 			messages[at].msg_len = KEPT_BACK;
+		else if (sent < 0 && is_no_link(errno))
+			messages[at].msg_len = NO_LINK;
 		at += sent > 0 ? (unsigned)sent : 1;
 	}
 	return 0;
@@ -330,6 +339,8 @@ int rawsock_send(struct rawsock *r, struct rawsock_packet *packets, size_t count
 	error = send_row(r, &out, e);
 	if (error == 0)
 		error = send_row(r, &own, e);
+	for (unsigned i = 0; i < out.count; i++)
+		r->link_lost |= out.messages[i].msg_len == NO_LINK;
 	for (unsigned i = 0; i < own.count; i++)
 		own.packets[i]->kept_back = own.messages[i].msg_len == KEPT_BACK;
 	return error;

@@ -45,6 +45,7 @@ struct rawsock {
 	size_t ring_at;		       /* the next frame */
 	struct rawsock_helper *helper; /* NULL: there is none (yet) */
 	bool alone;		       /* and there will be none */
+	bool link_lost; /* of a packet sent: its link was down or gone. The caller's to clear */
 };
 
 /*

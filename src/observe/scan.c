@@ -111,16 +111,26 @@ void scan_group_report_tcp(const struct group *g)
 	save(g->run, g, false);
 }
 
-void scan_group_look_tcp(struct group *g, bool routed)
+static bool look_tcp(struct group *g, bool routed)
 {
-	if (!scan_ways_are_due(g) && !probe_will_judge(g->engine, g->now_ns))
-		return;
 	if (!scan_ways_look(g, routed))
-		return;
+		return false;
 	probe_spoil_pass(g->engine);
 	for (uint32_t i = 0; i < g->count; i++)
 		if (g->way_lost[i])
 			probe_end_host(g->engine, i, SCAN_WAY_LOST);
+	return true;
+}
+
+void scan_group_look_tcp(struct group *g, bool routed)
+{
+	if (scan_ways_are_due(g) || probe_will_judge(g->engine, g->now_ns))
+		look_tcp(g, routed);
+}
+
+bool scan_group_look_again(struct group *g)
+{
+	return look_tcp(g, true);
 }
 
 /* --- groups ------------------------------------------------------------------------------------
@@ -164,6 +174,8 @@ static int ask_tcp(struct group *g, bool near)
 	if (r < 0 || scan_is_stopped(run))
 		save(run, g, true);
 	probe_conclude(g->engine, r < 0 || scan_is_stopped(run));
+	if (r == 0 && run->wish->connect)
+		scan_connect_find_absent(g);
 	run->scan->sent += probe_progress(g->engine).sent;
 	run->scan->answers += probe_progress(g->engine).answered;
 	probe_free(g->engine);
@@ -399,6 +411,7 @@ int scan_run(struct scan *s, const struct scan_wish *wish, struct err *e)
 		return err_set(e, -ENOMEM, _("out of memory"));
 	run->begun_ns = clock_mono_ns();
 	run->scan = s;
+	s->by_connect = wish->connect;
 	run->wish = wish;
 	run->e = e;
 	r = nl_open(&run->route, NETLINK_ROUTE, e);

@@ -70,9 +70,13 @@ bool scan_ways_are_due(const struct group *g);
 bool scan_ways_look(struct group *g, bool routed);
 /* The same for what the group's engine asks, whenever it is due. */
 void scan_group_look_tcp(struct group *g, bool routed);
+/* The same at once, of ways that the kernel finds. */
+bool scan_group_look_again(struct group *g);
 
 /* Each asks until the engine has finished, or it is stopped. 0 or a negative errno. */
 int scan_packets_ask(struct group *g);
 int scan_connect_ask(struct group *g);
+/* Of hosts that kept silent, those that nobody answers for (SCAN_NO_NEIGHBOUR). Waits for that. */
+void scan_connect_find_absent(struct group *g);
 /* This one makes an engine of its own, within what is left of the hosts' time, and concludes. */
 int scan_udp_ask(struct group *g, bool near);

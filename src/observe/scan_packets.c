@@ -103,6 +103,11 @@ static int send_packets(struct group *g, struct rawsock *raw, const struct probe
 	for (size_t i = 0; i < count; i++)
 		if (packets[i].kept_back)
 			probe_kept_back(g->engine, &probes[i]);
+	if (raw->link_lost) {
+		probe_spoil_pass(g->engine);
+		g->look_ns = 0;
+	}
+	raw->link_lost = false;
 	return r;
 }
 

@@ -209,6 +209,7 @@ static uint64_t choose_hosts(struct asking *a)
 			continue;
 		if (host->took_ms > most_ms)
 			most_ms = host->took_ms;
+		a->group->way_lost[i] = false; /* as it was for what TCP had to ask yet */
 		a->of[i] = a->count;
 		if (wish->udp_begun)
 			wish->udp_begun(a->group->indexes[i], wish->context);
@@ -305,6 +306,7 @@ int scan_udp_ask(struct group *g, bool near)
 	if (!a)
 		return err_set(e, -ENOMEM, "%s", _("out of memory"));
 	a->group = g;
+	g->look_ns = 0;
 	a->source_count = count_sources(a);
 	timeout_ns = choose_hosts(a);
 	r = a->count ? udp_socket_open(&a->socket, g->hosts[0].address.family, e) : 0;

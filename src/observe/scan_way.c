@@ -169,7 +169,7 @@ static int ask_link(struct nl *route, uint32_t ifindex, struct answer *ret, stru
 /* What a raw socket wants: the address alone. */
 static void set_own(struct scan_way *w, const struct address *to)
 {
-	w->way.own = w->near = true;
+	w->way.own = w->near = w->carrier = true;
 	if (to->family == AF_INET) {
 		w->way.to.ip4 = (struct sockaddr_in){.sin_family = AF_INET};
 		memcpy(&w->way.to.ip4.sin_addr, to->bytes, 4);
@@ -187,6 +187,7 @@ static void set_link(struct scan_way *w, const struct rt_link *link, uint8_t fam
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(family == AF_INET6 ? ETH_P_IPV6 : ETH_P_IP),
 		.sll_ifindex = (int)link->ifindex};
+	w->carrier = link->flags & IFF_LOWER_UP;
 	w->near = !has_gateway && strcmp(link->kind, "veth") == 0;
 	w->pending = link->type == ARPHRD_ETHER && !(link->flags & IFF_POINTOPOINT);
 }
@@ -281,6 +282,23 @@ void scan_way_ask(struct nl *route, const struct scan_way *w, const struct addre
 	}
 	put_neighbour(&b, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE, w);
 	nl_request(route, &b, "neighbour", &ignored);
+}
+
+int scan_way_is_absent(struct nl *route, const struct address *to)
+{
+	struct buf cleanup_call(buf_done) b = {0};
+	struct answer answer = {0};
+	struct scan_way way;
+	struct err ignored;
+
+	if (scan_way_find(route, to, &way, &ignored) < 0 || !way.pending)
+		return 0;
+	put_neighbour(&b, RTM_GETNEIGH, 0, 0, &way);
+	if (ask(route, &b, RTM_NEWNEIGH, &answer, &ignored) < 0)
+		return 0;
+	if (answer.state & NUD_FAILED)
+		return 1;
+	return answer.state & VALID ? 0 : -EAGAIN;
 }
 
 /* RTM_GETNEIGH for one: Linux 5.0. */

@@ -18,6 +18,8 @@ struct scan_way {
 	struct rawsock_way way;
 	bool near;    /* shares no link with others: this machine, or the other end of a veth */
 	bool pending; /* the neighbour is still asked for */
+	bool carrier; /* the link is up at both ends, as far as its driver knows; or it needs none
+		       */
 };
 
 /*
@@ -32,6 +34,12 @@ void scan_way_ask(struct nl *route, const struct scan_way *w, const struct addre
  * -EHOSTUNREACH: nobody has the address.
  */
 int scan_way_resolve(struct nl *route, struct scan_way *w);
+
+/*
+ * Of an address that the kernel itself has just sent to: 1: no neighbour answers for it (or for the
+ * gateway there); -EAGAIN: it is still asked for; 0: neither, or not known.
+ */
+int scan_way_is_absent(struct nl *route, const struct address *to);
 
 /* One RTM_NEWROUTE or RTM_NEWNEIGH payload. For tests and the fuzzer. -EBADMSG: malformed. */
 int scan_way_decode_route(const void *payload, size_t len, struct scan_way *ret, uint32_t *ifindex);

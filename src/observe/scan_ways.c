@@ -45,7 +45,7 @@ static enum look look_at(struct run *run, const struct address *to, bool routed,
 	struct err ignored;
 
 	if (scan_way_find(&run->route, to, &now, &ignored) < 0 || !now.source.family ||
-	    now.way.own != way->way.own || now.near != way->near)
+	    !now.carrier || now.way.own != way->way.own || now.near != way->near)
 		return WAY_ENDED; /* or shared with others, where it may not be sent as fast */
 	if (routed)
 		return WAY_SAME;
@@ -84,7 +84,9 @@ static uint32_t look_at_all(struct group *g, bool routed, bool *changed, bool *e
 bool scan_ways_look(struct group *g, bool routed)
 {
 	static const struct timespec moment = {.tv_nsec = AGAIN_MS * 1000000};
-	uint64_t until = clock_mono_ns() + PATIENCE_MS * MS_NS;
+	uint64_t limit_ms = (uint64_t)g->run->wish->host_timeout_s * 1000;
+	uint64_t patience_ms = limit_ms && limit_ms < PATIENCE_MS ? limit_ms : PATIENCE_MS;
+	uint64_t until = clock_mono_ns() + patience_ms * MS_NS;
 	bool changed = false, ended[PROBE_HOST_LIMIT];
 
 	while (look_at_all(g, routed, &changed, ended) && clock_mono_ns() < until &&

@@ -292,6 +292,20 @@ table ip nat {
         True, False, None]
 
 
+def test_a_proxy_may_take_it(host):
+    """tproxy sends it to a socket of another number, where there is one: not known here."""
+    host.tcp("0.0.0.0", 1000)
+    load_nft(host, """
+table ip proxy {
+	chain pre { type filter hook prerouting priority -150;
+		tcp dport 8080 tproxy to :1000 accept
+	}
+}
+""")
+    said = explain(host, 8080, "tcp", from_=FROM)
+    assert said["verdict"] == "unknown" and said["listens"] is None
+
+
 def test_no_rules_at_all(host):
     said = explain(host, 22, "tcp", from_=FROM)
     assert said["verdict"] == "accept" and said["decided_by"] is None and said["path"] == []

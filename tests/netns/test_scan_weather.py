@@ -99,6 +99,93 @@ def test_the_way_ends(pair, by):
     assert not any(of_state(states, word) for word in ("filtered", "rejected", "open|filtered"))
 
 
+def test_a_way_that_ends_after_tcp_ends_for_udp(pair):
+    """Nobody was asked for what UDP is, once the way was gone."""
+    other = "192.0.2.3"
+    run_ip(pair.host, "addr", "add", f"{other}/24", "dev", "eth0")
+    pair.scope.write_text(f"{TARGET} x\n{other} x\n")
+    pair.host.nft(f"table inet slow {{\nchain in {{\ntype filter hook input priority 0;\n"
+                  f"ip daddr {TARGET} tcp dport 1-3000 drop\n}}\n}}\n")
+    p, out = begin_scan(pair, "-sS", "-sU", "--rate", "1000", "-p", "T:1-3000,U:2001-2004", other)
+    time.sleep(1)
+    run_ip(pair.visitor, "route", "add", "unreachable", f"{other}/32")
+    p.wait(300 * SLOW)
+    out.seek(0)
+    hosts = {host["address"]: host for host in json.loads(out.read())["hosts"]}
+    out.close()
+    assert hosts[other]["trouble"] == "way-lost"
+    udp = [i for i in hosts[other]["intervals"] if i["proto"] == "udp"]
+    assert all(i["state"] == "unknown" for i in udp)
+
+
+@pytest.mark.parametrize("by", ["-sS", "-sT"])
+def test_the_cable_is_cut_at_the_other_end(pair, by):
+    pair.listen(OPENED)
+    p, out = begin(pair, by)
+    run_ip(pair.host, "link", "set", "eth0", "down")
+    code, answer, host, states = finish(p, out)
+    assert code == 2 and host["trouble"] == "way-lost" and answer["seconds"] < 20 * SLOW
+    assert not of_state(states, "filtered")
+
+
+@pytest.mark.parametrize("by", ["-sS", "-sT"])
+def test_who_falls_silent_is_left_alone(pair, by):
+    """No flood at a host that answered and does not any more."""
+    pair.listen(OPENED)
+    p, out = begin(pair, by)
+    pair.host.nft("table inet gone {\nchain in {\ntype filter hook prerouting priority -300;\n"
+                  "tcp flags & (syn | rst) != 0 drop\n}\n}\n")
+    code, answer, host, states = finish(p, out)
+    assert code == 2 and host["trouble"] == "lossy" and answer["sent"] < 60000
+    assert not of_state(states, "filtered")
+
+
+def test_routing_that_refuses_one_port(pair):
+    """ip-rule(8): connect() sends nothing there, so it is not known."""
+    pair.listen(OPENED)
+    port = OPENED[0]
+    with pair.visitor:
+        subprocess.run(["ip", "rule", "add", "ipproto", "tcp", "dport", str(port), "unreachable"],
+                       check=True)
+    done = pair.scan("-sT", "-p", f"{port - 1}-{port + 1}", code=(2,)).json
+    (host,) = done["hosts"]
+    states = {q: i for i in host["intervals"] for q in range(i["first"], i["last"] + 1)}
+    assert states[port]["state"] == "unknown" and states[port]["reason"] == "kept-back"
+    assert states[port + 1]["state"] == "closed" and host["trouble"] == "kept-back"
+
+
+@pytest.mark.parametrize("verdict", ["reject", "reject with icmpx type admin-prohibited"])
+def test_own_rules_refuse_a_connection(pair, verdict):
+    """The error is this machine's own, not the host's."""
+    pair.listen(OPENED)
+    port = OPENED[0]
+    pair.visitor.nft("table inet own {\nchain out {\ntype filter hook output priority 0;\n"
+                     f"tcp dport {port} {verdict}\n}}\n}}\n")
+    (host,) = pair.scan("-sT", "-p", f"{port - 1}-{port}", code=(2,)).json["hosts"]
+    states = {q: i for i in host["intervals"] for q in range(i["first"], i["last"] + 1)}
+    assert states[port]["reason"] == "kept-back" and states[port - 1]["state"] == "closed"
+    assert host["maybe_rejected"] == 0
+
+
+def test_own_reset_is_no_answer(pair):
+    """Of what this machine refuses to send to itself, the RST is forged by its own rule."""
+    pair.listen(OPENED)
+    pair.host.nft("table inet own {\nchain out {\ntype filter hook output priority 0;\n"
+                  f"tcp dport {OPENED[0]} reject with tcp reset\n}}\n}}\n")
+    done = portero("scan", "--json", "-sS", "-p", str(OPENED[0]), TARGET, ns=pair.host,
+                   code=(2,)).json
+    assert done["hosts"][0]["intervals"][0]["reason"] == "kept-back"
+
+
+def test_by_connections_nobody_there_is_told(pair):
+    pair.scope.write_text("192.0.2.0/24 x\n")
+    (host,) = pair.scan("-sT", "-p", "22,80", target="192.0.2.99").json["hosts"]
+    assert host["trouble"] == "no-neighbour" and host["others"]["unknown"] == 2
+    done = portero("scan", "-sT", "-oG", "-", "-p", "22", "--scope-file", pair.scope, "192.0.2.99",
+                   ns=pair.visitor)
+    assert "Status: Down" in done.text
+
+
 def test_it_goes_on_when_the_way_is_back(pair, tmp_path):
     pair.listen(OPENED)
     saved = tmp_path / "saved"

@@ -195,6 +195,10 @@ static void test_values(void **state)
 	assert_string_equal(o.user, "-x"); /* what follows is the value, whatever it looks like */
 	assert_string_equal(o.unit, "--");
 	free(o.words);
+	expect_error(ARGS("scan", "-oX", "-p80", "host"), "looks like an option");
+	assert_int_equal(parse(ARGS("scan", "-oX", "-", "-p", "-80", "host"), &o, &e), 0);
+	assert_string_equal(o.ports, "-80");
+	free(o.words);
 }
 
 /* Nobody would know which of two counts; of places the last does, as for scripts. */
