@@ -2,6 +2,7 @@
 #include "cli/scan_inside.h"
 #include "base/mem.h"
 #include "cli/view.h"
+#include "decide/listener_at.h"
 #include "decide/scan_join.h"
 #include "observe/reach.h"
 
@@ -12,6 +13,28 @@ struct inside_look {
 	struct belief *beliefs; /* 65536; owned */
 	bool knows_all;
 };
+
+/*
+ * Who is bound to an interface may hear the packet or not: of what the machine sends to itself, the
+ * kernel takes the interface that has the address, or lo. Where the rules let it in, a refusal says
+ * that nobody does; where they may not, it may be theirs.
+ */
+static void doubt_interfaces(const struct view *v, const struct address *to, struct belief *beliefs)
+{
+	for (size_t i = 0; i < v->list.listener_count; i++) {
+		const struct listener *l = &v->list.listeners[i];
+		struct belief *b = &beliefs[l->port];
+
+		if (!l->ifindex || l->netns != 0 || l->proto != PROTO_UDP ||
+		    listener_at(&v->snapshot, &v->list, PROTO_UDP, l->port, to, to) !=
+			    LISTENER_AT_UNKNOWN)
+			continue;
+		if (b->verdict == VERDICT_ACCEPT)
+			*b = (struct belief){UNSURE, VERDICT_ACCEPT, SNAPSHOT_NONE};
+		else
+			b->listener = (uint32_t)i;
+	}
+}
 
 static int take_beliefs(const struct view *v, const struct address *to, struct inside_look *ret)
 {
@@ -27,6 +50,7 @@ static int take_beliefs(const struct view *v, const struct address *to, struct i
 		return -1;
 	ret->knows_all = snapshot_has_all_listeners(&v->snapshot);
 	belief_take(&q, ret->beliefs);
+	doubt_interfaces(v, to, ret->beliefs);
 	/* a guard may keep packets from a listener, which the rules know nothing of */
 	for (size_t port = 0; v->guard && port <= UINT16_MAX; port++)
 		if (ret->beliefs[port].open == SURE_OPEN)

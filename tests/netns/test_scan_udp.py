@@ -343,6 +343,18 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
         (53, "udp-response"), (516, "bound-here")]
 
 
+def test_who_is_bound_to_an_interface_may_hear_it_or_not(pair):
+    """Of what the machine sends to itself: the kernel compares the interface that has the address, not lo."""
+    for port, device in ((2401, "eth0"), (2402, "lo"), (2403, "eth0"), (2404, "lo"), (2404, None)):
+        pair.host.udp(port=port, device=device, reuseport=True)
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0; udp dport 2403 reject; }; }")
+    done = portero("scan", "-sU", "-p", "2401-2405", TARGET, "--json", ns=pair.host, code=(0,))
+    (host,) = done.json["hosts"]
+    assert {n: (i["state"], i["reason"]) for i in host["intervals"] for n in range(i["first"], i["last"] + 1)} == {
+        2401: ("open|filtered", "no-response"), 2402: ("closed", "port-unreachable"),
+        2403: ("rejected", "port-unreachable"), 2404: ("open", "bound-here"), 2405: ("closed", "port-unreachable")}
+
+
 def test_what_changes_while_it_is_asked(pair):
     """Somebody binds 82/udp after the first request: neither "nobody bound" nor "bound" was so all along."""
     pair.serve([], [516])
