@@ -327,13 +327,15 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
     is no closed port where somebody is bound, and what the inside is not sure of stays as it was."""
     pair.serve([53], [514, 515, 516, 51820])
     pair.host.nft(INSIDE)
-    done = portero("scan", "-sU", "-p", "53,80-82,514-516,51820", target, "--json", ns=pair.host,
-                   code=(0,))
-    (host,) = done.json["hosts"]
-    seen = {n: (i["state"], i["reason"]) for i in host["intervals"]
-            for n in range(i["first"], i["last"] + 1)}
-    assert seen == {
-        53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
+    def seen(ports, code):
+        done = portero("scan", "-sU", "-p", ports, target, "--json", ns=pair.host, code=(code,))
+        return {n: (i["state"], i["reason"]) for i in done.json["hosts"][0]["intervals"]
+                for n in range(i["first"], i["last"] + 1)}
+    # a host that refuses 80 should have refused 82, if nobody was there all along
+    assert seen("80,82", 2) == {80: ("closed", "port-unreachable"), 82: ("unknown", "changed")}
+    assert seen("80", 0) == {80: ("closed", "port-unreachable")}
+    assert seen("53,81-82,514-516,51820", 0) == {
+        53: ("open", "udp-response"),
         81: ("filtered", "rules-drop"), 82: ("filtered", "nobody-bound"),
         514: ("filtered", "rules-drop"), 515: ("open|filtered", "no-response"),
         516: ("open", "bound-here"), 51820: ("rejected", "port-unreachable")}
