@@ -161,6 +161,13 @@ def test_udp(ns, speakers):
     assert found[ports[2]]["ms"] < 5000 * SLOW  # each with all its patience: 10 s
 
 
+def test_a_late_echo_is_no_answer(ns, speakers):
+    """Not of the protocol whose request it repeats, although something else was asked meanwhile."""
+    ports = speakers("udp_echoes_after_0.7", "udp_echoes_after_1.1")
+    found = ask(ns, *(f"{p}/udp" for p in ports))
+    assert [found[p]["protocol"] for p in ports] == ["echo", "echo"]
+
+
 def test_parent_dies(ns, speakers):
     port, = speakers("silent")
     p = begin(ns, port)
