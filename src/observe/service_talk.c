@@ -228,7 +228,7 @@ static void conclude(struct talk *t, int64_t now_ms)
 	finish(t,
 	       over_time			     ? SERVICE_OUT_OF_TIME
 	       : t->course.heard		     ? SERVICE_UNNAMED
-	       : t->untaken >= SERVICE_UNTAKEN_LIMIT ? SERVICE_UNTAKEN
+	       : t->untaken >= SERVICE_UNTAKEN_LIMIT ? SERVICE_UNRESPONSIVE
 	       : t->closed_unasked && t->hung_up     ? SERVICE_HUNG_UP
 						     : SERVICE_SILENT,
 	       now_ms);
