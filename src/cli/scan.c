@@ -17,6 +17,7 @@
 #include "cli/scan_sources_read.h"
 #include "cli/scan_targets_read.h"
 #include "cli/scan_words.h"
+#include "observe/reach.h"
 #include "observe/scan_services.h"
 #include "observe/services_file.h"
 
@@ -261,7 +262,7 @@ static void tell_host(size_t host, void *context)
 {
 	struct job *j = context;
 
-	scan_inside_join(&j->inside, j->o, &j->scan, host);
+	scan_inside_join(&j->inside, &j->scan, host);
 	if (!j->o->json_lines)
 		return;
 	for (size_t i = j->scan.tcp_count; i < j->scan.port_count; i++)
@@ -337,6 +338,9 @@ static void make_wish(struct job *j)
 	j->wish.sources = j->sources.items;
 	j->wish.source_count = j->sources.count;
 	j->wish.stop = &stopped;
+	j->inside.stop = &stopped;
+	if (j->wish.host_timeout_s < REACH_PATIENCE)
+		j->inside.patience_s = j->wish.host_timeout_s;
 	j->wish.progress = show_progress_of;
 	j->wish.service_progress = show_service_progress_of;
 	j->wish.save = j->saving.path ? save : NULL;

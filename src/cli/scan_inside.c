@@ -2,18 +2,50 @@
 #include "cli/scan_inside.h"
 #include "base/mem.h"
 #include "cli/view.h"
+#include "decide/listener_at.h"
 #include "decide/scan_join.h"
 #include "observe/reach.h"
 
 #include <stdlib.h>
 
-struct inside_look {
-	size_t host;
-	struct belief *beliefs; /* 65536; owned */
-	bool knows_all;
+enum {
+	ADDRESS_LIMIT = 256, /* of one look; a scan asks no more hosts at once */
+	BELIEFS = UINT16_MAX + 1,
 };
 
-static int take_beliefs(const struct view *v, const struct address *to, struct inside_look *ret)
+struct inside_look {
+	struct inside_look *next;
+	struct options options; /* of the views */
+	struct address addresses[ADDRESS_LIMIT];
+	size_t address_count;
+	bool looked, looked_again; /* before, after: filled in */
+	bool tried_again;
+	struct view before, after;
+};
+
+/*
+ * Who is bound to an interface may hear the packet or not: of what the machine sends to itself, the
+ * kernel takes the interface that has the address, or lo. Where the rules let it in, a refusal says
+ * that nobody does; where they may not, it may be theirs.
+ */
+static void doubt_interfaces(const struct view *v, const struct address *to, struct belief *beliefs)
+{
+	for (size_t i = 0; i < v->list.listener_count; i++) {
+		const struct listener *l = &v->list.listeners[i];
+		struct belief *b = &beliefs[l->port];
+
+		if (!l->ifindex || l->netns != 0 || l->proto != PROTO_UDP ||
+		    listener_at(&v->snapshot, &v->list, PROTO_UDP, l->port, to, to) !=
+			    LISTENER_AT_UNKNOWN)
+			continue;
+		if (b->verdict == VERDICT_ACCEPT)
+			*b = (struct belief){UNSURE, VERDICT_ACCEPT, SNAPSHOT_NONE};
+		else
+			b->listener = (uint32_t)i;
+	}
+}
+
+static void take_beliefs(const struct view *v, const struct address *to, struct belief *ret)
 {
 	const struct belief_question q = {.list = &v->list,
 					  .reach = &v->reach,
@@ -22,82 +54,119 @@ static int take_beliefs(const struct view *v, const struct address *to, struct i
 					  .proto = PROTO_UDP,
 					  .of_host = true};
 
-	ret->beliefs = calloc((size_t)UINT16_MAX + 1, sizeof(*ret->beliefs));
-	if (!ret->beliefs)
-		return -1;
-	ret->knows_all = snapshot_has_all_listeners(&v->snapshot);
-	belief_take(&q, ret->beliefs);
+	belief_take(&q, ret);
+	doubt_interfaces(v, to, ret);
 	/* a guard may keep packets from a listener, which the rules know nothing of */
-	for (size_t port = 0; v->guard && port <= UINT16_MAX; port++)
-		if (ret->beliefs[port].open == SURE_OPEN)
-			ret->beliefs[port].open = UNSURE;
-	return 0;
+	for (size_t port = 0; v->guard && port < BELIEFS; port++)
+		if (ret[port].open == SURE_OPEN)
+			ret[port].open = UNSURE;
 }
 
-/* 0, and the beliefs are the caller's; negative: it could not be looked at. */
-static int look(const struct options *o, const struct address *to, struct inside_look *ret)
+/* At all of the addresses. What cannot be looked at stays as the scan finds it. */
+static bool look(const struct scan_inside *inside, const struct inside_look *l, struct view *ret)
 {
 	/* what the machine sends to itself comes in there, whatever the address */
-	const struct reach_options ask = {.in = "lo", .to = *to, .protos = 1U << PROTO_UDP};
+	const struct reach_options ask = {.in = "lo",
+					  .to = l->addresses[0],
+					  .also = l->addresses + 1,
+					  .also_count = l->address_count - 1,
+					  .protos = 1U << PROTO_UDP,
+					  .patience = inside->patience_s};
 	const struct view_wish wish = {
 		.reach = true, .reach_only = true, .clients = true, .ask = &ask};
-	struct options inside = *o;
-	struct view v = {0};
-	struct err ignored; /* then it stays as it was found */
-	int r;
+	struct err ignored;
 
-	inside.ipv4 = inside.ipv6 = false;
-	r = view_take(&v, &inside, &wish, &ignored) < 0 ? -1 : take_beliefs(&v, to, ret);
-	view_done(&v);
-	return r;
+	return view_take(ret, &l->options, &wish, &ignored) >= 0;
+}
+
+static bool is_stopped(const struct scan_inside *inside)
+{
+	return inside->stop && *inside->stop;
+}
+
+static struct inside_look *look_of(const struct scan_inside *inside, const struct address *a)
+{
+	for (struct inside_look *l = inside->looks; l; l = l->next)
+		for (size_t i = 0; i < l->address_count; i++)
+			if (address_equal(&l->addresses[i], a))
+				return l;
+	return NULL;
+}
+
+/* The host, and those that are likely to be asked with it. */
+static void choose_addresses(const struct scan *s, size_t host, struct inside_look *l)
+{
+	for (size_t i = host; i < s->host_count && l->address_count < ADDRESS_LIMIT; i++)
+		if (s->hosts[i].own && !s->hosts[i].done)
+			l->addresses[l->address_count++] = s->hosts[i].address;
+}
+
+static bool has_looked_again(const struct scan_inside *inside)
+{
+	for (const struct inside_look *l = inside->looks; l; l = l->next)
+		if (l->tried_again)
+			return true;
+	return false;
 }
 
 void scan_inside_begin(struct scan_inside *inside, const struct options *o, const struct scan *s,
 		       size_t host)
 {
-	struct inside_look before = {.host = host}, *more;
+	struct inside_look *l;
 
-	if (!s->hosts[host].own || look(o, &s->hosts[host].address, &before) < 0)
+	/* then all that were asked before are done */
+	if (has_looked_again(inside))
+		scan_inside_done(inside);
+	if (!s->hosts[host].own || is_stopped(inside) || look_of(inside, &s->hosts[host].address))
 		return;
-	more = reallocarray(inside->looks, inside->count + 1, sizeof(*more));
-	if (!more) {
-		free(before.beliefs);
+	l = calloc(1, sizeof(*l));
+	if (!l)
 		return;
-	}
-	inside->looks = more;
-	inside->looks[inside->count++] = before;
+	l->options = *o;
+	l->options.ipv4 = l->options.ipv6 = false;
+	choose_addresses(s, host, l);
+	l->next = inside->looks;
+	inside->looks = l;
+	l->looked = look(inside, l, &l->before);
 }
 
-/* Gives it away; without beliefs: there is none. */
-static struct inside_look take_out(struct scan_inside *inside, size_t host)
+static void join(struct scan *s, struct scan_host *host, const struct inside_look *l)
 {
-	for (size_t i = 0; i < inside->count; i++)
-		if (inside->looks[i].host == host) {
-			struct inside_look found = inside->looks[i];
+	struct belief cleanup_free *before = calloc(BELIEFS, sizeof(*before));
+	struct belief cleanup_free *after = calloc(BELIEFS, sizeof(*after));
 
-			inside->looks[i] = inside->looks[--inside->count];
-			return found;
-		}
-	return (struct inside_look){0};
+	if (!before || !after)
+		return;
+	take_beliefs(&l->before, &host->address, before);
+	take_beliefs(&l->after, &host->address, after);
+	scan_join_udp(s, host,
+		      &(struct scan_look){before, snapshot_has_all_listeners(&l->before.snapshot)},
+		      &(struct scan_look){after, snapshot_has_all_listeners(&l->after.snapshot)});
 }
 
-void scan_inside_join(struct scan_inside *inside, const struct options *o, struct scan *s,
-		      size_t host)
+void scan_inside_join(struct scan_inside *inside, struct scan *s, size_t host)
 {
-	struct inside_look before = take_out(inside, host), after = {0};
+	struct inside_look *l = look_of(inside, &s->hosts[host].address);
 
-	if (before.beliefs && scan_join_helps(s, &s->hosts[host]) &&
-	    look(o, &s->hosts[host].address, &after) == 0)
-		scan_join_udp(s, &s->hosts[host],
-			      &(struct scan_look){before.beliefs, before.knows_all},
-			      &(struct scan_look){after.beliefs, after.knows_all});
-	free(before.beliefs);
-	free(after.beliefs);
+	if (!l || !l->looked || !scan_join_helps(s, &s->hosts[host]))
+		return;
+	if (!l->tried_again && is_stopped(inside))
+		return;
+	if (!l->tried_again)
+		l->looked_again = look(inside, l, &l->after);
+	l->tried_again = true;
+	if (l->looked_again)
+		join(s, &s->hosts[host], l);
 }
 
 void scan_inside_done(struct scan_inside *inside)
 {
-	for (size_t i = 0; i < inside->count; i++)
-		free(inside->looks[i].beliefs);
-	free(inside->looks);
+	while (inside->looks) {
+		struct inside_look *l = inside->looks;
+
+		inside->looks = l->next;
+		view_done(&l->before);
+		view_done(&l->after);
+		free(l);
+	}
 }

@@ -8,20 +8,25 @@
 #include "cli/options.h"
 #include "model/scan.h"
 
+#include <signal.h>
+
 struct inside_look;
 
 struct scan_inside {
-	struct inside_look *looks; /* of hosts that are being asked; owned */
-	size_t count;
+	const volatile sig_atomic_t *stop; /* becomes true: nothing more is looked at */
+	unsigned patience_s;		   /* for the firewall in one look; 0: as long as usual */
+	struct inside_look *looks;	   /* of hosts that are being asked; owned */
 };
 
-/* The host's UDP ports are about to be asked. */
+/*
+ * The host's UDP ports are about to be asked. One look serves all addresses of this machine that
+ * are asked together; hosts that were begun before and joined are done by then.
+ */
 void scan_inside_begin(struct scan_inside *inside, const struct options *o, const struct scan *s,
 		       size_t host);
 /*
  * Joins the host of *s, which is done, with what is known inside, if that can help. What cannot be
  * looked at, before as well as now, stays as the scan found it.
  */
-void scan_inside_join(struct scan_inside *inside, const struct options *o, struct scan *s,
-		      size_t host);
+void scan_inside_join(struct scan_inside *inside, struct scan *s, size_t host);
 void scan_inside_done(struct scan_inside *inside);

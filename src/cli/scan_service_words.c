@@ -12,7 +12,8 @@ static const char *const ends[SERVICE_END_COUNT] = {
 	[SERVICE_UNNAMED] = N_("an answer that portero does not know"),
 	[SERVICE_SILENT] = N_("says nothing"),
 	[SERVICE_HUNG_UP] = N_("closes every connection"),
-	[SERVICE_UNTAKEN] = N_("seems to hang: nobody takes the connections"),
+	[SERVICE_UNRESPONSIVE] =
+		N_("says nothing, and does not end what is half closed: it may hang"),
 	[SERVICE_REFUSED] = N_("refuses connections now"),
 	[SERVICE_OUT_OF_TIME] = N_("took too long"),
 	[SERVICE_LOST] = N_("not known: the process that asked it died"),

@@ -274,8 +274,8 @@ static void print_unknown(const struct view *v, const struct scan *s, const stru
 				buf_text(&own));
 	if (changed.len)
 		view_print_line(v,
-				_("Who is bound there, or the rules, changed while they were "
-				  "asked: %s."),
+				_("It seems that who is bound there, or the rules, changed while "
+				  "they were asked: %s."),
 				buf_text(&changed));
 }
 

@@ -19,7 +19,9 @@ struct scan_look {
 /*
  * Silent ports become SCAN_UDP_BOUND, SCAN_UDP_UNBOUND or SCAN_UDP_DROPPED where that is sure;
  * refused ones where somebody is bound SCAN_PORT_UNREACH. Where the look before the scan and the
- * one after it would make different things of it, SCAN_UDP_CHANGED.
+ * one after it would make different things of it, SCAN_UDP_CHANGED; so where both know of nobody,
+ * but the host refused others of which they say the same: somebody may have been there between
+ * them.
  */
 void scan_join_udp(const struct scan *s, struct scan_host *host, const struct scan_look *before,
 		   const struct scan_look *after);

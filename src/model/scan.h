@@ -33,7 +33,8 @@ enum scan_reply {
 	SCAN_UDP_UNBOUND, /* nobody is, and it is not sent on: the rules swallow the refusal */
 	SCAN_UDP_DROPPED, /* the rules drop this packet, whoever is bound */
 	SCAN_UDP_OWN,	  /* of this machine: the scan itself asked from that port */
-	SCAN_UDP_CHANGED, /* that was not the same before the port was asked and after it */
+	SCAN_UDP_CHANGED, /* that was not the same before the port was asked and after it, or
+			     between */
 	SCAN_REPLY_COUNT,
 };
 

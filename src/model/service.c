@@ -54,7 +54,7 @@ const char *service_end_name(enum service_end end)
 		[SERVICE_UNNAMED] = "unnamed",
 		[SERVICE_SILENT] = "silent",
 		[SERVICE_HUNG_UP] = "hung-up",
-		[SERVICE_UNTAKEN] = "not-taken",
+		[SERVICE_UNRESPONSIVE] = "unresponsive",
 		[SERVICE_REFUSED] = "refused",
 		[SERVICE_OUT_OF_TIME] = "out-of-time",
 		[SERVICE_LOST] = "lost",

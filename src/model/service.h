@@ -29,12 +29,13 @@ struct service_tls {
 };
 
 enum service_end {
-	SERVICE_NAMED,	 /* known: `protocol` is set */
-	SERVICE_UNNAMED, /* it said something that no pattern fits: `answer` */
-	SERVICE_SILENT,	 /* connected, and never said anything */
-	SERVICE_HUNG_UP, /* closes each connection before it says anything */
-	SERVICE_UNTAKEN, /* the kernel connects; nothing says that the server took a connection */
-	SERVICE_REFUSED, /* no connection could be made */
+	SERVICE_NAMED,	      /* known: `protocol` is set */
+	SERVICE_UNNAMED,      /* it said something that no pattern fits: `answer` */
+	SERVICE_SILENT,	      /* connected, and never said anything */
+	SERVICE_HUNG_UP,      /* closes each connection before it says anything */
+	SERVICE_UNRESPONSIVE, /* it says nothing, and does not end what was half closed: a server
+			       * that hangs does so, and one that takes its time */
+	SERVICE_REFUSED,      /* no connection could be made */
 	SERVICE_OUT_OF_TIME,
 	SERVICE_LOST,	 /* not known: the process that asked it died */
 	SERVICE_UNASKED, /* not known: the time was over before */

@@ -51,6 +51,8 @@ struct reach_options {
 	const struct nft_image *planned;
 	/* what to ask; empty: everything */
 	struct address from, to;
+	const struct address *also; /* with `to`: these, too */
+	size_t also_count;
 	const char *in;	    /* interface */
 	uint32_t protos;    /* bits 1 << PROTO_TCP, 1 << PROTO_UDP; 0: both */
 	uint8_t families;   /* bits 1 (IPv4), 2 (IPv6); 0: both */

@@ -45,6 +45,8 @@ static void mix_options(uint64_t *key, const struct reach_options *o)
 	mix(key, o->full);
 	mix(key, hash_address(&o->from));
 	mix(key, hash_address(&o->to));
+	for (size_t i = 0; i < o->also_count; i++)
+		mix(key, hash_address(&o->also[i]));
 	mix_text(key, o->in ? o->in : "");
 	mix(key, o->protos);
 	mix(key, map_mix(o->families, o->only_port));

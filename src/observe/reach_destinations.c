@@ -26,9 +26,22 @@ bool planner_is_local(const struct planner *p, const struct address *a)
 	return false;
 }
 
+/* Is it to be asked for, as all are when none is named? */
+static bool is_wished(const struct planner *p, const struct address *a)
+{
+	const struct reach_options *o = p->options;
+
+	if (!o->to.family || address_equal(&o->to, a))
+		return true;
+	for (size_t i = 0; i < o->also_count; i++)
+		if (address_equal(&o->also[i], a))
+			return true;
+	return false;
+}
+
 int planner_add_destination(struct planner *p, const struct destination *d)
 {
-	if (p->options->to.family && !address_equal(&p->options->to, &d->address))
+	if (!is_wished(p, &d->address))
 		return 0;
 	for (size_t i = 0; i < p->destination_count; i++)
 		if (address_equal(&p->destinations[i].address, &d->address) &&
@@ -172,7 +185,8 @@ static int add_own_addresses(struct planner *p)
 
 		if (same[i] != i && !told_apart && !p->options->to.family)
 			continue;
-		if (!told_apart && !address_is_link_local(&d.address))
+		/* of those that are named, each has its own answer */
+		if (!told_apart && !p->options->to.family && !address_is_link_local(&d.address))
 			r = reach_destination_key(&p->plan->constants, &list[i], &d.alike);
 		if (r >= 0)
 			r = planner_add_destination(p, &d);
@@ -287,6 +301,16 @@ static int add_addresses_behind(struct planner *p)
 	return r;
 }
 
+/* One that is named, and that nothing else has led to. */
+static int add_unknown(struct planner *p, const struct address *a)
+{
+	for (size_t i = 0; i < p->destination_count; i++)
+		if (address_equal(&p->destinations[i].address, a))
+			return 0;
+	return planner_is_local(p, a) || is_in_local_route(p, a) ? add_destination(p, a, 0)
+								 : add_behind(p, a, 0);
+}
+
 int planner_find_destinations(struct planner *p)
 {
 	static const struct address loopback[] = {{AF_INET, {127, 0, 0, 1}},
@@ -308,9 +332,9 @@ int planner_find_destinations(struct planner *p)
 	/* who names an address that is nobody's may mean a group */
 	if (r >= 0 && (!p->options->to.family || p->destination_count == 0))
 		r = planner_add_groups(p);
-	if (r >= 0 && p->options->to.family && p->destination_count == 0)
-		r = planner_is_local(p, &p->options->to) || is_in_local_route(p, &p->options->to)
-			    ? add_destination(p, &p->options->to, 0)
-			    : add_behind(p, &p->options->to, 0);
+	if (r >= 0 && p->options->to.family)
+		r = add_unknown(p, &p->options->to);
+	for (size_t i = 0; i < p->options->also_count && r >= 0; i++)
+		r = add_unknown(p, &p->options->also[i]);
 	return r;
 }

@@ -19,11 +19,19 @@ enum {
 	SOURCE_PORT_LIMIT = 64,
 };
 
+static bool names_family(const struct reach_options *o, uint8_t family)
+{
+	for (size_t i = 0; i < o->also_count; i++)
+		if (o->also[i].family == family)
+			return true;
+	return false;
+}
+
 static bool wants_family(const struct reach_options *o, uint8_t family)
 {
 	if (o->from.family && o->from.family != family)
 		return false;
-	if (o->to.family && o->to.family != family)
+	if (o->to.family && o->to.family != family && !names_family(o, family))
 		return false;
 	return !o->families || o->families & (family == AF_INET ? 1 : 2);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/service_judge.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -54,10 +55,25 @@ static void remember_answer(struct talk *t)
 	memcpy(t->found.answer, t->answer.data, t->found.answer_len);
 }
 
+static bool repeats(const struct talk *t, const struct buf *request)
+{
+	return request->len >= 4 && t->answer.len == request->len &&
+	       memcmp(t->answer.data, request->data, request->len) == 0;
+}
+
+/* Is it what was sent, over UDP perhaps with an earlier request on the same socket? */
 static bool is_echo(const struct talk *t)
 {
-	return t->request.len >= 4 && t->answer.len == t->request.len &&
-	       memcmp(t->answer.data, t->request.data, t->answer.len) == 0;
+	const struct probes *p = t->course.probes;
+	struct buf cleanup_call(buf_done) request = {0};
+	bool found = repeats(t, &t->request);
+
+	for (size_t i = 0; t->wire.target->udp && !found && i < p->request_count; i++)
+		if (t->course.asked[i]) {
+			service_wire_fill_in(&t->wire, p->requests[i].send, &request);
+			found = !request.failed && repeats(t, &request);
+		}
+	return found;
 }
 
 static enum service_verdict no_match(struct talk *t)
@@ -105,8 +121,11 @@ static const struct probe_match *find_match(struct talk *t)
 		service_find(matcher, t->event, t->answer.data, t->answer.len);
 	int event = t->event;
 
-	if (!t->wire.target->udp || is_echo(t))
+	if (!t->wire.target->udp || repeats(t, &t->request))
 		return m;
+	/* what goes to SNMP's engine looks like what comes from it */
+	if (is_echo(t))
+		return NULL;
 	for (int i = 0; i < (int)matcher->probes->request_count && (!m || m->weak); i++) {
 		const struct probe_match *late = NULL;
 

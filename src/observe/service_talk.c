@@ -43,27 +43,9 @@ static void wait_for(struct talk *t, enum talk_state state, short events)
 	t->events = events;
 }
 
-/* The request's bytes, with the address in the place of "$host". */
 static void write_request(struct talk *t, struct probe_bytes from)
 {
-	static const char host[] = "$host";
-	const size_t host_len = sizeof(host) - 1;
-	const struct service_target *target = t->wire.target;
-	bool v6 = target->address.any.sa_family == AF_INET6;
-	char address[INET6_ADDRSTRLEN] = "";
-
-	inet_ntop(target->address.any.sa_family,
-		  v6 ? (const void *)&target->address.v6.sin6_addr
-		     : (const void *)&target->address.v4.sin_addr,
-		  address, sizeof(address));
-	buf_clear(&t->request);
-	for (size_t i = 0; i < from.len; i++)
-		if (from.len - i >= host_len && memcmp(from.bytes + i, host, host_len) == 0) {
-			buf_printf(&t->request, v6 ? "[%s]" : "%s", address);
-			i += host_len - 1;
-		} else {
-			buf_add_char(&t->request, from.bytes[i]);
-		}
+	service_wire_fill_in(&t->wire, from, &t->request);
 	t->sent = 0;
 }
 
@@ -246,7 +228,7 @@ static void conclude(struct talk *t, int64_t now_ms)
 	finish(t,
 	       over_time			     ? SERVICE_OUT_OF_TIME
 	       : t->course.heard		     ? SERVICE_UNNAMED
-	       : t->untaken >= SERVICE_UNTAKEN_LIMIT ? SERVICE_UNTAKEN
+	       : t->untaken >= SERVICE_UNTAKEN_LIMIT ? SERVICE_UNRESPONSIVE
 	       : t->closed_unasked && t->hung_up     ? SERVICE_HUNG_UP
 						     : SERVICE_SILENT,
 	       now_ms);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/service_wire.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -45,6 +46,28 @@ int service_wire_open(struct service_wire *w)
 	if (connect(w->fd, &t->address.any, address_len(t)) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return 0;
+}
+
+void service_wire_fill_in(const struct service_wire *w, struct probe_bytes request, struct buf *out)
+{
+	static const char host[] = "$host";
+	const size_t host_len = sizeof(host) - 1;
+	const struct service_target *target = w->target;
+	bool v6 = target->address.any.sa_family == AF_INET6;
+	char address[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(target->address.any.sa_family,
+		  v6 ? (const void *)&target->address.v6.sin6_addr
+		     : (const void *)&target->address.v4.sin_addr,
+		  address, sizeof(address));
+	buf_clear(out);
+	for (size_t i = 0; i < request.len; i++)
+		if (request.len - i >= host_len && memcmp(request.bytes + i, host, host_len) == 0) {
+			buf_printf(out, v6 ? "[%s]" : "%s", address);
+			i += host_len - 1;
+		} else {
+			buf_add_char(out, request.bytes[i]);
+		}
 }
 
 ssize_t service_wire_put(struct service_wire *w, const void *bytes, size_t len)

@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "observe/service.h"
+#include "observe/service_probes.h"
 
 #include <openssl/ssl.h>
 #include <sys/types.h>
@@ -20,6 +22,10 @@ int service_wire_open(struct service_wire *w);
 void service_wire_close(struct service_wire *w);
 /* Sends nothing more. 0 or a negative errno. */
 int service_wire_half_close(struct service_wire *w);
+
+/* Replaces *out with the request's bytes, the target's address in the place of "$host". */
+void service_wire_fill_in(const struct service_wire *w, struct probe_bytes request,
+			  struct buf *out);
 
 /* Bytes that went, 0: not now, -1: never. */
 ssize_t service_wire_put(struct service_wire *w, const void *bytes, size_t len);

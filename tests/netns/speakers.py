@@ -202,7 +202,9 @@ def serve_udp(name, port):
         if name == "udp_radius" and data[:2] == b"\x01p":  # as FreeRADIUS refuses
             reject = b"\x03" + data[1:2] + struct.pack("!H", 20) + bytes(16)
             threading.Timer(1, s.sendto, (reject, peer)).start()
-        if name == "udp_echoes":
+        if name.startswith("udp_echoes_after_"):
+            threading.Timer(float(name.removeprefix("udp_echoes_after_")), s.sendto, (data, peer)).start()
+        elif name == "udp_echoes":
             s.sendto(data, peer)
         elif name == "udp_elsewhere":
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:

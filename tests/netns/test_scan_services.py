@@ -50,6 +50,14 @@ def test_what_speaks(pair):
         assert found[mail]["tls"]["inside"] and found[mail]["product"] == "Postfix"
 
 
+def test_who_does_not_answer_in_time_is_not_said_to_hang(pair):
+    """It took every connection; that it left them half closed is all that was seen."""
+    _, (port,) = start(pair.host, "deaf")
+    done = portero("scan", "-sV", "-p", port, "--scope-file", pair.scope, TARGET, ns=pair.visitor, code=(0,))
+    assert "says nothing, and does not end what is half closed: it may hang" in done.text
+    assert services(pair.scan("-sV", "-p", port))[port]["end"] == "unresponsive"
+
+
 def test_without_the_flag_nobody_is_asked(pair):
     process, (web,) = start(pair.host, "web")
     assert services(pair.scan("-p", str(web), code=(0,))) == {web: None}

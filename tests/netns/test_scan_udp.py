@@ -327,13 +327,15 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
     is no closed port where somebody is bound, and what the inside is not sure of stays as it was."""
     pair.serve([53], [514, 515, 516, 51820])
     pair.host.nft(INSIDE)
-    done = portero("scan", "-sU", "-p", "53,80-82,514-516,51820", target, "--json", ns=pair.host,
-                   code=(0,))
-    (host,) = done.json["hosts"]
-    seen = {n: (i["state"], i["reason"]) for i in host["intervals"]
-            for n in range(i["first"], i["last"] + 1)}
-    assert seen == {
-        53: ("open", "udp-response"), 80: ("closed", "port-unreachable"),
+    def seen(ports, code):
+        done = portero("scan", "-sU", "-p", ports, target, "--json", ns=pair.host, code=(code,))
+        return {n: (i["state"], i["reason"]) for i in done.json["hosts"][0]["intervals"]
+                for n in range(i["first"], i["last"] + 1)}
+    # a host that refuses 80 should have refused 82, if nobody was there all along
+    assert seen("80,82", 2) == {80: ("closed", "port-unreachable"), 82: ("unknown", "changed")}
+    assert seen("80", 0) == {80: ("closed", "port-unreachable")}
+    assert seen("53,81-82,514-516,51820", 0) == {
+        53: ("open", "udp-response"),
         81: ("filtered", "rules-drop"), 82: ("filtered", "nobody-bound"),
         514: ("filtered", "rules-drop"), 515: ("open|filtered", "no-response"),
         516: ("open", "bound-here"), 51820: ("rejected", "port-unreachable")}
@@ -341,6 +343,55 @@ def test_this_machine_is_joined_with_the_inside(pair, target):
     told = [line for line in map(json.loads, lines.text.splitlines()) if line["kind"] == "port"]
     assert [(t["port"]["port"], t["port"]["reason"]) for t in told] == [
         (53, "udp-response"), (516, "bound-here")]
+
+
+def test_who_is_bound_to_an_interface_may_hear_it_or_not(pair):
+    """Of what the machine sends to itself: the kernel compares the interface that has the address, not lo."""
+    for port, device in ((2401, "eth0"), (2402, "lo"), (2403, "eth0"), (2404, "lo"), (2404, None)):
+        pair.host.udp(port=port, device=device, reuseport=True)
+    pair.host.nft("table inet t { chain i { type filter hook input priority 0; udp dport 2403 reject; }; }")
+    done = portero("scan", "-sU", "-p", "2401-2405", TARGET, "--json", ns=pair.host, code=(0,))
+    (host,) = done.json["hosts"]
+    assert {n: (i["state"], i["reason"]) for i in host["intervals"] for n in range(i["first"], i["last"] + 1)} == {
+        2401: ("open|filtered", "no-response"), 2402: ("closed", "port-unreachable"),
+        2403: ("rejected", "port-unreachable"), 2404: ("open", "bound-here"), 2405: ("closed", "port-unreachable")}
+
+
+def test_the_inside_is_looked_at_once_for_many_addresses(pair):
+    """Each has its own answer: one that the rules tell apart, one that somebody is bound to; and both families."""
+    pair.serve([], [516])
+    pair.host.udp("127.0.0.5", 515)
+    with pair.host:  # these two, no rule tells apart
+        subprocess.run(["ip", "addr", "add", "192.0.2.77/24", "dev", "eth0"], check=True)
+    pair.host.nft("""table inet t { chain i { type filter hook input priority 0;
+	ip daddr 127.0.0.7 udp dport 515 drop
+	ip daddr 127.0.0.9 udp dport 516 drop
+	ip6 daddr ::1 udp dport 516 drop
+    }; }""")
+    done = portero("scan", "-sU", "-p", "515,516", "127.0.0.0/24", "::1", TARGET, "192.0.2.77",
+                   "--json", ns=pair.host, code=(0,)).json
+    seen = {(h["address"], n): i["reason"] for h in done["hosts"] for i in h["intervals"]
+            for n in range(i["first"], i["last"] + 1)}
+    odd = {("127.0.0.5", 515): "bound-here", ("127.0.0.7", 515): "rules-drop", ("127.0.0.9", 516): "rules-drop",
+           ("::1", 516): "rules-drop"}
+    assert len(done["hosts"]) == 259
+    assert seen == {(h["address"], n): odd.get((h["address"], n), "port-unreachable" if n == 515 else "bound-here")
+                    for h in done["hosts"] for n in (515, 516)}
+    assert done["seconds"] < 8 * SLOW  # with a look for each: 30 s
+
+
+def test_ctrl_c_ends_the_looks_inside(pair):
+    with pair.host:
+        p = subprocess.Popen([PORTERO, "scan", "-sU", "-p", "1-1000", "127.0.0.0/18", "--json"], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    janitor.add(p)
+    time.sleep(1)
+    p.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, _ = p.communicate(timeout=60 * SLOW)
+    janitor.end(p)
+    assert time.monotonic() - begun < 4 * SLOW
+    assert p.returncode == 2 and json.loads(out)["complete"] is False
 
 
 def test_what_changes_while_it_is_asked(pair):

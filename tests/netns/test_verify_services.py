@@ -174,7 +174,7 @@ def test_silence_is_bounded(machine):
     """A port whose connections nobody takes: asked for some seconds, and no reason for doubt."""
     machine.ns.tcp(OWN, 4000)
     answer = machine.verify("--json", "-p", "4000", code=0).json
-    assert answer["complete"] and answer["services"][0]["service"]["end"] == "not-taken"
+    assert answer["complete"] and answer["services"][0]["service"]["end"] == "unresponsive"
     assert answer["seconds"] < 15 * SLOW
 
 

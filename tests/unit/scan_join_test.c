@@ -86,11 +86,39 @@ static void what_changes_meanwhile_is_unknown(void **state)
 		}
 }
 
+/* Who refuses one port on which nobody is would have refused the other, had nobody been there. */
+static void who_lived_between_the_looks_is_not_nobody(void **state)
+{
+	static struct belief beliefs[65536];
+	const struct belief nobody = {SURE_CLOSED, VERDICT_ACCEPT, NOBODY};
+	uint16_t ports[] = {PORT, PORT + 1};
+	uint8_t replies[2];
+	struct scan s = {.ports = ports, .port_count = 2};
+	struct scan_host host = {.own = true, .replies = replies};
+
+	(void)state;
+	beliefs[PORT] = nobody;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (uint8_t r = 0; r < SCAN_REPLY_COUNT; r++) {
+			bool as_nobody = i == 1;
+
+			beliefs[PORT + 1] = cases[i].belief;
+			replies[0] = SCAN_UDP_SILENT;
+			replies[1] = r;
+			scan_join_udp(&s, &host, &(struct scan_look){beliefs, true},
+				      &(struct scan_look){beliefs, true});
+			assert_int_equal(replies[0], r == SCAN_UDP_CLOSED && as_nobody
+							     ? SCAN_UDP_CHANGED
+							     : SCAN_UDP_UNBOUND);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_known_inside_replaces_silence),
 		cmocka_unit_test(what_changes_meanwhile_is_unknown),
+		cmocka_unit_test(who_lived_between_the_looks_is_not_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
