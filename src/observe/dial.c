@@ -99,7 +99,7 @@ static bool is_address(const struct sockaddr *name, const struct address *a)
 }
 
 /* This machine told itself: by a rule that refuses to send, or because no neighbour answers. */
-static bool is_own_error(int fd, const struct address *to, const struct sock_extended_err *error)
+static bool is_own_error(int fd, const struct address *to, struct sock_extended_err *error)
 {
 	const struct sockaddr *offender = SO_EE_OFFENDER(error);
 	union {
@@ -142,7 +142,7 @@ static enum scan_reply icmp_of(int fd, const struct address *to)
 		bool ip4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
 		bool ip6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
 
-		const struct sock_extended_err *error = (void *)CMSG_DATA(c);
+		struct sock_extended_err *error = (void *)CMSG_DATA(c);
 
 		if ((!ip4 && !ip6) ||
 		    c->cmsg_len < CMSG_LEN(sizeof(*error) + sizeof(struct sockaddr_in)))

@@ -288,7 +288,7 @@ int scan_way_is_absent(struct nl *route, const struct address *to)
 {
 	struct buf cleanup_call(buf_done) b = {0};
 	struct answer answer = {0};
-	struct scan_way way;
+	struct scan_way way = {0};
 	struct err ignored;
 
 	if (scan_way_find(route, to, &way, &ignored) < 0 || !way.pending)
