@@ -106,7 +106,7 @@ static bool is_own_error(int fd, const struct address *to, struct sock_extended_
 		struct sockaddr any;
 		struct sockaddr_in ip4;
 		struct sockaddr_in6 ip6;
-	} own;
+	} own = {0};
 	socklen_t len = sizeof(own);
 	struct address a = {.family = to->family};
 
