@@ -39,22 +39,24 @@ static json_t *pack_difference(const struct verify_look *l, const struct verify_
 			 "contradicts", pack_contradiction(d));
 }
 
-/* UDP ports that said nothing, and what is known of them inside. */
-static json_t *pack_silents(const struct verify *f)
+/* Ports of which both sides are not known. */
+static json_t *pack_ports(const struct verify_ports *ports, enum proto proto)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < f->silent_count && i < VERIFY_SILENTS_TOLD; i++) {
-		const struct verify_silent *s = &f->silents[i];
+	for (size_t i = 0; i < ports->count && i < VERIFY_TOLD; i++) {
+		const struct verify_port *p = &ports->first[i];
 		struct buf cleanup_call(buf_done) program = {0};
 
-		text_escape_message(&program, s->program);
-		json_array_append_new(list,
-				      json_pack("{s:o, s:i, s:s, s:{s:b, s:s?, s:s}}", "address",
-						pack_address(&s->address), "port", s->port, "proto",
-						"udp", "inside", "listens", s->listens, "program",
-						program.len ? buf_text(&program) : NULL, "verdict",
-						verdict_id(s->verdict)));
+		text_escape_message(&program, p->program);
+		json_array_append_new(
+			list, json_pack("{s:o, s:i, s:s, s:{s:b, s:s?, s:s}, s:{s:s, s:s}}",
+					"address", pack_address(&p->address), "port", p->port,
+					"proto", proto_name(proto), "inside", "listens", p->listens,
+					"program", program.len ? buf_text(&program) : NULL,
+					"verdict", verdict_id(p->verdict), "outside", "state",
+					scan_state_name(scan_reply_state(p->reply)), "reason",
+					scan_reply_reason(p->reply)));
 	}
 	return list;
 }
@@ -109,8 +111,9 @@ int json_verify_print(const struct verify_look *l)
 	json_object_set_new(root, "open", json_integer((json_int_t)f->open));
 	json_object_set_new(root, "not_open", json_integer((json_int_t)f->not_open));
 	json_object_set_new(root, "silent", json_integer((json_int_t)f->silent));
-	json_object_set_new(root, "silent_ports", pack_silents(f));
+	json_object_set_new(root, "silent_ports", pack_ports(&f->silents, l->proto));
 	json_object_set_new(root, "unsure_inside", json_integer((json_int_t)f->unsure_inside));
+	json_object_set_new(root, "unsure_ports", pack_ports(&f->unsures, l->proto));
 	json_object_set_new(root, "unsure_outside", json_integer((json_int_t)f->unsure_outside));
 	json_object_set_new(root, "changed", json_integer((json_int_t)l->changed));
 	json_object_set_new(root, "services", pack_services(l));

@@ -22,6 +22,8 @@ enum {
 	 * (nf_conntrack_tcp_timeout_close) */
 	REMEMBERED_S = 10,
 	RATE_LEAST = 500, /* packets a second */
+	/* a ghost's answer is made by a program, which must be given the processor first */
+	LATE_MS = 200,
 	/* who says nothing for so long accuses nobody; Postfix lets strangers wait for 6 s */
 	SERVICE_MS = 8000,
 	SERVICES_S = 120, /* for all services of one address */
@@ -183,6 +185,7 @@ static int look_outside(const struct verify_look *l, struct scan *s, struct err 
 	uint64_t rate = bearable_rate(l, s->host_count);
 	struct visit v = {.scan = s,
 			  .wish = {.max_rate = (double)rate,
+				   .patience_ms = LATE_MS,
 				   .stop = l->stop,
 				   .sources = l->visitor.sources,
 				   .source_count = l->visitor.source_count},

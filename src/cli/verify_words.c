@@ -127,36 +127,46 @@ static int print_impostors(const struct verify_look *l)
 	return lines.failed ? -ENOMEM : 0;
 }
 
-/* "silent; rsyslogd is bound there, let in" */
-static void write_silent(const struct verify_silent *s, struct buf *out)
+/* "closed outside; inside: nobody is known there, let in." */
+static void write_port(const struct verify_port *p, struct buf *out)
 {
-	buf_add_text(out, _("silent; inside: "));
-	if (!s->listens)
-		buf_add_text(out, _("nobody is bound"));
-	else if (s->program[0])
-		buf_printf(out, _("%s is bound"), s->program);
+	buf_add_text(out, p->reply == SCAN_UDP_SILENT
+				  ? _("silent")
+				  : scan_words_state(scan_reply_state(p->reply)));
+	buf_add_text(out, _("; inside: "));
+	if (!p->listens)
+		buf_add_text(out, _("nobody is known there"));
+	else if (p->program[0])
+		buf_printf(out, _("%s is bound"), p->program);
 	else
 		buf_add_text(out, _("somebody is bound"));
-	buf_printf(out, ", %s.", reach_words_verdict(s->verdict));
+	buf_printf(out, ", %s.", reach_words_verdict(p->verdict));
 }
 
-/* Silence of UDP says nothing; so what the inside says stands here, of a few. */
-static int print_silents(const struct verify_look *l)
+/* What both sides say of them stands here, of a few. */
+static int print_ports(const struct verify_look *l, const struct verify_ports *ports)
 {
 	struct verify_lines cleanup_call(verify_lines_done) lines = {0};
-	const struct verify *f = &l->found;
-	size_t told = f->silent_count < VERIFY_SILENTS_TOLD ? f->silent_count : VERIFY_SILENTS_TOLD;
+	size_t told = ports->count < VERIFY_TOLD ? ports->count : VERIFY_TOLD;
 
 	for (size_t i = 0; i < told; i++) {
 		struct buf cleanup_call(buf_done) text = {0};
 
-		write_silent(&f->silents[i], &text);
-		verify_lines_add(&lines, f->silents[i].port, &f->silents[i].address,
+		write_port(&ports->first[i], &text);
+		verify_lines_add(&lines, ports->first[i].port, &ports->first[i].address,
 				 buf_text(&text));
 	}
 	verify_lines_print(&lines, &l->view, l->proto);
-	if (f->silent_count > told)
-		view_print_line(&l->view, _("More of that kind: %zu."), f->silent_count - told);
+	if (ports->count > told)
+		view_print_line(&l->view, _("More of that kind: %zu."), ports->count - told);
+	return lines.failed ? -ENOMEM : 0;
+}
+
+static int print_silents(const struct verify_look *l)
+{
+	const struct verify *f = &l->found;
+	int r = print_ports(l, &f->silents);
+
 	if (f->silent)
 		view_print_line(&l->view,
 				_("Somebody is bound there and let in, and says nothing: %zu."),
@@ -166,7 +176,7 @@ static int print_silents(const struct verify_look *l)
 				_("Silent, where nobody is bound and the rules keep the one who "
 				  "looked out: %zu."),
 				f->silent_kept_out);
-	return lines.failed ? -ENOMEM : 0;
+	return r;
 }
 
 /* Of whom the answers hold; the rules may name another interface, or other sources. */
@@ -234,7 +244,7 @@ static void print_sums(const struct verify_look *l)
 		view_print_line(
 			&l->view,
 			_("Ports of which the inside cannot say whether they are open to the one "
-			  "who looked (portero reach tells why): %zu."),
+			  "who looked: %zu."),
 			f->unsure_inside);
 	if (l->with_services)
 		print_asked(l);
@@ -255,7 +265,7 @@ int verify_words_print(const struct verify_look *l)
 		putchar('\n');
 	r = print_impostors(l);
 	print_meanings(l);
-	if (print_silents(l) < 0)
+	if (print_silents(l) < 0 || print_ports(l, &l->found.unsures) < 0)
 		r = -ENOMEM;
 	print_sums(l);
 	print_who(l);

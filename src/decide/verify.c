@@ -46,12 +46,44 @@ static int compare_service(const struct verify_inside *in, const struct belief *
 	return add(ret, d);
 }
 
+static const char *program_of(const struct verify_inside *in, const struct verify_difference *d)
+{
+	if (d->owner == SNAPSHOT_NONE)
+		return "";
+	return snapshot_text(in->snapshot, in->snapshot->processes[d->owner].program_str);
+}
+
+static void add_port(const struct verify_inside *in, const struct belief *b,
+		     const struct verify_difference *d, struct verify_ports *ret)
+{
+	struct verify_port *to;
+
+	if (ret->count++ >= VERIFY_TOLD)
+		return;
+	to = &ret->first[ret->count - 1];
+	*to = (struct verify_port){.address = d->address,
+				   .port = d->port,
+				   .reply = d->reply,
+				   .verdict = b->verdict,
+				   .listens = d->listens};
+	snprintf(to->program, sizeof(to->program), "%s", text_base_name(program_of(in, d)));
+}
+
+static void add_unsure(const struct verify_inside *in, const struct belief *b,
+		       const struct verify_difference *d, struct verify *ret)
+{
+	ret->unsure_inside++;
+	if (d->reply != SCAN_UDP_SILENT)
+		add_port(in, b, d, &ret->unsures);
+}
+
 static int compare_open(const struct verify_inside *in, const struct belief *b,
 			struct verify_difference *d, bool all, struct verify *ret)
 {
 	if (b->open != SURE_CLOSED) {
 		ret->open += b->open == SURE_OPEN;
-		ret->unsure_inside += b->open == UNSURE;
+		if (b->open == UNSURE)
+			add_unsure(in, b, d, ret);
 		return compare_service(in, b, d, ret);
 	}
 	if (all) /* told once */
@@ -60,37 +92,14 @@ static int compare_open(const struct verify_inside *in, const struct belief *b,
 	return add(ret, d);
 }
 
-static const char *program_of(const struct verify_inside *in, const struct verify_difference *d)
-{
-	if (d->owner == SNAPSHOT_NONE)
-		return "";
-	return snapshot_text(in->snapshot, in->snapshot->processes[d->owner].program_str);
-}
-
-static void add_silent(const struct verify_inside *in, const struct belief *b,
-		       const struct verify_difference *d, struct verify *ret)
-{
-	struct verify_silent *to;
-
-	if (b->open == SURE_CLOSED && !d->listens && b->verdict != VERDICT_ACCEPT) {
-		ret->silent_kept_out++;
-		return;
-	}
-	if (ret->silent_count++ >= VERIFY_SILENTS_TOLD)
-		return;
-	to = &ret->silents[ret->silent_count - 1];
-	*to = (struct verify_silent){.address = d->address,
-				     .port = d->port,
-				     .verdict = b->verdict,
-				     .listens = d->listens};
-	snprintf(to->program, sizeof(to->program), "%s", text_base_name(program_of(in, d)));
-}
-
 static int compare_not_open(const struct verify_inside *in, const struct belief *b,
 			    struct verify_difference *d, struct verify *ret)
 {
-	if (d->reply == SCAN_UDP_SILENT)
-		add_silent(in, b, d, ret);
+	if (d->reply == SCAN_UDP_SILENT && b->open == SURE_CLOSED && !d->listens &&
+	    b->verdict != VERDICT_ACCEPT)
+		ret->silent_kept_out++;
+	else if (d->reply == SCAN_UDP_SILENT)
+		add_port(in, b, d, &ret->silents);
 	if (b->open == SURE_OPEN && d->reply == SCAN_UDP_SILENT) {
 		ret->silent++;
 		return 0;
@@ -100,7 +109,7 @@ static int compare_not_open(const struct verify_inside *in, const struct belief 
 		return add(ret, d);
 	}
 	if (b->open != SURE_CLOSED)
-		ret->unsure_inside++;
+		add_unsure(in, b, d, ret);
 	else
 		ret->not_open++;
 	return 0;

@@ -34,25 +34,30 @@ struct verify_difference {
 	const char *expected;	/* and the service that should be there; else NULL */
 };
 
-/*
- * A UDP port that kept silent, which says neither yes nor no: what the inside says. Not those that
- * the rules keep the one who looked from, while nobody is bound there.
- */
-struct verify_silent {
+enum { VERIFY_TOLD = 64 };
+
+/* A port of which both sides are not known, and what they say. */
+struct verify_port {
 	struct address address;
 	uint16_t port;
-	enum verdict verdict;
+	enum scan_reply reply;
+	enum verdict verdict; /* of the rules */
 	bool listens;
 	char program[128]; /* the end of its path; "": not known, or nobody */
 };
 
-enum { VERIFY_SILENTS_TOLD = 64 };
+struct verify_ports {
+	struct verify_port first[VERIFY_TOLD];
+	size_t count; /* of all */
+};
 
 struct verify {
 	struct verify_difference *differences;
 	size_t count, cap;
-	struct verify_silent silents[VERIFY_SILENTS_TOLD]; /* the first of silent_count */
-	size_t silent_count;
+	/* of UDP, those that kept silent, which says neither yes nor no; not those that the rules
+	 * keep the one who looked from, while nobody is bound there */
+	struct verify_ports silents;
+	struct verify_ports unsures; /* the others of unsure_inside */
 	size_t silent_kept_out; /* UDP: silent, the rules drop or refuse it, and nobody is bound */
 	size_t open;		/* ports that are open on both sides */
 	size_t not_open;	/* ... on neither */

@@ -74,8 +74,10 @@ static void set_up(struct probe_engine *p, uint64_t now_ns)
 	if (p->wish.memory)
 		recall(p, p->wish.memory, now_ns);
 	p->wish.memory = NULL;
-	for (uint32_t i = 0; i < p->wish.host_count; i++)
+	for (uint32_t i = 0; i < p->wish.host_count; i++) {
+		p->hosts[i].least_ns = p->wish.patience_ns;
 		probe_host_hear(&p->hosts[i], now_ns);
+	}
 	for (uint32_t i = 0; i < p->wish.host_count; i++)
 		count_known(p, i);
 	if (p->left == 0)

@@ -49,6 +49,7 @@ struct probe_wish {
 	double rate, max_rate;	 /* packets a second: to begin with, and at most */
 	bool fixed_rate;	 /* `rate`, whatever is lost */
 	bool gentle;		 /* sentinels knock at closed ports only: each is a connection */
+	uint64_t patience_ns; /* so long an answer may take, at least; 0: probe_host_patience() */
 	uint64_t host_timeout_ns;
 };
 

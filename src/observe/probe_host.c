@@ -49,11 +49,13 @@ uint64_t probe_host_usual(const struct probe_host *h)
 uint64_t probe_host_patience(const struct probe_host *h)
 {
 	uint64_t patience = h->srtt_ns + 4 * h->rttvar_ns;
+	uint64_t least = LEAST_PATIENCE_MS * MS_NS;
 
 	if (h->srtt_ns == 0)
 		return FIRST_PATIENCE_MS * MS_NS;
-	if (patience < LEAST_PATIENCE_MS * MS_NS)
-		return LEAST_PATIENCE_MS * MS_NS;
+	least = h->least_ns > least ? h->least_ns : least;
+	if (patience < least)
+		return least;
 	return patience < MOST_PATIENCE_MS * MS_NS ? patience : MOST_PATIENCE_MS * MS_NS;
 }
 

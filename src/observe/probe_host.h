@@ -29,6 +29,7 @@ struct probe_host {
 	uint32_t found;	 /* ports that answered in this pass for the first time */
 	double expected; /* how many of them were to be expected, at most */
 	uint64_t srtt_ns, rttvar_ns; /* RFC 6298; srtt 0: not known */
+	uint64_t least_ns;	     /* of its patience, where more is wished for */
 	bool finished;
 	enum scan_trouble trouble; /* of a finished one */
 };

@@ -154,6 +154,7 @@ static struct probe_wish make_wish(struct group *g, bool near)
 		.max_rate = most,
 		.fixed_rate = wish->rate > 0,
 		.gentle = wish->connect,
+		.patience_ns = wish->patience_ms * MS_NS,
 		.host_timeout_ns = wish->host_timeout_s * 1000 * MS_NS,
 		.memory = g->memory,
 	};

@@ -27,6 +27,7 @@ struct scan_wish {
 	double rate;		 /* packets a second, whatever is lost; 0: adapted */
 	double max_rate;	 /* at most; 0: as the link is */
 	uint32_t host_timeout_s; /* 0: none */
+	uint32_t patience_ms;	 /* so long an answer of TCP may take, at least; 0: 20 ms */
 	unsigned tries;		 /* of a silent UDP port; 0: 3 */
 	uint32_t service_ms;	 /* for one port's service; 0: SERVICE_PORT_MS */
 	/* of one family, this machine's: UDP ports of such hosts are asked from them in turn */

@@ -107,11 +107,12 @@ def test_silent_ports_are_named(machine):
     assert f"601/udp ({OWN}, 10.5.0.9): silent; inside: {python} is bound, dropped." in text
     assert f"604/udp ({OWN}, 10.5.0.9): silent; inside: {python} is bound, let in." in text
     assert "600/udp" not in text and "603/udp" not in text
-    assert "Silent, where nobody is bound and the rules keep everybody out: 4." in text
+    assert "Silent, where nobody is bound and the rules keep the one who looked out: 4." in text
     answer = machine.verify("-sU", OWN, "-p", "600-605", "--json", code=0).json
     assert answer["silent_ports"] == [
         {"address": OWN, "port": port, "proto": "udp",
-         "inside": {"listens": True, "program": python, "verdict": verdict}}
+         "inside": {"listens": True, "program": python, "verdict": verdict},
+         "outside": {"state": "open|filtered", "reason": "no-response"}}
         for port, verdict in ((601, "drop"), (604, "accept"))]
 
 

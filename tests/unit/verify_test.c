@@ -121,10 +121,10 @@ static void expect_silent(const struct scene *s, const struct inside *in, bool s
 {
 	bool kept_out =
 		in->way == NO_WAY && (in->rules == VERDICT_DROP || in->rules == VERDICT_REJECT);
-	const struct verify_silent *one = &s->found.silents[0];
+	const struct verify_port *one = &s->found.silents.first[0];
 
 	assert_int_equal(s->found.silent_kept_out, silent && kept_out);
-	assert_int_equal(s->found.silent_count, silent && !kept_out);
+	assert_int_equal(s->found.silents.count, silent && !kept_out);
 	if (!silent || kept_out)
 		return;
 	assert_int_equal(one->port, PORT);
@@ -166,7 +166,7 @@ static void test_matrix(void **state)
 /* More than are told are counted. */
 static void test_many_silent(void **state)
 {
-	uint16_t ports[VERIFY_SILENTS_TOLD + 2];
+	uint16_t ports[VERIFY_TOLD + 2];
 	struct scene s;
 
 	(void)state;
@@ -177,9 +177,8 @@ static void test_many_silent(void **state)
 		s.reach.intervals[i].verdict = VERDICT_UNKNOWN;
 	memset(s.scan.hosts[0].replies, SCAN_UDP_SILENT, ARRAY_LEN(ports));
 	compare(&s);
-	assert_int_equal(s.found.silent_count, ARRAY_LEN(ports));
-	assert_int_equal(s.found.silents[VERIFY_SILENTS_TOLD - 1].port,
-			 ports[VERIFY_SILENTS_TOLD - 1]);
+	assert_int_equal(s.found.silents.count, ARRAY_LEN(ports));
+	assert_int_equal(s.found.silents.first[VERIFY_TOLD - 1].port, ports[VERIFY_TOLD - 1]);
 	end(&s);
 }
 
